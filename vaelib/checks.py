@@ -1,0 +1,261 @@
+"""What ties an equation to the numbers that prove it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from html import escape
+
+import torch
+from torch import Tensor
+
+from vaelib.divergence import Estimate
+
+FALSE_ALARM = 1e-6
+LOOSEST = 1e-4
+
+
+class CheckFailed(AssertionError):
+    """The routes to one equation disagree."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check that held; shown in a notebook, and collected from there into the ledger.
+
+    Attributes:
+        label: of the equation, ``eq-...``.
+        kind: ``identity``, ``statistical``, ``bound`` or ``order``.
+        routes: the names of the independent ways to the number.
+        cases: how many numbers were compared.
+        deviation: the worst deviation found.
+        tolerance: the largest that would have passed.
+        unit: of both, ``absolute``, ``standard errors`` or ``slope``.
+        note: what else the reader should know.
+    """
+
+    label: str
+    kind: str
+    routes: tuple[str, ...]
+    cases: int
+    deviation: float
+    tolerance: float
+    unit: str = "absolute"
+    note: str = ""
+
+    def __str__(self) -> str:
+        relation = {"bound": " ≤ ", "order": " ~ "}.get(self.kind, " = ")
+        unit = "" if self.unit == "absolute" else f" {self.unit}"
+        text = (
+            f"✓ ({self.label})  {relation.join(self.routes)}  ·  {self.cases} cases  ·  "
+            f"worst deviation {self.deviation:.2g}{unit}, tolerance {self.tolerance:.2g}"
+        )
+        return f"{text}  ·  {self.note}" if self.note else text
+
+    def _repr_html_(self) -> str:
+        data = escape(json.dumps(asdict(self)), quote=True)
+        return f'<p class="check" data-check="{data}">{escape(str(self))}</p>'
+
+
+def check(
+    label: str,
+    /,
+    *,
+    tolerance: float = 1e-10,
+    wrong: Mapping[str, object] | None = None,
+    **routes: object,
+) -> Check:
+    """Compare two or more independent routes to the same numbers.
+
+    Exact routes must agree entry by entry to ``tolerance``. A route that is an
+    :class:`~vaelib.divergence.Estimate` is compared in standard errors; the bound on them is set so that
+    all entries together raise a false alarm once in a million runs. Such a check names what it would catch:
+    each entry's standard error is at most a tenth of its distance to the wrong answer.
+
+    Args:
+        label: the equation's label, ``eq-...``.
+        tolerance: the largest absolute deviation between exact routes, at most 1e-4.
+        wrong: for statistical checks, ``{name: value}`` of one wrong answer.
+        routes: name and value of each route; tensors, arrays or numbers of one shape, or an Estimate.
+
+    Returns:
+        Check, which shows itself in a notebook.
+
+    Raises:
+        CheckFailed: the routes disagree, or a value is not finite.
+        ValueError: fewer than two routes, no entries, different shapes, or a check that could not fail.
+
+    >>> print(check("eq-double", twice=2 * torch.ones(3), sum=torch.ones(3) + 1))
+    ✓ (eq-double)  twice = sum  ·  3 cases  ·  worst deviation 0, tolerance 1e-10
+    """
+    if len(routes) < 2:
+        raise ValueError(f"{label}: a check needs at least two routes, got {list(routes)}")
+    if not 0 < tolerance <= LOOSEST:
+        raise ValueError(f"{label}: tolerance must lie in (0, {LOOSEST}], got {tolerance}")
+    exact = {name: _numbers(label, name, v) for name, v in routes.items() if not _is_estimate(v)}
+    estimates = {name: v for name, v in routes.items() if _is_estimate(v)}
+    _same_shape(label, exact | {n: _numbers(label, n, e.mean) for n, e in estimates.items()})
+    if estimates:
+        return _statistical(label, exact, estimates, tolerance, wrong)
+    if wrong is not None:
+        raise ValueError(f"{label}: `wrong` belongs to a statistical check; no route is an Estimate")
+    return _identity(label, exact, tolerance)
+
+
+def check_bound(
+    label: str, /, *, tolerance: float = 1e-10, lower: Mapping[str, object], upper: Mapping[str, object]
+) -> Check:
+    """Check that one quantity never exceeds another, and that it is strictly smaller somewhere.
+
+    Args:
+        label: the equation's label, ``eq-...``.
+        tolerance: by how much ``lower`` may exceed ``upper`` (rounding), at most 1e-4.
+        lower: ``{name: value}`` of the smaller quantity.
+        upper: ``{name: value}`` of the larger one; same shape.
+
+    Returns:
+        Check; its deviation is the largest of lower − upper, negative where the bound is strict everywhere.
+
+    Raises:
+        CheckFailed: the bound is violated, or is an equality everywhere.
+        ValueError: no entries, or different shapes.
+    """
+    if not 0 < tolerance <= LOOSEST:
+        raise ValueError(f"{label}: tolerance must lie in (0, {LOOSEST}], got {tolerance}")
+    (low_name, low), (high_name, high) = (_single(label, side) for side in (lower, upper))
+    low, high = _numbers(label, low_name, low), _numbers(label, high_name, high)
+    _same_shape(label, {low_name: low, high_name: high})
+    excess = low - high
+    if excess.max() > tolerance:
+        raise CheckFailed(f"{label}: {low_name} exceeds {high_name} by {excess.max():.3g}")
+    if -excess.min() <= 100 * tolerance:
+        raise CheckFailed(f"{label}: {low_name} equals {high_name} everywhere, so this shows no bound")
+    note = f"strict in {int((-excess > 100 * tolerance).sum())}, gap up to {-excess.min():.3g}"
+    return Check(
+        label, "bound", (low_name, high_name), low.numel(), float(excess.max()), tolerance, note=note
+    )
+
+
+def check_order(
+    label: str, /, *, step: object, error: object, order: float, tolerance: float = 0.1
+) -> Check:
+    """Check that an error vanishes like a power of the step, by the slope on a log-log scale.
+
+    Args:
+        label: the equation's label, ``eq-...``.
+        step: positive steps, at least three, spanning a factor of four or more.
+        error: the (positive) error at each step.
+        order: the claimed power.
+        tolerance: how far the fitted slope may be from it, less than one half.
+
+    Returns:
+        Check; its deviation is that of the slope.
+
+    Raises:
+        CheckFailed: the slope differs from ``order``, or a value is not finite.
+        ValueError: too few steps, different shapes, or a step or error that is not positive.
+    """
+    if not 0 < tolerance < 0.5:
+        raise ValueError(f"{label}: a slope's tolerance must lie in (0, 0.5), got {tolerance}")
+    h, e = _numbers(label, "step", step), _numbers(label, "error", error)
+    _same_shape(label, {"step": h, "error": e})
+    if h.ndim != 1 or len(h) < 3 or not (h > 0).all() or not (e > 0).all() or h.max() < 4 * h.min():
+        raise ValueError(f"{label}: needs at least three positive steps and errors over a factor of four")
+    x, y = h.log() - h.log().mean(), e.log() - e.log().mean()
+    slope = float((x @ y) / (x @ x))
+    if not abs(slope - order) <= tolerance:
+        raise CheckFailed(f"{label}: the error falls as step^{slope:.3g}, not step^{order:g}")
+    routes = ("error", f"step^{order:g}")
+    note = f"slope {slope:.3f}"
+    return Check(label, "order", routes, len(h), abs(slope - order), tolerance, "slope", note)
+
+
+def _identity(label: str, exact: Mapping[str, Tensor], tolerance: float) -> Check:
+    stack = torch.stack(list(exact.values()))
+    spread = stack.amax(0) - stack.amin(0)
+    worst = float(spread.max())
+    if not worst <= tolerance:
+        at = int(spread.flatten().argmax())
+        values = ", ".join(f"{_words(n)} {float(v.flatten()[at])!r}" for n, v in exact.items())
+        raise CheckFailed(
+            f"{label}: the routes differ by {worst:.3g}, more than {tolerance:g}, in entry {at}: {values}"
+        )
+    return Check(label, "identity", _names(exact), spread.numel(), worst, tolerance)
+
+
+def _statistical(
+    label: str,
+    exact: Mapping[str, Tensor],
+    estimates: Mapping[str, Estimate],
+    tolerance: float,
+    wrong: Mapping[str, object] | None,
+) -> Check:
+    if wrong is None:
+        raise ValueError(f"{label}: a statistical check names one wrong answer that it would catch")
+    wrong_name, wrong_value = _single(label, wrong)
+    if len(exact) > 1:
+        _identity(label, exact, tolerance)
+    pairs = [(n, *_error(label, n, e)) for n, e in estimates.items()]
+    reference = next(iter(exact.values())) if exact else pairs[0][1]
+    reference_error = torch.zeros_like(reference) if exact else pairs[0][2]
+    compared = pairs if exact else pairs[1:]
+    mistake = _numbers(label, wrong_name, wrong_value)
+    _same_shape(label, {"wrong": mistake, "right": reference})
+    cases = len(compared) * reference.numel()
+    limit = float(-torch.special.ndtri(torch.tensor(FALSE_ALARM / 2 / cases, dtype=torch.float64)))
+    deviation, power = 0.0, float("inf")
+    for name, mean, error in compared:
+        error = (error**2 + reference_error**2).sqrt()
+        off = float(((mean - reference).abs() / error).max())
+        power = min(power, float(((mistake - reference).abs() / error).min()))
+        if not off <= limit:
+            raise CheckFailed(f"{label}: {_words(name)} is off by {off:.3g} standard errors (limit {limit:.3g})")
+        deviation = max(deviation, off)
+    if not power >= 10:
+        raise ValueError(
+            f"{label}: the wrong answer “{wrong_name}” is only {power:.3g} standard errors away, not 10: take more samples"
+        )
+    note = f"would catch “{wrong_name}”, {power:.0f} standard errors away"
+    names = _names(exact) + _names(estimates)
+    return Check(label, "statistical", names, cases, deviation, limit, "standard errors", note)
+
+
+def _is_estimate(value: object) -> bool:
+    return isinstance(value, Estimate)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _names(routes: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(_words(name) for name in routes)
+
+
+def _single(label: str, named: Mapping[str, object]) -> tuple[str, object]:
+    if len(named) != 1:
+        raise ValueError(f"{label}: expected one {{name: value}}, got {list(named)}")
+    return next(iter(named.items()))
+
+
+def _numbers(label: str, name: str, value: object) -> Tensor:
+    tensor = torch.as_tensor(value).detach().to("cpu", torch.float64)
+    if tensor.numel() == 0:
+        raise ValueError(f"{label}: {_words(name)} is empty")
+    if not tensor.isfinite().all():
+        raise CheckFailed(f"{label}: {_words(name)} has values that are not finite")
+    return tensor
+
+
+def _error(label: str, name: str, estimate: Estimate) -> tuple[Tensor, Tensor]:
+    error = _numbers(label, name, estimate.standard_error)
+    if not (error > 0).all():
+        raise ValueError(f"{label}: {_words(name)} has a standard error of zero; pass its mean instead")
+    return _numbers(label, name, estimate.mean), error
+
+
+def _same_shape(label: str, values: Mapping[str, Tensor]) -> None:
+    shapes = {_words(name): tuple(v.shape) for name, v in values.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"{label}: the routes have different shapes: {shapes}")

@@ -1,0 +1,13 @@
+"""Models whose evidence is known: in closed form, by enumeration, by quadrature."""
+
+from vaelib.exact.discrete import Discrete, elbo_by_enumeration
+from vaelib.exact.linear import LinearGaussian
+from vaelib.exact.quadrature import Quadrature, log_evidence_quadrature
+
+__all__ = [
+    "Discrete",
+    "LinearGaussian",
+    "Quadrature",
+    "elbo_by_enumeration",
+    "log_evidence_quadrature",
+]

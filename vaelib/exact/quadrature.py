@@ -1,0 +1,205 @@
+"""The evidence of any model with one or two latents, by adaptive quadrature over the prior's plane."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Bernoulli, Distribution, Independent, Normal
+
+from vaelib.objectives import log_joint
+
+NODES = 12
+DEPTH = 14
+FIRST_RADIUS, LAST_RADIUS = 6, 40
+CHUNK = 2**15
+
+
+class Quadrature(NamedTuple):
+    """A number from numerical integration, with an estimate of its error.
+
+    Attributes:
+        value: nats, shape ``(*batch)``.
+        error: estimated absolute error in nats, same shape.
+    """
+
+    value: Tensor
+    error: Tensor
+
+
+@torch.no_grad()
+def log_evidence_quadrature(model, x: Tensor, tolerance: float = 1e-6) -> Quadrature:
+    """log p(x) for any model with one or two latents.
+
+    ::
+
+        log p(x) = log ∫ p(z) p(x|z) dz
+
+    The plane is cut into square cells, one prior standard deviation wide, each with a Gauss–Legendre rule.
+    A cell is split in four while it could matter and its rule disagrees with those of its children, or the
+    log density bends so much between nodes that a peak could hide there. The plane is widened ring by ring
+    until the prior's mass in the last ring, times the largest likelihood seen, is negligible. So neither a
+    mode far away nor a second one is missed, unless it is narrower than the first grid in log p(x, z) itself.
+
+    Args:
+        model: gives ``prior`` (with a mean and a standard deviation) and ``decode``; in float64, and smooth:
+            kinks such as those of ReLU make convergence slow.
+        x: data in float64, shape ``(*batch, observed)``.
+        tolerance: the error in nats to aim at.
+
+    Returns:
+        Quadrature, of shape ``(*batch)``; warns where the error exceeds ``tolerance``.
+
+    Raises:
+        ValueError: more than two latents, a precision other than float64, wrong shapes, or bad data.
+    """
+    if x.dtype != torch.float64 or model.prior.mean.dtype != torch.float64:
+        raise ValueError("quadrature needs float64: call model.double() and x.double()")
+    if not 0 < tolerance < 1:
+        raise ValueError(f"tolerance must lie in (0, 1), got {tolerance}")
+    (latent,) = model.prior.event_shape
+    if latent > 2:
+        raise ValueError(f"quadrature takes one or two latents, got {latent}; use log_evidence")
+    rows = x.reshape(-1, x.shape[-1])
+    log_joint(model, rows, model.prior.mean.expand(1, -1))  # raises on bad data
+    plane = _Plane(model, rows, latent, tolerance)
+    plane.integrate()
+    error = plane.error + (plane.dropped - plane.settled).exp()
+    if not (error <= tolerance).all():
+        warnings.warn(
+            f"quadrature reached {error.max():.1e} nats, not {tolerance:.1e}, for "
+            f"{int((error > tolerance).sum())} of {len(rows)} data; are the networks smooth (tanh, not ReLU)?",
+            stacklevel=2,
+        )
+    return Quadrature(plane.settled.reshape(x.shape[:-1]), error.reshape(x.shape[:-1]))
+
+
+class _Plane:
+    """The running integral over cells of the prior's plane, in units of the prior's standard deviation."""
+
+    def __init__(self, model, x: Tensor, latent: int, tolerance: float) -> None:
+        self.model, self.x, self.latent, self.tolerance = model, x, latent, tolerance
+        nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(NODES))
+        self.nodes = nodes
+        self.offsets = torch.cartesian_prod(*[nodes] * latent).reshape(-1, latent)
+        log_w = torch.cartesian_prod(*[weights.log()] * latent).reshape(-1, latent)
+        self.log_weights = log_w.sum(-1) + model.prior.stddev.log().sum()
+        self.settled, self.dropped, self.highest = x.new_full((3, len(x)), -torch.inf)
+        self.error = x.new_zeros(len(x))
+
+    def integrate(self) -> None:
+        """Integrate over a square, then over one ring after another until nothing is left outside."""
+        cells = self._square(FIRST_RADIUS)
+        ring = cells[cells.abs().amax(-1) > FIRST_RADIUS - 1]
+        for radius in range(FIRST_RADIUS, LAST_RADIUS):
+            self._refine(cells, 0.5)
+            outside = self._prior_mass(ring) + self.highest
+            if (outside - self.settled < math.log(self.tolerance / 10)).all():
+                break
+            cells = self._square(radius + 1)
+            cells = ring = cells[cells.abs().amax(-1) > radius]
+        self.dropped = self.dropped.logaddexp(outside)
+
+    def _square(self, radius: int) -> Tensor:
+        axis = torch.arange(-radius, radius, dtype=torch.float64) + 0.5
+        return torch.cartesian_prod(*[axis] * self.latent).reshape(-1, self.latent)
+
+    def _points(self, cells: Tensor, half: float) -> Tensor:
+        u = cells[:, None] + half * self.offsets
+        return self.model.prior.mean + self.model.prior.stddev * u
+
+    def _prior_mass(self, cells: Tensor) -> Tensor:
+        log_p = self.model.prior.log_prob(self._points(cells, 0.5))
+        return (log_p + self.log_weights + self.latent * math.log(0.5)).logsumexp((0, 1))
+
+    def _refine(self, cells: Tensor, half: float) -> None:
+        """Split the cells that matter until each agrees with its children; settle the rest."""
+        mass, bound, _ = self._evaluate(cells, half, torch.ones(len(cells), len(self.x), dtype=torch.bool))
+        for _ in range(DEPTH):
+            total = self.settled.logaddexp(mass.logsumexp(0))
+            split = bound > total + math.log(self.tolerance / 1000)
+            self._settle(mass, bound, ~split)
+            keep = split.any(1)
+            if not keep.any():
+                return
+            cells, mass, split = cells[keep], mass[keep], split[keep]
+            half = half / 2
+            corners = torch.tensor(list(product((-half, half), repeat=self.latent)), dtype=cells.dtype)
+            cells = (cells[:, None] + corners).reshape(-1, self.latent)
+            children = split.repeat_interleave(len(corners), 0)
+            child_mass, bound, sharp = self._evaluate(cells, half, children)
+            families = child_mass.reshape(-1, len(corners), len(self.x))
+            together = families.logsumexp(1)
+            gap = ((together - total).exp() - (mass - total).exp()).abs()
+            hidden = (sharp & (bound > total + math.log(self.tolerance / 1000))).reshape(families.shape).any(1)
+            agreed = split & (gap < self.tolerance / 50) & ~hidden
+            self.settled = self.settled.logaddexp(together.where(agreed, -torch.inf).logsumexp(0))
+            self.error += gap.where(agreed, 0.0).sum(0)
+            done = agreed.repeat_interleave(len(corners), 0) | ~children
+            mass, bound = (t.masked_fill(done, -torch.inf) for t in (child_mass, bound))
+        self._settle(mass, bound, torch.ones_like(mass, dtype=torch.bool))
+
+    def _settle(self, mass: Tensor, bound: Tensor, which: Tensor) -> None:
+        self.settled = self.settled.logaddexp(mass.where(which, -torch.inf).logsumexp(0))
+        self.dropped = self.dropped.logaddexp(bound.where(which, -torch.inf).logsumexp(0))
+
+    def _evaluate(self, cells: Tensor, half: float, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """For each cell and datum: log of the integral, an upper estimate of it, and whether a peak may hide."""
+        mass, bound = self.x.new_full((2, *active.shape), -torch.inf)
+        sharp = torch.zeros_like(active)
+        log_half, log_volume = self.latent * math.log(half), self.log_weights.logsumexp(0)
+        for rows in torch.arange(len(cells)).split(max(1, CHUNK // len(self.offsets))):
+            z = self._points(cells[rows], half)
+            log_prior = self.model.prior.log_prob(z)
+            log_likelihood = _log_likelihood(self.model.decode(z), self.x)
+            for i, row in enumerate(rows.tolist()):
+                data = active[row].nonzero()[:, 0]
+                given = log_likelihood(i, data)
+                f = given + log_prior[i, :, None]
+                bend = self._overshoot(f, half)
+                top = (f + bend).max(0)
+                mass[row, data] = (f + self.log_weights[:, None]).logsumexp(0) + log_half
+                bound[row, data] = top.values + log_volume + log_half
+                sharp[row, data] = bend.gather(0, f.argmax(0)[None])[0] > 1
+                self.highest[data] = self.highest[data].maximum(given.amax(0))
+        return mass, bound, sharp
+
+    def _overshoot(self, f: Tensor, half: float) -> Tensor:
+        """How far a parabola through neighbouring nodes may rise above them before the next node."""
+        n = len(self.nodes)
+        f = f.reshape(*[n] * self.latent, -1)
+        step = self.nodes.diff() * half
+        rise = torch.zeros_like(f)
+        for axis in range(self.latent):
+            g = f.movedim(axis, -1)
+            bend = -2 * (g.diff() / step).diff() / (step[1:] + step[:-1])
+            bend = torch.cat([bend[..., :1], bend, bend[..., -1:]], -1).clamp(min=0)
+            gap = torch.cat([step, step[-1:]]).maximum(torch.cat([step[:1], step]))
+            rise += (bend * gap**2 / 8).movedim(-1, axis)
+        return rise.reshape(n**self.latent, -1)
+
+
+def _log_likelihood(p: Distribution, x: Tensor) -> Callable[[int, Tensor], Tensor]:
+    """log p(x|z) of many x at the points of one cell: ``(cell, rows of x) ↦ (points, rows)``.
+
+    A log density that is a polynomial in each pixel (Bernoulli: first degree, normal: second) is read off
+    at as many values of the pixel as the polynomial needs; all pairs of points and x are then one product.
+    """
+    base = p.base_dist if isinstance(p, Independent) else p
+    if isinstance(base, Bernoulli):
+        at_0, at_1 = (base.log_prob(x.new_tensor(v)) for v in (0.0, 1.0))
+        coefficients, powers = at_1 - at_0, x.T
+    elif isinstance(base, Normal):
+        below, at_0, above = (base.log_prob(x.new_tensor(v)) for v in (-1.0, 0.0, 1.0))
+        coefficients = torch.cat([(above - below) / 2, (above + below) / 2 - at_0], -1)
+        powers = torch.cat([x, x**2], -1).T
+    else:
+        return lambda cell, rows: p.expand(p.batch_shape).log_prob(x[rows, None, None])[:, cell].T
+    constant = at_0.sum(-1, keepdim=True)
+    return lambda cell, rows: constant[cell] + coefficients[cell] @ powers[:, rows]

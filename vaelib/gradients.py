@@ -1,0 +1,158 @@
+"""Monte Carlo estimators of the gradient of an expectation, sample by sample, and ways to write z = g(ε)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.distributions import AffineTransform, Distribution, TransformedDistribution
+
+
+def pathwise(
+    make: Callable[[Tensor], Distribution], phi: Tensor, f: Callable[[Tensor], Tensor], samples: int
+) -> Tensor:
+    """The pathwise (reparameterization) estimator, one gradient per sample.
+
+    ::
+
+        ∇_φ E_q[f(z)] = E_ε[∇_φ f(g_φ(ε))],    z = g_φ(ε)
+
+    Args:
+        make: φ ↦ q_φ(z), which must treat leading dimensions of φ as a batch.
+        phi: the parameters φ, any shape ``(*phi,)``.
+        f: z ↦ f(z), from ``(samples, ...)`` to ``(samples,)``, differentiable.
+        samples: number of samples, at least 1.
+
+    Returns:
+        Shape ``(samples, *phi)``; the mean over samples is the estimate.
+
+    Raises:
+        ValueError: q has no ``rsample``, f gives another shape, or zero samples.
+
+    Source:
+        Kingma and Welling (2014), section 2.4; Mohamed et al. (2020), section 5.
+
+    >>> from torch.distributions import Normal
+    >>> pathwise(lambda phi: Normal(phi, 1.0), torch.tensor(3.0), lambda z: 2 * z, samples=2)
+    tensor([2., 2.])
+    """
+    phis = _copies(phi, samples)
+    q = make(phis)
+    if not q.has_rsample:
+        raise ValueError(f"{type(q).__name__} has no rsample; use score_function")
+    value = f(q.rsample())
+    _check_values(value, samples)
+    return torch.autograd.grad(value.sum(), phis)[0]
+
+
+def score_function(
+    make: Callable[[Tensor], Distribution],
+    phi: Tensor,
+    f: Callable[[Tensor], Tensor],
+    samples: int,
+    baseline: bool = False,
+) -> Tensor:
+    """The score-function (REINFORCE) estimator, one gradient per sample.
+
+    ::
+
+        ∇_φ E_q[f(z)] = E_q[(f(z) − b) ∇_φ log q_φ(z)]
+
+    The baseline b of a sample is the mean of f over the other samples, so it is independent of that sample and
+    the estimate stays unbiased.
+
+    Args:
+        make: φ ↦ q_φ(z), which must treat leading dimensions of φ as a batch.
+        phi: the parameters φ, any shape ``(*phi,)``.
+        f: z ↦ f(z), from ``(samples, ...)`` to ``(samples,)``; needs no gradient.
+        samples: number of samples, at least 1; at least 2 with a baseline.
+        baseline: whether to subtract b.
+
+    Returns:
+        Shape ``(samples, *phi)``; the mean over samples is the estimate. With a baseline the rows are
+        weakly correlated.
+
+    Raises:
+        ValueError: f gives another shape, or too few samples.
+
+    Source:
+        Mohamed et al. (2020), sections 4 and 7.
+    """
+    if baseline and samples < 2:
+        raise ValueError(f"a leave-one-out baseline needs at least two samples, got {samples}")
+    phis = _copies(phi, samples)
+    q = make(phis)
+    z = q.sample()
+    value = f(z).detach()
+    _check_values(value, samples)
+    if baseline:
+        value = value - (value.sum() - value) / (samples - 1)
+    log_q = q.log_prob(z).reshape(samples, -1).sum(-1)
+    return torch.autograd.grad((value * log_q).sum(), phis)[0]
+
+
+def location_scale(noise: Distribution, mu: Tensor, sigma: Tensor) -> TransformedDistribution:
+    """z = mu + sigma · ε with ε from any fixed distribution.
+
+    ::
+
+        log q(z) = log p_ε((z − mu) / sigma) − log |sigma|
+
+    Args:
+        noise: the distribution of ε.
+        mu: location.
+        sigma: scale, positive.
+
+    Returns:
+        Distribution of z, with ``rsample``.
+
+    Raises:
+        ValueError: ``sigma`` is not positive.
+
+    Source:
+        Kingma and Welling (2014), section 2.4, second recipe.
+
+    >>> from torch.distributions import Laplace
+    >>> location_scale(Laplace(0.0, 1.0), torch.tensor(2.0), torch.tensor(0.5)).log_prob(torch.tensor(2.0))
+    tensor(0.)
+    """
+    if not (sigma > 0).all():
+        raise ValueError(f"sigma must be positive, got values down to {sigma.min():g}")
+    return TransformedDistribution(noise, AffineTransform(mu, sigma))
+
+
+def inverse_cdf(q: Distribution, u: Tensor) -> Tensor:
+    """z = F⁻¹(u), which has distribution q when u is uniform on (0, 1).
+
+    Args:
+        q: univariate, with a quantile function in torch.
+        u: probabilities strictly between 0 and 1.
+
+    Returns:
+        z of u's shape (broadcast with q's batch), differentiable in q's parameters.
+
+    Raises:
+        ValueError: a u outside (0, 1).
+
+    Source:
+        Kingma and Welling (2014), section 2.4, first recipe.
+
+    >>> from torch.distributions import Normal
+    >>> inverse_cdf(Normal(1.0, 2.0), torch.tensor(0.5))
+    tensor(1.)
+    """
+    if not ((u > 0) & (u < 1)).all():
+        raise ValueError("u must lie strictly between 0 and 1")
+    return q.icdf(u)
+
+
+def _copies(phi: Tensor, samples: int) -> Tensor:
+    if not isinstance(samples, int) or samples < 1:
+        raise ValueError(f"samples must be a whole number of at least 1, got {samples!r}")
+    return phi.detach().expand(samples, *phi.shape).clone().requires_grad_()
+
+
+def _check_values(value: Tensor, samples: int) -> None:
+    if value.shape != (samples,):
+        raise ValueError(f"f must give one value a sample, shape ({samples},), got {tuple(value.shape)}")

@@ -1,0 +1,203 @@
+"""Latent-variable models: a prior p(z), a decoder p(x|z), an encoder q(z|x), each giving a distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent
+
+from vaelib.distributions import bernoulli, diagonal_normal
+
+
+@dataclass(frozen=True)
+class Model:
+    """Any three distributions as one model, without networks or parameters of its own.
+
+    Attributes:
+        prior: p(z), event ``(latent,)``.
+        decode: z ↦ p(x|z), batch ``z.shape[:-1]``, event ``(observed,)``.
+        encode: x ↦ q(z|x), batch ``x.shape[:-1]``, event ``(latent,)``.
+
+    >>> prior = diagonal_normal(torch.zeros(2), 1.0)
+    >>> model = Model(prior, lambda z: diagonal_normal(z, 0.5), lambda x: diagonal_normal(0.8 * x, 0.4))
+    >>> model.decode(model.encode(torch.zeros(3, 2)).rsample()).batch_shape
+    torch.Size([3])
+    """
+
+    prior: Distribution
+    decode: Callable[[Tensor], Distribution]
+    encode: Callable[[Tensor], Distribution]
+
+
+class VAE(nn.Module):
+    """A variational autoencoder: the same three distributions, given by modules.
+
+    ::
+
+        p(x, z) = p(z) p(x|z),    q(z|x) approximates p(z|x)
+
+    Args:
+        prior: module whose ``forward()`` returns p(z), event ``(latent,)``.
+        encoder: module whose ``forward(x)`` returns q(z|x).
+        decoder: module whose ``forward(z)`` returns p(x|z).
+
+    Source:
+        Kingma and Welling (2014).
+
+    >>> model = VAE(StandardNormal(2), GaussianEncoder(64, [32], 2), BernoulliDecoder(2, [32], 64))
+    >>> model.decode(model.prior.sample((5,))).mean.shape
+    torch.Size([5, 64])
+    """
+
+    def __init__(self, prior: nn.Module, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.prior_module, self.encoder, self.decoder = prior, encoder, decoder
+
+    @property
+    def prior(self) -> Distribution:
+        """p(z), event ``(latent,)``."""
+        return self.prior_module()
+
+    def encode(self, x: Tensor) -> Distribution:
+        """q(z|x), batch ``x.shape[:-1]``, event ``(latent,)``."""
+        return self.encoder(x)
+
+    def decode(self, z: Tensor) -> Distribution:
+        """p(x|z), batch ``z.shape[:-1]``, event ``(observed,)``."""
+        return self.decoder(z)
+
+
+class StandardNormal(nn.Module):
+    """The prior p(z) = N(0, I), on the device and in the precision of its model.
+
+    Args:
+        latent: number of latent coordinates.
+    """
+
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        _check_sizes(latent=latent)
+        self.register_buffer("mu", torch.zeros(latent), persistent=False)
+
+    def forward(self) -> Independent:
+        return diagonal_normal(self.mu, 1.0)
+
+
+class GaussianEncoder(nn.Module):
+    """q(z|x) = N(mu(x), diag sigma(x)²), both from one network whose second head is log sigma.
+
+    Args:
+        observed: number of pixels.
+        hidden: widths of the hidden layers.
+        latent: number of latent coordinates.
+        activation: the nonlinearity, a module class.
+
+    Source:
+        Kingma and Welling (2014), appendix C.2.
+    """
+
+    def __init__(
+        self, observed: int, hidden: Sequence[int], latent: int, activation: type[nn.Module] = nn.Tanh
+    ) -> None:
+        super().__init__()
+        self.network = mlp([observed, *hidden, 2 * latent], activation)
+
+    def forward(self, x: Tensor) -> Independent:
+        mu, log_sigma = self.network(x).chunk(2, -1)
+        return diagonal_normal(mu, log_sigma.exp())
+
+
+class GaussianDecoder(nn.Module):
+    """p(x|z) = N(f(z), sigma² I) with one sigma for all pixels, fixed or learned.
+
+    Args:
+        latent: number of latent coordinates.
+        hidden: widths of the hidden layers.
+        observed: number of pixels.
+        sigma: the standard deviation of the pixel noise, or where learning starts.
+        learn_sigma: whether sigma is a parameter.
+        activation: the nonlinearity, a module class.
+
+    Raises:
+        ValueError: ``sigma`` is not positive.
+
+    Source:
+        Kingma and Welling (2014), appendix C.2; Rybkin, Daniilidis and Levine (2021) for the learned sigma.
+    """
+
+    def __init__(
+        self,
+        latent: int,
+        hidden: Sequence[int],
+        observed: int,
+        sigma: float,
+        learn_sigma: bool = False,
+        activation: type[nn.Module] = nn.Tanh,
+    ) -> None:
+        super().__init__()
+        if not 0 < sigma < float("inf"):
+            raise ValueError(f"sigma must be positive and finite, got {sigma}")
+        self.network = mlp([latent, *hidden, observed], activation)
+        self.log_sigma = nn.Parameter(torch.tensor(float(sigma)).log(), requires_grad=learn_sigma)
+
+    @property
+    def sigma(self) -> Tensor:
+        """The standard deviation of the pixel noise, a scalar."""
+        return self.log_sigma.exp()
+
+    def forward(self, z: Tensor) -> Independent:
+        return diagonal_normal(self.network(z), self.sigma)
+
+
+class BernoulliDecoder(nn.Module):
+    """p(x|z) = ∏_i Bernoulli(x_i; λ_i(z)) for black-and-white pixels.
+
+    Args:
+        latent: number of latent coordinates.
+        hidden: widths of the hidden layers.
+        observed: number of pixels.
+        activation: the nonlinearity, a module class.
+
+    Source:
+        Kingma and Welling (2014), appendix C.1.
+    """
+
+    def __init__(
+        self, latent: int, hidden: Sequence[int], observed: int, activation: type[nn.Module] = nn.Tanh
+    ) -> None:
+        super().__init__()
+        self.network = mlp([latent, *hidden, observed], activation)
+
+    def forward(self, z: Tensor) -> Independent:
+        return bernoulli(self.network(z))
+
+
+def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
+    """Linear layers with a nonlinearity between them, none after the last.
+
+    Args:
+        sizes: width of the input, of each hidden layer, and of the output.
+        activation: the nonlinearity, a module class.
+
+    Raises:
+        ValueError: fewer than two sizes, or one that is not a positive whole number.
+
+    >>> len(mlp([64, 32, 2]))
+    3
+    """
+    if len(sizes) < 2:
+        raise ValueError(f"a network needs an input and an output size, got {list(sizes)}")
+    _check_sizes(**{f"sizes[{i}]": n for i, n in enumerate(sizes)})
+    layers: list[nn.Module] = []
+    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+        layers += [nn.Linear(n_in, n_out), activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, n in sizes.items():
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"{name} must be a positive whole number, got {n!r}")

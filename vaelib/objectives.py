@@ -1,0 +1,254 @@
+"""Bounds on log p(x): free functions of a model and data, one number per example, in nats.
+
+A model is anything with ``prior``, ``decode(z)`` and ``encode(x)``, each giving a distribution; see
+:mod:`vaelib.models`. Everything grows from one root::
+
+    log p(x, z) = log p(z) + log p(x|z)
+    log w(z)    = log p(x, z) − log q(z|x),    z ~ q(z|x)
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, constraints
+
+from vaelib import divergence
+from vaelib.divergence import Estimate
+
+
+def log_joint(model, x: Tensor, z: Tensor) -> Tensor:
+    """The log of the joint density, at given z.
+
+    ::
+
+        log p(x, z) = log p(z) + log p(x|z)
+
+    Args:
+        model: gives ``prior`` and ``decode``.
+        x: data, shape ``(*batch, observed)``.
+        z: latents, shape ``(*sample, *batch, latent)``; a batch dimension of size 1 serves every x.
+
+    Returns:
+        Nats, shape ``(*sample, *batch)``.
+
+    Raises:
+        ValueError: wrong shapes, data that is not finite, or not in the decoder's support.
+    """
+    return model.prior.log_prob(z) + log_likelihood(model, x, z)
+
+
+def log_likelihood(model, x: Tensor, z: Tensor) -> Tensor:
+    """log p(x|z): arguments, shapes and errors of :func:`log_joint`."""
+    _check_latents(model, x, z)
+    p = model.decode(z)
+    _check_data(p, x)
+    return p.log_prob(x)
+
+
+def log_weights(model, x: Tensor, samples: int, score: bool = True) -> Tensor:
+    """The log importance weights of samples from the encoder.
+
+    ::
+
+        log w_s = log p(x, z_s) − log q(z_s|x),    z_s ~ q(z|x)
+
+    Args:
+        model: gives ``prior``, ``decode`` and ``encode``.
+        x: data, shape ``(*batch, observed)``.
+        samples: number of samples, at least 1.
+        score: ``False`` holds q's parameters fixed inside log q. The values stay the same. The gradient
+            loses the score term, whose mean is zero, so its mean stays and its noise vanishes where q is
+            the posterior.
+
+    Returns:
+        Nats, shape ``(samples, *batch)``, differentiable through z.
+
+    Raises:
+        ValueError: zero samples, wrong shapes, bad data, or a q without ``rsample``.
+
+    Source:
+        Roeder, Wu and Duvenaud (2017) for ``score=False``.
+    """
+    z, q = _sample(model, x, samples)
+    if not score:
+        with torch.no_grad():
+            q = model.encode(x)
+    return log_joint(model, x, z) - q.log_prob(z)
+
+
+def elbo_terms(model, x: Tensor, samples: int = 1, kl: str = "exact") -> tuple[Tensor, Tensor]:
+    """The two terms of the ELBO: reconstruction and KL.
+
+    ::
+
+        reconstruction = 1/S Σ_s log p(x|z_s),    z_s ~ q(z|x)
+        KL             = KL(q(z|x) ‖ p(z)),  or  1/S Σ_s [log q(z_s|x) − log p(z_s)]
+
+    Args:
+        model: gives ``prior``, ``decode`` and ``encode``.
+        x: data, shape ``(*batch, observed)``.
+        samples: S, at least 1.
+        kl: ``"exact"`` for the closed form, ``"sampled"`` for the mean over the same samples.
+
+    Returns:
+        Two tensors in nats, each of shape ``(*batch)``; the ELBO is the first minus the second.
+
+    Raises:
+        ValueError: zero samples, an unknown ``kl``, wrong shapes, bad data, or a q without ``rsample``.
+        NotImplementedError: ``kl="exact"`` for a pair without a closed form.
+    """
+    if kl not in ("exact", "sampled"):
+        raise ValueError(f"kl must be 'exact' or 'sampled', got {kl!r}")
+    z, q = _sample(model, x, samples)
+    reconstruction = log_likelihood(model, x, z).mean(0)
+    if kl == "exact":
+        return reconstruction, divergence.kl(q, model.prior)
+    return reconstruction, (q.log_prob(z) - model.prior.log_prob(z)).mean(0)
+
+
+def elbo(model, x: Tensor, samples: int = 1, kl: str = "exact", beta: float = 1.0) -> Tensor:
+    """The evidence lower bound, an unbiased estimate of L.
+
+    ::
+
+        L = E_q[log p(x|z)] − KL(q(z|x) ‖ p(z)) ≤ log p(x)
+
+    With ``kl="exact"`` this is AEVB's estimator B, with ``kl="sampled"`` its estimator A, the mean of log w.
+
+    Args:
+        model: gives ``prior``, ``decode`` and ``encode``.
+        x: data, shape ``(*batch, observed)``.
+        samples: number of samples from q, at least 1.
+        kl: ``"exact"`` or ``"sampled"``.
+        beta: weight of the KL; other than 1, the result is in general no bound on log p(x).
+
+    Returns:
+        Nats, shape ``(*batch)``, differentiable in the parameters of the model.
+
+    Raises:
+        ValueError: zero samples, an unknown ``kl``, wrong shapes, bad data, or a q without ``rsample``.
+        NotImplementedError: ``kl="exact"`` for a pair without a closed form.
+
+    Source:
+        Kingma and Welling (2014), equations 6 and 7.
+    """
+    reconstruction, regulariser = elbo_terms(model, x, samples, kl)
+    return reconstruction - beta * regulariser
+
+
+def iwae(model, x: Tensor, samples: int) -> Tensor:
+    """The importance-weighted bound; with one sample, estimator A of the ELBO.
+
+    ::
+
+        L_S = log 1/S Σ_s w_s,    E[L_1] ≤ E[L_2] ≤ … ≤ log p(x)
+
+    Args:
+        model: gives ``prior``, ``decode`` and ``encode``.
+        x: data, shape ``(*batch, observed)``.
+        samples: S, at least 1.
+
+    Returns:
+        Nats, shape ``(*batch)``, differentiable in the parameters of the model.
+
+    Raises:
+        ValueError: zero samples, wrong shapes, bad data, or a q without ``rsample``.
+
+    Source:
+        Burda, Grosse and Salakhutdinov (2016).
+    """
+    return log_weights(model, x, samples).logsumexp(0) - math.log(samples)
+
+
+@torch.no_grad()
+def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**15) -> Estimate:
+    """log p(x) by importance sampling from the encoder, in bounded memory and without gradients.
+
+    ::
+
+        log p(x) ≈ log w̄,    w̄ = 1/S Σ_s w_s,    standard error ≈ sd(w) / (sqrt(S) w̄)
+
+    The estimate is low by about half the squared standard error. A small standard error is no proof: weights
+    that the encoder never draws are missing from both numbers.
+
+    Args:
+        model: gives ``prior``, ``decode`` and ``encode``.
+        x: data, shape ``(*batch, observed)``.
+        samples: S, at least 2.
+        chunk: how many decoded images are held at a time.
+
+    Returns:
+        Estimate in nats, shape ``(*batch)``.
+
+    Raises:
+        ValueError: fewer than two samples, an empty chunk, wrong shapes, or bad data.
+    """
+    if samples < 2 or chunk < 1:
+        raise ValueError(f"needs samples >= 2 and chunk >= 1, got {samples} and {chunk}")
+    flat = x.reshape(-1, x.shape[-1])
+    parts = [_log_evidence(model, rows, samples, chunk) for rows in flat.split(chunk)]
+    return Estimate(*(torch.cat(column).reshape(x.shape[:-1]) for column in zip(*parts, strict=True)))
+
+
+def _log_evidence(model, x: Tensor, samples: int, chunk: int) -> tuple[Tensor, Tensor]:
+    log_sum = x.new_full((len(x),), -torch.inf)
+    log_squares = log_sum.clone()
+    step = max(1, chunk // len(x))
+    for start in range(0, samples, step):
+        log_w = log_weights(model, x, min(step, samples - start))
+        log_sum = log_sum.logaddexp(log_w.logsumexp(0))
+        log_squares = log_squares.logaddexp((2 * log_w).logsumexp(0))
+    mean = log_sum - math.log(samples)
+    spread = (log_squares - math.log(samples) - 2 * mean).exp() - 1
+    return mean, (spread.clamp(min=0) / (samples - 1)).sqrt()
+
+
+def _sample(model, x: Tensor, samples: int) -> tuple[Tensor, Distribution]:
+    if not isinstance(samples, int) or samples < 1:
+        raise ValueError(f"samples must be a whole number of at least 1, got {samples!r}")
+    _check_finite(x)
+    q = model.encode(x)
+    if not q.has_rsample:
+        raise ValueError(
+            f"{type(q).__name__} has no rsample, so no gradient passes through its samples: "
+            "sum over its values with vaelib.exact.elbo_by_enumeration"
+        )
+    if q.batch_shape != x.shape[:-1]:
+        raise ValueError(f"encode gave batch {tuple(q.batch_shape)} for x of shape {tuple(x.shape)}")
+    return q.rsample((samples,)), q
+
+
+def _check_latents(model, x: Tensor, z: Tensor) -> None:
+    (latent,), batch = model.prior.event_shape, x.shape[:-1]
+    if z.ndim == 0 or z.shape[-1] != latent:
+        raise ValueError(f"z must have shape (..., {latent}), got {tuple(z.shape)}")
+    missing = z.ndim - 1 < len(batch)
+    aligned = z.shape[:-1][z.ndim - 1 - len(batch) :]
+    if missing or any(n not in (1, m) for n, m in zip(aligned, batch, strict=True)):
+        raise ValueError(
+            f"z of shape {tuple(z.shape)} does not go with x of shape {tuple(x.shape)}: "
+            f"z must have shape (*sample, *{tuple(batch)}, {latent})"
+        )
+
+
+def _check_data(p: Distribution, x: Tensor) -> None:
+    if x.ndim == 0 or x.shape[-1:] != p.event_shape:
+        raise ValueError(f"x must have shape (..., {p.event_shape[0]}), got {tuple(x.shape)}")
+    _check_finite(x)
+    if p.support.check(x).all():
+        return
+    base = getattr(p.support, "base_constraint", p.support)
+    if base is constraints.boolean:
+        raise ValueError(
+            "x has pixels that are neither 0 nor 1, under a Bernoulli decoder: "
+            "make it binary with vaelib.data.binarise, or fit with binarise=True"
+        )
+    raise ValueError(f"x has values outside the decoder's support, {base}")
+
+
+def _check_finite(x: Tensor) -> None:
+    if not x.isfinite().all():
+        raise ValueError(f"x must be finite, got {int((~x.isfinite()).sum())} values that are not")
