@@ -1,6 +1,7 @@
 """Models whose evidence is known: in closed form, by enumeration, by quadrature."""
 
 from vaelib.exact.discrete import Discrete, elbo_by_enumeration
+from vaelib.exact.expectation import gauss_hermite
 from vaelib.exact.linear import LinearGaussian
 from vaelib.exact.quadrature import Quadrature, log_evidence_quadrature
 
@@ -9,5 +10,6 @@ __all__ = [
     "LinearGaussian",
     "Quadrature",
     "elbo_by_enumeration",
+    "gauss_hermite",
     "log_evidence_quadrature",
 ]

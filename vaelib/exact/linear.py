@@ -52,7 +52,8 @@ class LinearGaussian:
 
     def encode(self, x: Tensor) -> MultivariateNormal:
         """The exact posterior p(z|x), batch ``x.shape[:-1]``, event ``(latent,)``."""
-        mu = torch.linalg.solve(self.precision, (x - self.b) @ self.W / self.sigma**2, left=False)
+        pull = (x - self.b) @ self.W / self.sigma**2
+        mu = torch.linalg.solve(self.precision, pull.unsqueeze(-1)).squeeze(-1)
         return MultivariateNormal(mu, precision_matrix=self.precision)
 
     def log_evidence(self, x: Tensor) -> Tensor:

@@ -123,7 +123,7 @@ class _Plane:
         mass, bound, _ = self._evaluate(cells, half, torch.ones(len(cells), len(self.x), dtype=torch.bool))
         for _ in range(DEPTH):
             total = self.settled.logaddexp(mass.logsumexp(0))
-            split = bound > total + math.log(self.tolerance / 1000)
+            split = bound > total + math.log(self.tolerance / 300)
             self._settle(mass, bound, ~split)
             keep = split.any(1)
             if not keep.any():
@@ -137,8 +137,8 @@ class _Plane:
             families = child_mass.reshape(-1, len(corners), len(self.x))
             together = families.logsumexp(1)
             gap = ((together - total).exp() - (mass - total).exp()).abs()
-            hidden = (sharp & (bound > total + math.log(self.tolerance / 1000))).reshape(families.shape).any(1)
-            agreed = split & (gap < self.tolerance / 50) & ~hidden
+            hidden = (sharp & (bound > total + math.log(self.tolerance / 300))).reshape(families.shape).any(1)
+            agreed = split & (gap < self.tolerance / 10) & ~hidden
             self.settled = self.settled.logaddexp(together.where(agreed, -torch.inf).logsumexp(0))
             self.error += gap.where(agreed, 0.0).sum(0)
             done = agreed.repeat_interleave(len(corners), 0) | ~children
@@ -188,13 +188,13 @@ class _Plane:
 def _log_likelihood(p: Distribution, x: Tensor) -> Callable[[int, Tensor], Tensor]:
     """log p(x|z) of many x at the points of one cell: ``(cell, rows of x) ↦ (points, rows)``.
 
-    A log density that is a polynomial in each pixel (Bernoulli: first degree, normal: second) is read off
-    at as many values of the pixel as the polynomial needs; all pairs of points and x are then one product.
+    A log density that is a polynomial in each pixel (Bernoulli: first degree, with the logit as slope; normal:
+    second) is read off where the polynomial is known; all pairs of points and x are then one matrix product.
     """
     base = p.base_dist if isinstance(p, Independent) else p
     if isinstance(base, Bernoulli):
-        at_0, at_1 = (base.log_prob(x.new_tensor(v)) for v in (0.0, 1.0))
-        coefficients, powers = at_1 - at_0, x.T
+        at_0 = base.log_prob(x.new_zeros(()))
+        coefficients, powers = base.logits, x.T
     elif isinstance(base, Normal):
         below, at_0, above = (base.log_prob(x.new_tensor(v)) for v in (-1.0, 0.0, 1.0))
         coefficients = torch.cat([(above - below) / 2, (above + below) / 2 - at_0], -1)
