@@ -46,10 +46,12 @@ class Check:
 
     def __str__(self) -> str:
         relation = {"bound": " ≤ ", "order": " ~ "}.get(self.kind, " = ")
+        worst = "largest excess" if self.kind == "bound" else "worst deviation"
         unit = "" if self.unit == "absolute" else f" {self.unit}"
+        cases = f"{self.cases} case{'s' * (self.cases > 1)}"
         text = (
-            f"✓ ({self.label})  {relation.join(self.routes)}  ·  {self.cases} cases  ·  "
-            f"worst deviation {self.deviation:.2g}{unit}, tolerance {self.tolerance:.2g}"
+            f"✓ ({self.label})  {relation.join(self.routes)}  ·  {cases}  ·  "
+            f"{worst} {self.deviation:.2g}{unit}, tolerance {self.tolerance:.2g}"
         )
         return f"{text}  ·  {self.note}" if self.note else text
 
@@ -69,22 +71,24 @@ def check(
     """Compare two or more independent routes to the same numbers.
 
     Exact routes must agree entry by entry to ``tolerance``. A route that is an
-    :class:`~vaelib.divergence.Estimate` is compared in standard errors; the bound on them is set so that
-    all entries together raise a false alarm once in a million runs. Such a check names what it would catch:
-    each entry's standard error is at most a tenth of its distance to the wrong answer.
+    :class:`~vaelib.divergence.Estimate` is compared in standard errors; the bound on them is set so
+    that all entries together raise a false alarm once in a million runs. Such a check names what it
+    would catch: each entry's standard error is at most a tenth of its distance to the wrong answer.
 
     Args:
         label: the equation's label, ``eq-...``.
         tolerance: the largest absolute deviation between exact routes, at most 1e-4.
         wrong: for statistical checks, ``{name: value}`` of one wrong answer.
-        routes: name and value of each route; tensors, arrays or numbers of one shape, or an Estimate.
+        routes: name and value of each route; tensors, arrays or numbers of one shape, or an
+            Estimate.
 
     Returns:
         Check, which shows itself in a notebook.
 
     Raises:
         CheckFailed: the routes disagree, or a value is not finite.
-        ValueError: fewer than two routes, no entries, different shapes, or a check that could not fail.
+        ValueError: fewer than two routes, no entries, different shapes, or a check that could not
+            fail.
 
     >>> print(check("eq-double", twice=2 * torch.ones(3), sum=torch.ones(3) + 1))
     ✓ (eq-double)  twice = sum  ·  3 cases  ·  worst deviation 0, tolerance 1e-10
@@ -99,12 +103,19 @@ def check(
     if estimates:
         return _statistical(label, exact, estimates, tolerance, wrong)
     if wrong is not None:
-        raise ValueError(f"{label}: `wrong` belongs to a statistical check; no route is an Estimate")
+        raise ValueError(
+            f"{label}: `wrong` belongs to a statistical check; no route is an Estimate"
+        )
     return _identity(label, exact, tolerance)
 
 
 def check_bound(
-    label: str, /, *, tolerance: float = 1e-10, lower: Mapping[str, object], upper: Mapping[str, object]
+    label: str,
+    /,
+    *,
+    tolerance: float = 1e-10,
+    lower: Mapping[str, object],
+    upper: Mapping[str, object],
 ) -> Check:
     """Check that one quantity never exceeds another, and that it is strictly smaller somewhere.
 
@@ -115,7 +126,8 @@ def check_bound(
         upper: ``{name: value}`` of the larger one; same shape.
 
     Returns:
-        Check; its deviation is the largest of lower − upper, negative where the bound is strict everywhere.
+        Check; its deviation is the largest of lower − upper, negative where the bound is strict
+        everywhere.
 
     Raises:
         CheckFailed: the bound is violated, or is an equality everywhere.
@@ -130,10 +142,18 @@ def check_bound(
     if excess.max() > tolerance:
         raise CheckFailed(f"{label}: {low_name} exceeds {high_name} by {excess.max():.3g}")
     if -excess.min() <= 100 * tolerance:
-        raise CheckFailed(f"{label}: {low_name} equals {high_name} everywhere, so this shows no bound")
+        raise CheckFailed(
+            f"{label}: {low_name} equals {high_name} everywhere, so this shows no bound"
+        )
     note = f"strict in {int((-excess > 100 * tolerance).sum())}, gap up to {-excess.min():.3g}"
     return Check(
-        label, "bound", (low_name, high_name), low.numel(), float(excess.max()), tolerance, note=note
+        label,
+        "bound",
+        (low_name, high_name),
+        low.numel(),
+        float(excess.max()),
+        tolerance,
+        note=note,
     )
 
 
@@ -161,7 +181,9 @@ def check_order(
     h, e = _numbers(label, "step", step), _numbers(label, "error", error)
     _same_shape(label, {"step": h, "error": e})
     if h.ndim != 1 or len(h) < 3 or not (h > 0).all() or not (e > 0).all() or h.max() < 4 * h.min():
-        raise ValueError(f"{label}: needs at least three positive steps and errors over a factor of four")
+        raise ValueError(
+            f"{label}: needs at least three positive steps and errors over a factor of four"
+        )
     x, y = h.log() - h.log().mean(), e.log() - e.log().mean()
     slope = float((x @ y) / (x @ x))
     if not abs(slope - order) <= tolerance:
@@ -179,7 +201,8 @@ def _identity(label: str, exact: Mapping[str, Tensor], tolerance: float) -> Chec
         at = int(spread.flatten().argmax())
         values = ", ".join(f"{_words(n)} {float(v.flatten()[at])!r}" for n, v in exact.items())
         raise CheckFailed(
-            f"{label}: the routes differ by {worst:.3g}, more than {tolerance:g}, in entry {at}: {values}"
+            f"{label}: the routes differ by {worst:.3g}, more than {tolerance:g}, "
+            f"in entry {at}: {values}"
         )
     return Check(label, "identity", _names(exact), spread.numel(), worst, tolerance)
 
@@ -210,11 +233,14 @@ def _statistical(
         off = float(((mean - reference).abs() / error).max())
         power = min(power, float(((mistake - reference).abs() / error).min()))
         if not off <= limit:
-            raise CheckFailed(f"{label}: {_words(name)} is off by {off:.3g} standard errors (limit {limit:.3g})")
+            raise CheckFailed(
+                f"{label}: {_words(name)} is off by {off:.3g} standard errors (limit {limit:.3g})"
+            )
         deviation = max(deviation, off)
     if not power >= 10:
         raise ValueError(
-            f"{label}: the wrong answer “{wrong_name}” is only {power:.3g} standard errors away, not 10: take more samples"
+            f"{label}: the wrong answer “{wrong_name}” is only {power:.3g} standard errors away, "
+            "not 10: take more samples"
         )
     note = f"would catch “{wrong_name}”, {power:.0f} standard errors away"
     names = _names(exact) + _names(estimates)
@@ -251,8 +277,12 @@ def _numbers(label: str, name: str, value: object) -> Tensor:
 def _error(label: str, name: str, estimate: Estimate) -> tuple[Tensor, Tensor]:
     error = _numbers(label, name, estimate.standard_error)
     if not (error > 0).all():
-        raise ValueError(f"{label}: {_words(name)} has a standard error of zero; pass its mean instead")
-    return _numbers(label, name, estimate.mean), error
+        raise ValueError(
+            f"{label}: {_words(name)} has a standard error of zero; pass its mean instead"
+        )
+    mean = _numbers(label, name, estimate.mean)
+    _same_shape(label, {name: mean, f"{name}'s standard error": error})
+    return mean, error
 
 
 def _same_shape(label: str, values: Mapping[str, Tensor]) -> None:

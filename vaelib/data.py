@@ -46,10 +46,11 @@ def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
     """Load a data set by name.
 
     Args:
-        name: ``digits``, scikit-learn's 1,797 handwritten digits of 8×8 pixels, every sixth of them in the
-            test set; or ``mnist``, 70,000 of 28×28. Without it, the environment variable ``VAELIB_DATASET``
-            decides, and without that, ``digits``.
-        folder: where MNIST's four IDX files lie, gzip-compressed or not; without it, ``VAELIB_DATA_DIR``.
+        name: ``digits``, scikit-learn's 1,797 handwritten digits of 8×8 pixels, every sixth of them
+            in the test set; or ``mnist``, 70,000 of 28×28. Without it, the environment variable
+            ``VAELIB_DATASET`` decides, and without that, ``digits``.
+        folder: where MNIST's four IDX files lie, gzip-compressed or not; without it,
+            ``VAELIB_DATA_DIR``.
 
     Returns:
         Dataset.
@@ -69,7 +70,9 @@ def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
         return _digits()
     if name == "mnist":
         return _mnist(folder or os.environ.get("VAELIB_DATA_DIR"))
-    raise ValueError(f"no data set {name!r}: choose 'digits' or 'mnist' (argument or VAELIB_DATASET)")
+    raise ValueError(
+        f"no data set {name!r}: choose 'digits' or 'mnist' (argument or VAELIB_DATASET)"
+    )
 
 
 def binarise(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -146,8 +149,8 @@ def _digits() -> Dataset:
 def _mnist(folder: str | Path | None) -> Dataset:
     if not folder:
         raise FileNotFoundError(
-            "MNIST is read from a folder: set VAELIB_DATA_DIR to the one that holds its four IDX files, "
-            "or use VAELIB_DATASET=digits, which needs none"
+            "MNIST is read from a folder: set VAELIB_DATA_DIR to the one that holds its four IDX "
+            "files, or use VAELIB_DATASET=digits, which needs none"
         )
     arrays = [torch.from_numpy(_read_idx(Path(folder), file)) for file in MNIST]
     images = [a.reshape(len(a), -1).float() / 255 for a in arrays[::2]]
@@ -158,14 +161,16 @@ def _read_idx(folder: Path, file: str) -> np.ndarray:
     path = next((p for p in (folder / f"{file}.gz", folder / file) if p.is_file()), None)
     if path is None:
         raise FileNotFoundError(
-            f"{folder} has no {file}.gz: set VAELIB_DATA_DIR to the folder with MNIST's four IDX files"
+            f"{folder} has no {file}.gz: set VAELIB_DATA_DIR to the folder with MNIST's four files"
         )
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError) as error:
         raise ValueError(f"{path} is not a whole gzip file ({error}): fetch it again") from None
     if hashlib.sha256(raw).hexdigest() != MNIST[file]:
-        raise ValueError(f"{path} does not hold MNIST's {file}: its SHA-256 differs; fetch it again")
+        raise ValueError(
+            f"{path} does not hold MNIST's {file}: its SHA-256 differs; fetch it again"
+        )
     dimensions = raw[3]
     sizes = np.frombuffer(raw, ">i4", dimensions, 4)
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions).reshape(sizes).copy()

@@ -14,18 +14,20 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
 
         log N(z; mu, diag sigma²) = −½ Σ_i [ (z_i − mu_i)² / sigma_i² + log 2π sigma_i² ]
 
-    As a decoder, ``sigma`` is the noise of the pixels: a number when it is fixed, a parameter when it is learned.
+    As a decoder, ``sigma`` is the noise of the pixels: a number when it is fixed, a parameter when
+    it is learned.
 
     Args:
         mu: means, shape ``(*batch, event)``.
-        sigma: standard deviations, positive; a number, or anything that broadcasts to ``mu``'s shape.
+        sigma: standard deviations, positive; a number, or anything that broadcasts to ``mu``'s
+            shape.
 
     Returns:
         Distribution with batch ``(*batch)`` and event ``(event,)``.
 
     Raises:
-        ValueError: ``mu`` is a scalar, ``sigma`` does not broadcast to it, a mean is not finite, or a
-            deviation is not positive and finite.
+        ValueError: ``mu`` is a scalar, ``sigma`` does not broadcast to it, a mean is not finite, or
+            a deviation is not positive and finite.
 
     Source:
         Kingma and Welling (2014), appendix C.2.
@@ -35,13 +37,16 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
     """
     _check_vector("mu", mu)
     sigma = torch.as_tensor(sigma, dtype=mu.dtype, device=mu.device)
-    if torch.broadcast_shapes(sigma.shape, mu.shape) != mu.shape:
+    try:
+        scale = sigma.expand_as(mu)
+    except RuntimeError:
         raise ValueError(
             f"sigma of shape {tuple(sigma.shape)} does not broadcast to mu's {tuple(mu.shape)}"
-        )
+        ) from None
     if not ((sigma > 0) & sigma.isfinite()).all():
-        raise ValueError(f"sigma must be positive and finite, got values down to {sigma.min():g}")
-    return Independent(Normal(mu, sigma.expand_as(mu), validate_args=False), 1, validate_args=False)
+        low, high = sigma.aminmax()
+        raise ValueError(f"sigma must be positive and finite, got {low:g} to {high:g}")
+    return Independent(Normal(mu, scale, validate_args=False), 1, validate_args=False)
 
 
 def bernoulli(logits: Tensor) -> Independent:
@@ -72,6 +77,10 @@ def bernoulli(logits: Tensor) -> Independent:
 
 def _check_vector(name: str, value: Tensor) -> None:
     if value.ndim == 0:
-        raise ValueError(f"{name} must have an event dimension, shape (*batch, event); got a scalar")
+        raise ValueError(
+            f"{name} must have an event dimension, shape (*batch, event); got a scalar"
+        )
     if not value.isfinite().all():
-        raise ValueError(f"{name} must be finite, got {int((~value.isfinite()).sum())} values that are not")
+        raise ValueError(
+            f"{name} must be finite, got {int((~value.isfinite()).sum())} values that are not"
+        )

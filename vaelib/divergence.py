@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,9 @@ class Estimate(NamedTuple):
         Estimate(mean=tensor(2.), standard_error=tensor(1.))
         """
         if values.ndim == 0 or len(values) < 2:
-            raise ValueError(f"a standard error needs at least two values, got {tuple(values.shape)}")
+            raise ValueError(
+                f"a standard error needs at least two values, got {tuple(values.shape)}"
+            )
         return cls(values.mean(0), values.std(0) / len(values) ** 0.5)
 
 
@@ -76,8 +79,8 @@ def kl(q: Distribution, p: Distribution) -> Tensor:
         return kl_divergence(q, p)
     except NotImplementedError:
         raise NotImplementedError(
-            f"no closed-form KL between {_name(q)} and {_name(p)}: use kl='sampled' in an objective, "
-            "or kl_monte_carlo or kl_quadrature"
+            f"no closed-form KL between {_name(q)} and {_name(p)}: use kl='sampled' in an "
+            "objective, or kl_monte_carlo or kl_quadrature"
         ) from None
 
 
@@ -114,8 +117,9 @@ def kl_quadrature(q: Distribution, p: Distribution) -> Tensor:
 
         KL(q ‖ p) = ∫ q(z) [log q(z) − log p(z)] dz
 
-    The integral is cut at the median of q, and each half is integrated by the tanh-sinh rule in float64,
-    in steps of q's own width. Independent coordinates are integrated one by one and added.
+    The integral is cut at the medians of q and p, where a density may have a kink, and each part is
+    integrated by the tanh-sinh rule in float64, in steps of q's own width. Independent coordinates
+    are integrated one by one and added.
 
     Args:
         q: univariate with a density, or :class:`torch.distributions.Independent` of such.
@@ -141,35 +145,47 @@ def kl_quadrature(q: Distribution, p: Distribution) -> Tensor:
         return parts.sum(tuple(range(-len(q.event_shape), 0)))
     if q.event_shape:
         raise ValueError(f"kl_quadrature takes one-dimensional distributions, got {_name(q)}")
-    centre, width = _centre_and_width(q)
     shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
-    halves = [_half(q, p, centre, width, sign, shape) for sign in (-1.0, 1.0)]
-    if not all(np.all(h.success | (h.error < 1e-10)) for h in halves):
+    parts = [_integral(q, p, *ends, shape) for ends in pairwise(_edges(q, p))]
+    if not all(np.all(part.success | (part.error < 1e-10)) for part in parts):
         raise RuntimeError(
-            f"the integral for KL({_name(q)} ‖ {_name(p)}) did not converge; the divergence may be infinite"
+            f"the integral for KL({_name(q)} ‖ {_name(p)}) did not converge; it may be infinite"
         )
-    return torch.as_tensor(sum(h.integral for h in halves))
+    return torch.as_tensor(sum(part.integral for part in parts))
 
 
-def _half(q: Distribution, p: Distribution, centre: Tensor, width: Tensor, sign: float, shape):
-    bound = getattr(q.support, "lower_bound" if sign < 0 else "upper_bound", sign * torch.inf)
-    reach = ((torch.as_tensor(bound) - centre).abs() / width).expand(shape)
+def _edges(q: Distribution, p: Distribution) -> list[Tensor]:
+    """Where q's support ends and the centres of q and p between, in widths of q from its centre."""
+    centre, width = _centre_and_width(q)
+    low, high = (
+        (torch.as_tensor(getattr(q.support, name, default)) - centre) / width
+        for name, default in (("lower_bound", -torch.inf), ("upper_bound", torch.inf))
+    )
+    other = (_centre_and_width(p)[0] - centre) / width
+    other = torch.where(other.isfinite(), other, 0.0).clamp(low, high)
+    return [low, other.clamp(max=0), other.clamp(min=0), high]
+
+
+def _integral(q: Distribution, p: Distribution, low: Tensor, high: Tensor, shape: torch.Size):
+    centre, width = _centre_and_width(q)
 
     def integrand(u: np.ndarray) -> np.ndarray:
         steps = torch.from_numpy(u)
         steps = steps.movedim(-1, 0) if u.ndim > len(shape) else steps
-        z = centre + sign * width * steps
+        z = centre + width * steps
         log_q, log_p = _log_density(q, z), _log_density(p, z)
         term = torch.where(log_q.exp() == 0, 0.0, width * log_q.exp() * (log_q - log_p))
         return (term.movedim(0, -1) if u.ndim > len(shape) else term).numpy()
 
-    return tanhsinh(integrand, 0.0, reach.numpy(), rtol=1e-13, atol=1e-14, preserve_shape=True)
+    limits = (low.expand(shape).numpy(), high.expand(shape).numpy())
+    return tanhsinh(integrand, *limits, rtol=1e-13, atol=1e-14, preserve_shape=True)
 
 
 def _same_event(q: Distribution, p: Distribution) -> None:
     if q.event_shape != p.event_shape:
         raise ValueError(
-            f"q and p must have one event shape, got {tuple(q.event_shape)} and {tuple(p.event_shape)}"
+            "q and p must have one event shape, "
+            f"got {tuple(q.event_shape)} and {tuple(p.event_shape)}"
         )
 
 
@@ -183,7 +199,9 @@ def _full_covariance(q: Distribution) -> Distribution:
 def _centre_and_width(q: Distribution) -> tuple[Tensor, Tensor]:
     """Median and interquartile range where q has quantiles, else mean and standard deviation."""
     try:
-        low, centre, high = (q.icdf(torch.tensor(u, dtype=torch.float64)) for u in (0.25, 0.5, 0.75))
+        low, centre, high = (
+            q.icdf(torch.tensor(u, dtype=torch.float64)) for u in (0.25, 0.5, 0.75)
+        )
         return centre.detach().double(), (high - low).detach().double()
     except NotImplementedError:
         return q.mean.detach().double(), q.stddev.detach().double()

@@ -1,4 +1,4 @@
-"""Monte Carlo estimators of the gradient of an expectation, sample by sample, and ways to write z = g(ε)."""
+"""Estimators of the gradient of an expectation, sample by sample, and ways to write z = g(ε)."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def score_function(
 
         ∇_φ E_q[f(z)] = E_q[(f(z) − b) ∇_φ log q_φ(z)]
 
-    The baseline b of a sample is the mean of f over the other samples, so it is independent of that sample and
-    the estimate stays unbiased.
+    The baseline b of a sample is the mean of f over the other samples, so it is independent of that
+    sample and the estimate stays unbiased.
 
     Args:
         make: φ ↦ q_φ(z), which must treat leading dimensions of φ as a batch.
@@ -70,8 +70,8 @@ def score_function(
         baseline: whether to subtract b.
 
     Returns:
-        Shape ``(samples, *phi)``; the mean over samples is the estimate. With a baseline the rows are
-        weakly correlated.
+        Shape ``(samples, *phi)``; the mean over samples is the estimate. With a baseline the rows
+        are weakly correlated.
 
     Raises:
         ValueError: f gives another shape, or too few samples.
@@ -114,7 +114,8 @@ def location_scale(noise: Distribution, mu: Tensor, sigma: Tensor) -> Transforme
         Kingma and Welling (2014), section 2.4, second recipe.
 
     >>> from torch.distributions import Laplace
-    >>> location_scale(Laplace(0.0, 1.0), torch.tensor(2.0), torch.tensor(0.5)).log_prob(torch.tensor(2.0))
+    >>> q = location_scale(Laplace(0.0, 1.0), torch.tensor(2.0), torch.tensor(0.5))
+    >>> q.log_prob(torch.tensor(2.0))
     tensor(0.)
     """
     if not (sigma > 0).all():
@@ -155,4 +156,6 @@ def _copies(phi: Tensor, samples: int) -> Tensor:
 
 def _check_values(value: Tensor, samples: int) -> None:
     if value.shape != (samples,):
-        raise ValueError(f"f must give one value a sample, shape ({samples},), got {tuple(value.shape)}")
+        raise ValueError(
+            f"f must give one value a sample, shape ({samples},), got {tuple(value.shape)}"
+        )

@@ -1,9 +1,10 @@
-"""Latent-variable models: a prior p(z), a decoder p(x|z), an encoder q(z|x), each giving a distribution."""
+"""Latent-variable models: prior p(z), decoder p(x|z), encoder q(z|x), each a distribution."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,8 @@ class Model:
         encode: x ↦ q(z|x), batch ``x.shape[:-1]``, event ``(latent,)``.
 
     >>> prior = diagonal_normal(torch.zeros(2), 1.0)
-    >>> model = Model(prior, lambda z: diagonal_normal(z, 0.5), lambda x: diagonal_normal(0.8 * x, 0.4))
+    >>> decode, encode = lambda z: diagonal_normal(z, 0.5), lambda x: diagonal_normal(0.8 * x, 0.4)
+    >>> model = Model(prior, decode, encode)
     >>> model.decode(model.encode(torch.zeros(3, 2)).rsample()).batch_shape
     torch.Size([3])
     """
@@ -100,7 +102,11 @@ class GaussianEncoder(nn.Module):
     """
 
     def __init__(
-        self, observed: int, hidden: Sequence[int], latent: int, activation: type[nn.Module] = nn.Tanh
+        self,
+        observed: int,
+        hidden: Sequence[int],
+        latent: int,
+        activation: type[nn.Module] = nn.Tanh,
     ) -> None:
         super().__init__()
         self.network = mlp([observed, *hidden, 2 * latent], activation)
@@ -125,7 +131,8 @@ class GaussianDecoder(nn.Module):
         ValueError: ``sigma`` is not positive.
 
     Source:
-        Kingma and Welling (2014), appendix C.2; Rybkin, Daniilidis and Levine (2021) for the learned sigma.
+        Kingma and Welling (2014), appendix C.2; Rybkin, Daniilidis and Levine (2021) for the
+        learned sigma.
     """
 
     def __init__(
@@ -166,7 +173,11 @@ class BernoulliDecoder(nn.Module):
     """
 
     def __init__(
-        self, latent: int, hidden: Sequence[int], observed: int, activation: type[nn.Module] = nn.Tanh
+        self,
+        latent: int,
+        hidden: Sequence[int],
+        observed: int,
+        activation: type[nn.Module] = nn.Tanh,
     ) -> None:
         super().__init__()
         self.network = mlp([latent, *hidden, observed], activation)
@@ -192,7 +203,7 @@ def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.Tanh) -> nn.Seque
         raise ValueError(f"a network needs an input and an output size, got {list(sizes)}")
     _check_sizes(**{f"sizes[{i}]": n for i, n in enumerate(sizes)})
     layers: list[nn.Module] = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in pairwise(sizes):
         layers += [nn.Linear(n_in, n_out), activation()]
     return nn.Sequential(*layers[:-1])
 

@@ -37,7 +37,7 @@ def log_joint(model, x: Tensor, z: Tensor) -> Tensor:
     Raises:
         ValueError: wrong shapes, data that is not finite, or not in the decoder's support.
     """
-    return model.prior.log_prob(z) + log_likelihood(model, x, z)
+    return log_likelihood(model, x, z) + model.prior.log_prob(z)
 
 
 def log_likelihood(model, x: Tensor, z: Tensor) -> Tensor:
@@ -59,9 +59,9 @@ def log_weights(model, x: Tensor, samples: int, score: bool = True) -> Tensor:
         model: gives ``prior``, ``decode`` and ``encode``.
         x: data, shape ``(*batch, observed)``.
         samples: number of samples, at least 1.
-        score: ``False`` holds q's parameters fixed inside log q. The values stay the same. The gradient
-            loses the score term, whose mean is zero, so its mean stays and its noise vanishes where q is
-            the posterior.
+        score: ``False`` holds q's parameters fixed inside log q. The values stay the same. The
+            gradient loses the score term, whose mean is zero, so its mean stays and its noise
+            vanishes where q is the posterior.
 
     Returns:
         Nats, shape ``(samples, *batch)``, differentiable through z.
@@ -97,7 +97,8 @@ def elbo_terms(model, x: Tensor, samples: int = 1, kl: str = "exact") -> tuple[T
         Two tensors in nats, each of shape ``(*batch)``; the ELBO is the first minus the second.
 
     Raises:
-        ValueError: zero samples, an unknown ``kl``, wrong shapes, bad data, or a q without ``rsample``.
+        ValueError: zero samples, an unknown ``kl``, wrong shapes, bad data, or a q without
+            ``rsample``.
         NotImplementedError: ``kl="exact"`` for a pair without a closed form.
     """
     if kl not in ("exact", "sampled"):
@@ -116,7 +117,8 @@ def elbo(model, x: Tensor, samples: int = 1, kl: str = "exact", beta: float = 1.
 
         L = E_q[log p(x|z)] − KL(q(z|x) ‖ p(z)) ≤ log p(x)
 
-    With ``kl="exact"`` this is AEVB's estimator B, with ``kl="sampled"`` its estimator A, the mean of log w.
+    With ``kl="exact"`` this is AEVB's estimator B, with ``kl="sampled"`` its estimator A, the mean
+    of log w.
 
     Args:
         model: gives ``prior``, ``decode`` and ``encode``.
@@ -129,7 +131,8 @@ def elbo(model, x: Tensor, samples: int = 1, kl: str = "exact", beta: float = 1.
         Nats, shape ``(*batch)``, differentiable in the parameters of the model.
 
     Raises:
-        ValueError: zero samples, an unknown ``kl``, wrong shapes, bad data, or a q without ``rsample``.
+        ValueError: zero samples, an unknown ``kl``, wrong shapes, bad data, or a q without
+            ``rsample``.
         NotImplementedError: ``kl="exact"`` for a pair without a closed form.
 
     Source:
@@ -171,8 +174,8 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**15) -> E
 
         log p(x) ≈ log w̄,    w̄ = 1/S Σ_s w_s,    standard error ≈ sd(w) / (sqrt(S) w̄)
 
-    The estimate is low by about half the squared standard error. A small standard error is no proof: weights
-    that the encoder never draws are missing from both numbers.
+    The estimate is low by about half the squared standard error. A small standard error is no
+    proof: weights that the encoder never draws are missing from both numbers.
 
     Args:
         model: gives ``prior``, ``decode`` and ``encode``.
@@ -190,7 +193,9 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**15) -> E
         raise ValueError(f"needs samples >= 2 and chunk >= 1, got {samples} and {chunk}")
     flat = x.reshape(-1, x.shape[-1])
     parts = [_log_evidence(model, rows, samples, chunk) for rows in flat.split(chunk)]
-    return Estimate(*(torch.cat(column).reshape(x.shape[:-1]) for column in zip(*parts, strict=True)))
+    return Estimate(
+        *(torch.cat(column).reshape(x.shape[:-1]) for column in zip(*parts, strict=True))
+    )
 
 
 def _log_evidence(model, x: Tensor, samples: int, chunk: int) -> tuple[Tensor, Tensor]:
@@ -217,7 +222,9 @@ def _sample(model, x: Tensor, samples: int) -> tuple[Tensor, Distribution]:
             "sum over its values with vaelib.exact.elbo_by_enumeration"
         )
     if q.batch_shape != x.shape[:-1]:
-        raise ValueError(f"encode gave batch {tuple(q.batch_shape)} for x of shape {tuple(x.shape)}")
+        raise ValueError(
+            f"encode gave batch {tuple(q.batch_shape)} for x of shape {tuple(x.shape)}"
+        )
     return q.rsample((samples,)), q
 
 

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import rc_params_from_file, rcParams
 from matplotlib.axes import Axes
 from torch import Tensor
 
 from vaelib.training import History
 
-_style = plt.style.context(str(Path(__file__).with_name("book.mplstyle")))
+STYLE = rc_params_from_file(
+    Path(__file__).with_name("book.mplstyle"), use_default_template=False
+)
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
 
-@_style
+@contextmanager
+def _style() -> Iterator[None]:
+    """The book's style while drawing. Only its own settings are put back, not those of the notebook's backend."""
+    before = {key: rcParams[key] for key in STYLE}
+    rcParams.update(STYLE)
+    try:
+        yield
+    finally:
+        rcParams.update(before)
+
+
+@_style()
 def lines(
-    x: Tensor, series: Mapping[str, Tensor], xlabel: str, ylabel: str, *, logx: bool = False, logy: bool = False
+    x: Tensor,
+    series: Mapping[str, Tensor],
+    xlabel: str,
+    ylabel: str,
+    *,
+    logx: bool = False,
+    logy: bool = False,
 ) -> Axes:
     """Curves over one axis, each named at its right end.
 
@@ -33,13 +54,18 @@ def lines(
     _, ax = plt.subplots()
     for dash, (name, y) in zip(_DASHES, series.items(), strict=False):
         ax.plot(_array(x), _array(y), linestyle=dash, label=name)
-    ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if logx else "linear", yscale="log" if logy else "linear")
+    ax.set(
+        xlabel=xlabel,
+        ylabel=ylabel,
+        xscale="log" if logx else "linear",
+        yscale="log" if logy else "linear",
+    )
     if len(series) > 1:
         _name_ends(ax)
     return ax
 
 
-@_style
+@_style()
 def densities(x: Tensor, series: Mapping[str, Tensor], xlabel: str = "z") -> Axes:
     """Density curves over one axis, filled so that their overlap shows."""
     _, ax = plt.subplots()
@@ -51,14 +77,16 @@ def densities(x: Tensor, series: Mapping[str, Tensor], xlabel: str = "z") -> Axe
     return ax
 
 
-@_style
-def contours(axis: Tensor, panels: Sequence[Mapping[str, Tensor]], titles: Sequence[str]) -> Sequence[Axes]:
-    """Densities over a square of the latent plane; the first of a panel is filled, the second drawn as lines.
+@_style()
+def contours(
+    axis: Tensor, panels: Sequence[Mapping[str, Tensor]], titles: Sequence[str]
+) -> Sequence[Axes]:
+    """Densities over a square of the latent plane; a panel's first is filled, its second is lines.
 
     Args:
         axis: the grid along both sides, shape ``(points,)``.
-        panels: for each panel, name and values of one or two densities, shape ``(points, points)`` with the
-            first coordinate of z along the first dimension.
+        panels: for each panel, name and values of one or two densities, shape ``(points, points)``
+            with the first coordinate of z along the first dimension.
         titles: one for each panel.
     """
     _, axes = plt.subplots(1, len(panels), figsize=(7, 7 / len(panels) + 0.3), squeeze=False)
@@ -75,12 +103,13 @@ def contours(axis: Tensor, panels: Sequence[Mapping[str, Tensor]], titles: Seque
     return axes[0]
 
 
-@_style
+@_style()
 def images(rows: Mapping[str, Tensor], shape: tuple[int, int]) -> Axes:
     """Rows of images, each row named at its left.
 
     Args:
-        rows: name and images of each row, shape ``(images, height * width)``, values in [0, 1] or near it.
+        rows: name and images of each row, shape ``(images, height * width)``, values in [0, 1] or
+            near it.
         shape: height and width of an image.
     """
     widest = max(len(r) for r in rows.values())
@@ -93,8 +122,10 @@ def images(rows: Mapping[str, Tensor], shape: tuple[int, int]) -> Axes:
     return ax
 
 
-@_style
-def mosaic(grid: Tensor, shape: tuple[int, int], xlabel: str = "$z_1$", ylabel: str = "$z_2$") -> Axes:
+@_style()
+def mosaic(
+    grid: Tensor, shape: tuple[int, int], xlabel: str = "$z_1$", ylabel: str = "$z_2$"
+) -> Axes:
     """A square of images, the first index running upwards.
 
     Args:
@@ -102,12 +133,14 @@ def mosaic(grid: Tensor, shape: tuple[int, int], xlabel: str = "$z_1$", ylabel: 
         shape: height and width of an image.
     """
     _, ax = plt.subplots(figsize=(5, 5))
-    ax.imshow(np.vstack([_strip(row, shape, grid.shape[1]) for row in grid.flip(0)]), vmin=0, vmax=1)
+    ax.imshow(
+        np.vstack([_strip(row, shape, grid.shape[1]) for row in grid.flip(0)]), vmin=0, vmax=1
+    )
     ax.set(xticks=[], yticks=[], xlabel=f"{xlabel} →", ylabel=f"{ylabel} →")
     return ax
 
 
-@_style
+@_style()
 def curves(history: History) -> Sequence[Axes]:
     """The ELBO over the epochs, and its two terms."""
     _, axes = plt.subplots(1, 3, sharex=True)
@@ -123,7 +156,7 @@ def curves(history: History) -> Sequence[Axes]:
     return axes
 
 
-@_style
+@_style()
 def latent_plane(z: Tensor, labels: Tensor) -> Axes:
     """Points of the latent plane, each drawn as the digit it came from.
 
@@ -134,13 +167,17 @@ def latent_plane(z: Tensor, labels: Tensor) -> Axes:
     _, ax = plt.subplots(figsize=(5, 5))
     colours = plt.get_cmap("tab10")
     for (a, b), digit in zip(_array(z), _array(labels), strict=True):
-        ax.text(a, b, str(int(digit)), color=colours(int(digit)), ha="center", va="center", fontsize=8)
+        ax.text(
+            a, b, str(int(digit)), color=colours(int(digit)), ha="center", va="center", fontsize=8
+        )
     reach = np.abs(_array(z)).max() * 1.05
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
+    ax.set(
+        xlim=(-reach, reach), ylim=(-reach, reach), xlabel="$z_1$", ylabel="$z_2$", aspect="equal"
+    )
     return ax
 
 
-@_style
+@_style()
 def intervals(series: Mapping[str, tuple[float, float]], xlabel: str) -> Axes:
     """Named numbers with their standard errors, one under the other.
 
@@ -161,7 +198,8 @@ def _name_ends(ax: Axes) -> None:
     ax.figure.canvas.draw()
     to_axes = ax.transData + ax.transAxes.inverted()
     ends = sorted(
-        (to_axes.transform((line.get_xdata()[-1], line.get_ydata()[-1]))[1], line) for line in ax.get_lines()
+        (to_axes.transform((line.get_xdata()[-1], line.get_ydata()[-1]))[1], line)
+        for line in ax.get_lines()
     )
     height = -1.0
     for end, line in ends:
@@ -178,7 +216,11 @@ def _name_ends(ax: Axes) -> None:
 
 def _robust_limits(ax: Axes) -> tuple[float, float]:
     values = np.concatenate([line.get_ydata() for line in ax.get_lines()])
-    low, high = np.quantile(values, [0.05, 1.0]) if values[-1] > values[0] else np.quantile(values, [0, 0.95])
+    low, high = (
+        np.quantile(values, [0.05, 1.0])
+        if values[-1] > values[0]
+        else np.quantile(values, [0, 0.95])
+    )
     pad = 0.08 * (high - low) or 1.0
     return low - pad, high + pad
 

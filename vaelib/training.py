@@ -65,11 +65,12 @@ def fit(
 
         maximise 1/M Σ_{x in minibatch} [ E_q[log p(x|z)] − beta KL(q(z|x) ‖ p(z)) ]
 
-    Only the parameters of ``model`` change: the global random state, the model's mode and device stay as
-    they were.
+    Only the parameters of ``model`` change: the global random state, the model's mode and device
+    stay as they were.
 
     Args:
-        model: a :class:`~vaelib.models.VAE`, or any module with ``prior``, ``decode`` and ``encode``.
+        model: a :class:`~vaelib.models.VAE`, or any module with ``prior``, ``decode`` and
+            ``encode``.
         x: training data, shape ``(examples, observed)``.
         epochs: passes over the data, at least 1.
         batch_size: M, at least 1; the last minibatch of an epoch may be smaller.
@@ -77,7 +78,8 @@ def fit(
         samples: samples from q for each example and step.
         kl: ``"exact"`` or ``"sampled"``, as for :func:`~vaelib.objectives.elbo`.
         beta: weight of the KL, or a function epoch ↦ weight (counted from 0) for a warm-up.
-        binarise: draw the training pixels black or white afresh each epoch, the validation pixels once.
+        binarise: draw the training pixels black or white afresh each epoch, the validation pixels
+            once.
         validation: data evaluated after each epoch, with weight 1 on the KL.
         optimizer: ``parameters, lr=... ↦ Optimizer``; Adam if not given.
         seed: decides the order of the data and all noise.
@@ -103,7 +105,11 @@ def fit(
         if validation is not None:
             validation = data.binarise(validation.to(place)) if binarise else validation.to(place)
         parameters = [p for p in model.parameters() if p.requires_grad]
-        step = optimizer(parameters, lr=learning_rate) if optimizer else Adam(parameters, learning_rate, fused=True)
+        step = (
+            optimizer(parameters, lr=learning_rate)
+            if optimizer
+            else Adam(parameters, learning_rate, fused=True)
+        )
         history = History()
         with _bar(epochs, progress) as bar:
             for epoch in range(epochs):
@@ -122,7 +128,7 @@ def fit(
 def evaluate(
     model: nn.Module, x: Tensor, samples: int = 1, kl: str = "exact", batch_size: int = 1024
 ) -> Terms:
-    """The average ELBO and its two terms over a data set, without gradients, the model in ``eval`` mode.
+    """The average ELBO and its terms over a data set, without gradients, in ``eval`` mode.
 
     Args:
         model: as for :func:`fit`.
@@ -193,7 +199,10 @@ def _check(model: nn.Module, x: Tensor, validation: Tensor | None, **counts: int
     if not any(p.requires_grad for p in model.parameters()):
         raise ValueError("the model has no parameters to learn")
     for name, value in (("x", x), ("validation", validation)):
-        if value is not None and (value.ndim != 2 or len(value) == 0 or not value.is_floating_point()):
+        if value is not None and (
+            value.ndim != 2 or len(value) == 0 or not value.is_floating_point()
+        ):
             raise ValueError(
-                f"{name} must be floating point of shape (examples, observed), got {value.dtype} {tuple(value.shape)}"
+                f"{name} must be floating point of shape (examples, observed), "
+                f"got {value.dtype} {tuple(value.shape)}"
             )

@@ -26,14 +26,21 @@ class Discrete:
         ValueError: ``probs`` is not a vector of probabilities that add up to one.
 
     >>> from vaelib.distributions import bernoulli
-    >>> model = Discrete(torch.tensor([0.5, 0.5]), lambda z: bernoulli(z @ torch.tensor([[3.0], [-3.0]])))
+    >>> logits = torch.tensor([[3.0], [-3.0]])
+    >>> model = Discrete(torch.tensor([0.5, 0.5]), lambda z: bernoulli(z @ logits))
     >>> model.log_evidence(torch.ones(1)).exp()  # half of λ(3) + λ(−3), which is one
     tensor(0.5000)
     """
 
     def __init__(self, probs: Tensor, decode: Callable[[Tensor], Distribution]) -> None:
-        if probs.ndim != 1 or not (probs >= 0).all() or not torch.isclose(probs.sum(), probs.new_ones(())):
-            raise ValueError(f"probs must be a vector of probabilities that add up to one, got {probs}")
+        if (
+            probs.ndim != 1
+            or not (probs >= 0).all()
+            or not torch.isclose(probs.sum(), probs.new_ones(()))
+        ):
+            raise ValueError(
+                f"probs must be a vector of probabilities that add up to one, got {probs}"
+            )
         self.prior = OneHotCategorical(probs)
         self.decode = decode
 

@@ -15,7 +15,7 @@ def gauss_hermite(q: Distribution, f: Callable[[Tensor], Tensor], nodes: int = 3
 
     ::
 
-        E_q[f(z)] ≈ Σ_i ω_i f(mu + sigma t_i),    exact for polynomials of degree 2 · nodes − 1 in each coordinate
+        E_q[f(z)] ≈ Σ_i ω_i f(mu + sigma t_i),    exact up to degree 2 · nodes − 1
 
     Args:
         q: diagonal normal, batch ``(*batch)``, event ``(1,)`` or ``(2,)``.
@@ -35,9 +35,13 @@ def gauss_hermite(q: Distribution, f: Callable[[Tensor], Tensor], nodes: int = 3
     >>> gauss_hermite(q, lambda z: z[..., 0] ** 2)  # 1² + 2²
     tensor(5.)
     """
-    diagonal = isinstance(q, Independent) and isinstance(q.base_dist, Normal) and len(q.event_shape) == 1
+    diagonal = (
+        isinstance(q, Independent) and isinstance(q.base_dist, Normal) and len(q.event_shape) == 1
+    )
     if not diagonal or q.event_shape[0] > 2:
-        raise ValueError(f"gauss_hermite takes a diagonal normal with one or two coordinates, got {q}")
+        raise ValueError(
+            f"gauss_hermite takes a diagonal normal with one or two coordinates, got {q}"
+        )
     if nodes < 1:
         raise ValueError(f"nodes must be at least 1, got {nodes}")
     latent = q.event_shape[0]

@@ -37,7 +37,8 @@ class LinearGaussian:
     def __init__(self, W: Tensor, b: Tensor, sigma: Tensor | float) -> None:
         if W.ndim != 2 or b.shape != W.shape[:1]:
             raise ValueError(
-                f"W must be (observed, latent) and b (observed,), got {tuple(W.shape)} and {tuple(b.shape)}"
+                "W must be (observed, latent) and b (observed,), "
+                f"got {tuple(W.shape)} and {tuple(b.shape)}"
             )
         sigma = torch.as_tensor(sigma, dtype=W.dtype, device=W.device)
         if sigma.ndim or not sigma > 0:

@@ -1,10 +1,9 @@
-"""The evidence of any model with one or two latents, by adaptive quadrature over the prior's plane."""
+"""The evidence of any model with one or two latents, by adaptive quadrature."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from itertools import product
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from vaelib.objectives import log_joint
 NODES = 12
 DEPTH = 14
 FIRST_RADIUS, LAST_RADIUS = 6, 40
-CHUNK = 2**15
+CHUNK = 2**12
 
 
 class Quadrature(NamedTuple):
@@ -41,15 +40,16 @@ def log_evidence_quadrature(model, x: Tensor, tolerance: float = 1e-6) -> Quadra
 
         log p(x) = log ∫ p(z) p(x|z) dz
 
-    The plane is cut into square cells, one prior standard deviation wide, each with a Gauss–Legendre rule.
-    A cell is split in four while it could matter and its rule disagrees with those of its children, or the
-    log density bends so much between nodes that a peak could hide there. The plane is widened ring by ring
-    until the prior's mass in the last ring, times the largest likelihood seen, is negligible. So neither a
-    mode far away nor a second one is missed, unless it is narrower than the first grid in log p(x, z) itself.
+    The plane is cut into square cells, one prior standard deviation wide, each with a
+    Gauss–Legendre rule. A cell is split in four while it could matter and its rule disagrees with
+    those of its children, or the log density bends so much between nodes that a peak could hide
+    there. The plane is widened ring by ring until the prior's mass in the last ring, times the
+    largest likelihood seen, is negligible. So neither a mode far away nor a second one is missed,
+    unless it is narrower than the first grid in log p(x, z) itself.
 
     Args:
-        model: gives ``prior`` (with a mean and a standard deviation) and ``decode``; in float64, and smooth:
-            kinks such as those of ReLU make convergence slow.
+        model: gives ``prior`` (with a mean and a standard deviation) and ``decode``; in float64,
+            and smooth: kinks such as those of ReLU make convergence slow.
         x: data in float64, shape ``(*batch, observed)``.
         tolerance: the error in nats to aim at.
 
@@ -57,7 +57,8 @@ def log_evidence_quadrature(model, x: Tensor, tolerance: float = 1e-6) -> Quadra
         Quadrature, of shape ``(*batch)``; warns where the error exceeds ``tolerance``.
 
     Raises:
-        ValueError: more than two latents, a precision other than float64, wrong shapes, or bad data.
+        ValueError: more than two latents, a precision other than float64, wrong shapes, or bad
+            data.
     """
     if x.dtype != torch.float64 or model.prior.mean.dtype != torch.float64:
         raise ValueError("quadrature needs float64: call model.double() and x.double()")
@@ -74,14 +75,15 @@ def log_evidence_quadrature(model, x: Tensor, tolerance: float = 1e-6) -> Quadra
     if not (error <= tolerance).all():
         warnings.warn(
             f"quadrature reached {error.max():.1e} nats, not {tolerance:.1e}, for "
-            f"{int((error > tolerance).sum())} of {len(rows)} data; are the networks smooth (tanh, not ReLU)?",
+            f"{int((error > tolerance).sum())} of {len(rows)} data; "
+            "are the networks smooth (tanh, not ReLU)?",
             stacklevel=2,
         )
     return Quadrature(plane.settled.reshape(x.shape[:-1]), error.reshape(x.shape[:-1]))
 
 
 class _Plane:
-    """The running integral over cells of the prior's plane, in units of the prior's standard deviation."""
+    """The running integral over cells of the plane, in the prior's standard deviations."""
 
     def __init__(self, model, x: Tensor, latent: int, tolerance: float) -> None:
         self.model, self.x, self.latent, self.tolerance = model, x, latent, tolerance
@@ -94,7 +96,7 @@ class _Plane:
         self.error = x.new_zeros(len(x))
 
     def integrate(self) -> None:
-        """Integrate over a square, then over one ring after another until nothing is left outside."""
+        """Integrate over a square, then over ring after ring until nothing is left outside."""
         cells = self._square(FIRST_RADIUS)
         ring = cells[cells.abs().amax(-1) > FIRST_RADIUS - 1]
         for radius in range(FIRST_RADIUS, LAST_RADIUS):
@@ -120,7 +122,9 @@ class _Plane:
 
     def _refine(self, cells: Tensor, half: float) -> None:
         """Split the cells that matter until each agrees with its children; settle the rest."""
-        mass, bound, _ = self._evaluate(cells, half, torch.ones(len(cells), len(self.x), dtype=torch.bool))
+        mass, bound, _ = self._evaluate(
+            cells, half, torch.ones(len(cells), len(self.x), dtype=torch.bool)
+        )
         for _ in range(DEPTH):
             total = self.settled.logaddexp(mass.logsumexp(0))
             split = bound > total + math.log(self.tolerance / 300)
@@ -130,14 +134,20 @@ class _Plane:
                 return
             cells, mass, split = cells[keep], mass[keep], split[keep]
             half = half / 2
-            corners = torch.tensor(list(product((-half, half), repeat=self.latent)), dtype=cells.dtype)
+            corners = torch.tensor(
+                list(product((-half, half), repeat=self.latent)), dtype=cells.dtype
+            )
             cells = (cells[:, None] + corners).reshape(-1, self.latent)
             children = split.repeat_interleave(len(corners), 0)
             child_mass, bound, sharp = self._evaluate(cells, half, children)
             families = child_mass.reshape(-1, len(corners), len(self.x))
             together = families.logsumexp(1)
             gap = ((together - total).exp() - (mass - total).exp()).abs()
-            hidden = (sharp & (bound > total + math.log(self.tolerance / 300))).reshape(families.shape).any(1)
+            hidden = (
+                (sharp & (bound > total + math.log(self.tolerance / 300)))
+                .reshape(families.shape)
+                .any(1)
+            )
             agreed = split & (gap < self.tolerance / 10) & ~hidden
             self.settled = self.settled.logaddexp(together.where(agreed, -torch.inf).logsumexp(0))
             self.error += gap.where(agreed, 0.0).sum(0)
@@ -149,47 +159,47 @@ class _Plane:
         self.settled = self.settled.logaddexp(mass.where(which, -torch.inf).logsumexp(0))
         self.dropped = self.dropped.logaddexp(bound.where(which, -torch.inf).logsumexp(0))
 
-    def _evaluate(self, cells: Tensor, half: float, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """For each cell and datum: log of the integral, an upper estimate of it, and whether a peak may hide."""
+    def _evaluate(
+        self, cells: Tensor, half: float, active: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """For each cell and datum: log integral, an upper estimate, whether a peak may hide."""
         mass, bound = self.x.new_full((2, *active.shape), -torch.inf)
         sharp = torch.zeros_like(active)
         log_half, log_volume = self.latent * math.log(half), self.log_weights.logsumexp(0)
         for rows in torch.arange(len(cells)).split(max(1, CHUNK // len(self.offsets))):
+            data = active[rows].any(0).nonzero()[:, 0]
             z = self._points(cells[rows], half)
-            log_prior = self.model.prior.log_prob(z)
-            log_likelihood = _log_likelihood(self.model.decode(z), self.x)
-            for i, row in enumerate(rows.tolist()):
-                data = active[row].nonzero()[:, 0]
-                given = log_likelihood(i, data)
-                f = given + log_prior[i, :, None]
-                bend = self._overshoot(f, half)
-                top = (f + bend).max(0)
-                mass[row, data] = (f + self.log_weights[:, None]).logsumexp(0) + log_half
-                bound[row, data] = top.values + log_volume + log_half
-                sharp[row, data] = bend.gather(0, f.argmax(0)[None])[0] > 1
-                self.highest[data] = self.highest[data].maximum(given.amax(0))
+            given = _log_likelihood(self.model.decode(z), self.x[data])
+            f = given + self.model.prior.log_prob(z).unsqueeze(-1)
+            bend = self._overshoot(f, half)
+            block, alive = (rows[:, None], data), active[rows][:, data]
+            inside = (f + self.log_weights[:, None]).logsumexp(1) + log_half
+            mass[block] = inside.where(alive, -torch.inf)
+            bound[block] = ((f + bend).amax(1) + log_volume + log_half).where(alive, -torch.inf)
+            sharp[block] = (bend.gather(1, f.argmax(1, keepdim=True))[:, 0] > 1) & alive
+            self.highest[data] = self.highest[data].maximum(given.amax((0, 1)))
         return mass, bound, sharp
 
     def _overshoot(self, f: Tensor, half: float) -> Tensor:
-        """How far a parabola through neighbouring nodes may rise above them before the next node."""
-        n = len(self.nodes)
-        f = f.reshape(*[n] * self.latent, -1)
-        step = self.nodes.diff() * half
-        rise = torch.zeros_like(f)
-        for axis in range(self.latent):
-            g = f.movedim(axis, -1)
+        """How far a parabola through neighbouring nodes may rise before the next node."""
+        n, step = len(self.nodes), self.nodes.diff() * half
+        grid = f.reshape(len(f), *[n] * self.latent, -1)
+        gap = torch.cat([step, step[-1:]]).maximum(torch.cat([step[:1], step]))
+        rise = torch.zeros_like(grid)
+        for axis in range(1, self.latent + 1):
+            g = grid.movedim(axis, -1)
             bend = -2 * (g.diff() / step).diff() / (step[1:] + step[:-1])
             bend = torch.cat([bend[..., :1], bend, bend[..., -1:]], -1).clamp(min=0)
-            gap = torch.cat([step, step[-1:]]).maximum(torch.cat([step[:1], step]))
             rise += (bend * gap**2 / 8).movedim(-1, axis)
-        return rise.reshape(n**self.latent, -1)
+        return rise.reshape(f.shape)
 
 
-def _log_likelihood(p: Distribution, x: Tensor) -> Callable[[int, Tensor], Tensor]:
-    """log p(x|z) of many x at the points of one cell: ``(cell, rows of x) ↦ (points, rows)``.
+def _log_likelihood(p: Distribution, x: Tensor) -> Tensor:
+    """log p(x|z) of every x at every z, shape ``(*p.batch_shape, len(x))``.
 
-    A log density that is a polynomial in each pixel (Bernoulli: first degree, with the logit as slope; normal:
-    second) is read off where the polynomial is known; all pairs of points and x are then one matrix product.
+    A log density that is a polynomial in each pixel (Bernoulli: first degree, with the logit as
+    slope; normal: second) is read off where the polynomial is known; all pairs of points and x are
+    then one matrix product.
     """
     base = p.base_dist if isinstance(p, Independent) else p
     if isinstance(base, Bernoulli):
@@ -200,6 +210,5 @@ def _log_likelihood(p: Distribution, x: Tensor) -> Callable[[int, Tensor], Tenso
         coefficients = torch.cat([(above - below) / 2, (above + below) / 2 - at_0], -1)
         powers = torch.cat([x, x**2], -1).T
     else:
-        return lambda cell, rows: p.expand(p.batch_shape).log_prob(x[rows, None, None])[:, cell].T
-    constant = at_0.sum(-1, keepdim=True)
-    return lambda cell, rows: constant[cell] + coefficients[cell] @ powers[:, rows]
+        return torch.stack([p.log_prob(row) for row in x], -1)
+    return at_0.sum(-1, keepdim=True) + coefficients @ powers

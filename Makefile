@@ -1,0 +1,38 @@
+PYTHON ?= python3
+REQUIREMENTS ?= requirements.txt
+BIN := .venv/bin
+READY := .venv/ready
+export JUPYTER_PATH := $(CURDIR)/.venv/share/jupyter
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' Makefile
+
+book: $(READY) ## build the site, running every chapter
+	$(BIN)/jupyter-book build . -W --keep-going
+	@echo "Open $(CURDIR)/_build/html/index.html"
+
+test: $(READY) ## check style, library, chapters and the book's rules
+	$(BIN)/nbstripout --keep-id --verify chapters/*.ipynb
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pytest --nbmake --doctest-modules vaelib tests chapters
+
+lab: $(READY) ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab chapters
+
+address: $(READY) ## copy the address in _config.yml into the chapters
+	$(BIN)/python _ext/address.py
+
+clean: ## remove the built site and every cache
+	rm -rf _build .pytest_cache .ruff_cache
+
+$(READY): requirements.txt pyproject.toml $(REQUIREMENTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "This book needs Python 3.11 or newer; name one: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "Python's venv module is missing; install it: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement $(REQUIREMENTS)
+	@touch $@
+
+.PHONY: help book test lab address clean

@@ -1,0 +1,222 @@
+import json
+import math
+import re
+from html import unescape
+
+import pytest
+import torch
+
+from vaelib.checks import CheckFailed, check, check_bound, check_order
+from vaelib.divergence import Estimate
+
+TRUTH = torch.tensor([1.0, -2.0, 0.5]).double()
+STEPS = torch.tensor([0.4, 0.2, 0.1, 0.05]).double()
+SHIFT = pytest.mark.parametrize("shifted", ["a", "b", "c"])
+
+
+def estimate(offset=0.0, error=1e-5):
+    return Estimate(TRUTH + offset, torch.full_like(TRUTH, error))
+
+
+def test_exact_routes_that_agree_pass():
+    result = check("eq-x", a=TRUTH, b=TRUTH + 5e-11, c=TRUTH.numpy())
+    assert (result.label, result.kind, result.routes) == ("eq-x", "identity", ("a", "b", "c"))
+    assert (result.cases, result.unit, result.tolerance) == (3, "absolute", 1e-10)
+    assert result.deviation == pytest.approx(5e-11, rel=1e-3)
+
+
+def test_numbers_are_routes_too():
+    assert check("eq-x", a=0.5, b=torch.tensor(0.5)).cases == 1
+
+
+@SHIFT
+def test_any_exact_route_off_by_a_thousandth_fails(shifted):
+    routes = dict.fromkeys("abc", TRUTH)
+    routes[shifted] = TRUTH + torch.tensor([0.0, 0.0, 1e-3])
+    with pytest.raises(CheckFailed, match=r"differ by 0.001, more than 1e-10, in entry 2"):
+        check("eq-x", **routes)
+
+
+def test_just_outside_the_tolerance_fails():
+    with pytest.raises(CheckFailed):
+        check("eq-x", tolerance=1e-6, a=0.0, b=1.1e-6)
+    assert check("eq-x", tolerance=1e-6, a=0.0, b=0.9e-6).deviation == pytest.approx(0.9e-6)
+
+
+WRONG = {"a sign lost": -TRUTH}
+
+
+def test_estimates_that_agree_pass():
+    result = check("eq-x", wrong=WRONG, a=TRUTH, b=estimate(3e-5), c=estimate(-1e-5))
+    assert (result.kind, result.unit, result.cases) == ("statistical", "standard errors", 6)
+    assert result.routes == ("a", "b", "c")
+    assert result.deviation == pytest.approx(3, rel=1e-6)
+    assert "a sign lost" in result.note
+
+
+def test_two_estimates_need_no_exact_route():
+    result = check("eq-x", wrong=WRONG, a=estimate(3e-5), b=estimate())
+    assert result.deviation == pytest.approx(3 / math.sqrt(2), rel=1e-6)
+
+
+@SHIFT
+@pytest.mark.parametrize("exact", [True, False])
+def test_any_statistical_route_off_by_a_thousandth_fails(shifted, exact):
+    routes = {name: estimate(1e-3 if name == shifted else 0.0) for name in "abc"}
+    if exact:
+        routes["a"] = routes["a"].mean
+    with pytest.raises(CheckFailed, match=r"off by [\d.]+ standard errors"):
+        check("eq-x", wrong=WRONG, **routes)
+
+
+def test_exact_routes_beside_an_estimate_must_still_agree():
+    with pytest.raises(CheckFailed, match=r"differ by 0.001"):
+        check("eq-x", wrong=WRONG, a=TRUTH, b=TRUTH + 1e-3, c=estimate(error=0.01))
+
+
+@pytest.mark.parametrize("entries", [1, 1000])
+def test_the_limit_makes_one_false_alarm_in_a_million_runs(entries):
+    truth = torch.zeros(entries).double()
+    noisy = Estimate(truth, torch.ones(entries).double())
+    limit = check("eq-x", wrong={"far": truth + 100}, a=truth, b=noisy).tolerance
+    both_tails = math.erfc(limit / math.sqrt(2))
+    assert entries * both_tails == pytest.approx(1e-6, rel=1e-6)
+    for off, passes in [(0.999 * limit, True), (1.001 * limit, False)]:
+        moved = Estimate(truth + off, noisy.standard_error)
+        if passes:
+            check("eq-x", wrong={"far": truth + 100}, a=truth, b=moved)
+        else:
+            with pytest.raises(CheckFailed):
+                check("eq-x", wrong={"far": truth + 100}, a=truth, b=moved)
+
+
+def test_the_limit_counts_every_compared_route():
+    one = check("eq-x", wrong=WRONG, a=TRUTH, b=estimate())
+    two = check("eq-x", wrong=WRONG, a=TRUTH, b=estimate(), c=estimate())
+    assert two.tolerance > one.tolerance
+
+
+@pytest.mark.parametrize(("distance", "passes"), [(9.9, False), (10.1, True)])
+def test_the_wrong_answer_must_be_ten_standard_errors_away_in_every_entry(distance, passes):
+    wrong = {"near": TRUTH + torch.tensor([1.0, 1.0, distance * 1e-5])}
+    if passes:
+        check("eq-x", wrong=wrong, a=TRUTH, b=estimate())
+        return
+    with pytest.raises(ValueError, match=r"“near” is only 9.9 standard errors away"):
+        check("eq-x", wrong=wrong, a=TRUTH, b=estimate())
+
+
+LOWER, UPPER = {"low": TRUTH - 1}, {"high": TRUTH}
+
+
+def test_a_bound_that_holds_and_is_strict_somewhere_passes():
+    result = check_bound("eq-x", lower={"low": TRUTH - torch.tensor([0, 0.5, 0])}, upper=UPPER)
+    assert (result.kind, result.routes, result.cases) == ("bound", ("low", "high"), 3)
+    assert result.deviation == 0
+    assert result.note == "strict in 1, gap up to 0.5"
+    assert "low ≤ high" in str(result)
+
+
+def test_a_bound_strict_everywhere_shows_its_smallest_gap():
+    assert check_bound("eq-x", lower=LOWER, upper=UPPER).deviation == -1
+
+
+def test_a_violated_bound_fails():
+    over = {"low": TRUTH + torch.tensor([-1.0, 0.0, 1e-3])}
+    with pytest.raises(CheckFailed, match=r"low exceeds high by 0.001"):
+        check_bound("eq-x", lower=over, upper=UPPER)
+
+
+def test_a_bound_that_is_an_equality_everywhere_fails():
+    with pytest.raises(CheckFailed, match="equals high everywhere"):
+        check_bound("eq-x", lower={"low": TRUTH - 1e-9}, upper=UPPER)
+
+
+def test_an_order_with_its_slope_passes():
+    result = check_order("eq-x", step=STEPS, error=3 * STEPS**2, order=2)
+    assert (result.kind, result.unit, result.cases) == ("order", "slope", 4)
+    assert result.deviation < 1e-12
+    assert "slope 2.000" in str(result)
+
+
+@pytest.mark.parametrize("order", [1, 1.8, 2.2, 3])
+def test_an_order_with_another_slope_fails(order):
+    with pytest.raises(CheckFailed, match=r"falls as step\^2, not"):
+        check_order("eq-x", step=STEPS, error=3 * STEPS**2, order=order)
+
+
+NOTHING, NAN = torch.zeros(0), torch.tensor([1.0, torch.nan, 0.5])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: check("eq-x", a=NAN, b=NAN),
+        lambda: check("eq-x", a=TRUTH / 0, b=TRUTH / 0),
+        lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(NAN, TRUTH.abs())),
+        lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, NAN)),
+        lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, TRUTH.abs() / 0)),
+        lambda: check("eq-x", wrong={"nan": NAN}, a=TRUTH, b=estimate()),
+        lambda: check_bound("eq-x", lower={"low": NAN}, upper=UPPER),
+        lambda: check_order("eq-x", step=STEPS, error=STEPS / 0, order=1),
+    ],
+)
+def test_what_is_not_finite_fails(call):
+    with pytest.raises(CheckFailed, match="not finite"):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: check("eq-x", a=TRUTH), "at least two routes"),
+        (lambda: check("eq-x", a=NOTHING, b=NOTHING), "a is empty"),
+        (lambda: check("eq-x", a=TRUTH, b=TRUTH[None]), "different shapes"),
+        (lambda: check("eq-x", a=TRUTH, b=TRUTH[:1]), "different shapes"),
+        (lambda: check("eq-x", a=TRUTH, b=1.0), "different shapes"),
+        (lambda: check("eq-x", tolerance=1e-3, a=TRUTH, b=TRUTH), "tolerance must lie in"),
+        (lambda: check("eq-x", tolerance=0.0, a=TRUTH, b=TRUTH), "tolerance must lie in"),
+        (lambda: check("eq-x", tolerance=math.nan, a=TRUTH, b=TRUTH), "tolerance must lie in"),
+        (lambda: check("eq-x", a=TRUTH, b=estimate()), "names one wrong answer"),
+        (lambda: check("eq-x", wrong={}, a=TRUTH, b=estimate()), "expected one"),
+        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=TRUTH), "belongs to a statistical check"),
+        (lambda: check("eq-x", wrong={"far": 9.0}, a=TRUTH, b=estimate()), "different shapes"),
+        (lambda: check("eq-x", wrong=WRONG, a=TRUTH[:1], b=estimate()), "different shapes"),
+        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=estimate(error=0.0)), "error of zero"),
+        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=estimate(error=-1.0)), "error of zero"),
+        (lambda: check_bound("eq-x", lower={}, upper=UPPER), "expected one"),
+        (lambda: check_bound("eq-x", lower={"low": TRUTH[:1]}, upper=UPPER), "different shapes"),
+        (lambda: check_bound("eq-x", lower={"low": NOTHING}, upper={"high": NOTHING}), "is empty"),
+        (lambda: check_bound("eq-x", tolerance=1e-3, lower=LOWER, upper=UPPER), "tolerance"),
+        (lambda: check_order("eq-x", step=STEPS[:2], error=STEPS[:2], order=1), "three positive"),
+        (
+            lambda: check_order("eq-x", step=STEPS[:3] + 1, error=STEPS[:3], order=1),
+            "factor of four",
+        ),
+        (lambda: check_order("eq-x", step=-STEPS, error=STEPS, order=1), "three positive"),
+        (lambda: check_order("eq-x", step=STEPS, error=0 * STEPS, order=1), "three positive"),
+        (lambda: check_order("eq-x", step=STEPS, error=STEPS[:3], order=1), "different shapes"),
+        (lambda: check_order("eq-x", step=STEPS, error=STEPS, order=1, tolerance=0.5), "tolerance"),
+    ],
+)
+def test_a_check_that_could_not_fail_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_standard_error_must_have_the_shape_of_its_mean():
+    with pytest.raises(ValueError, match="different shapes"):
+        check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, torch.tensor(1e-5)))
+
+
+def test_html_carries_the_whole_check():
+    result = check("eq-x", wrong={"a <b> & “c”": -TRUTH}, closed_form=TRUTH, sample_mean=estimate())
+    html = result._repr_html_()
+    found = json.loads(unescape(re.search(r'data-check="([^"]*)"', html)[1]))
+    assert found["label"] == "eq-x"
+    assert found["kind"] == "statistical"
+    assert found["routes"] == ["closed form", "sample mean"]
+    assert found["cases"] == 3
+    assert found["note"] == result.note
+    assert "closed form = sample mean" in html
+    assert "<b>" not in html

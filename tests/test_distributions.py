@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+from vaelib.distributions import bernoulli, diagonal_normal
+
+BATCH = torch.linspace(-2, 2, 24).double().reshape(4, 3, 2)
+
+
+@pytest.mark.parametrize(
+    "sigma",
+    [0.3, torch.tensor(0.3), torch.tensor([0.5, 2.0]), BATCH[:, :1].exp(), BATCH.exp()],
+    ids=["number", "scalar", "vector", "broadcast", "full"],
+)
+def test_normal_density_is_scipys(sigma):
+    p = diagonal_normal(BATCH, sigma)
+    z = torch.randn(5, 4, 3, 2).double()
+    expected = scipy.stats.norm.logpdf(z, BATCH, sigma).sum(-1)
+    np.testing.assert_allclose(p.log_prob(z), expected, rtol=1e-6)
+
+
+def test_normal_density_is_the_docstrings():
+    mu, sigma, z = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 3.0]), torch.tensor([0.7, 0.1])
+    expected = -0.5 * ((z - mu) ** 2 / sigma**2 + (2 * torch.pi * sigma**2).log()).sum()
+    torch.testing.assert_close(diagonal_normal(mu, sigma).log_prob(z), expected)
+
+
+def test_normal_has_its_mean_and_deviation():
+    p = diagonal_normal(BATCH, BATCH.exp())
+    assert p.batch_shape == (4, 3)
+    assert p.event_shape == (2,)
+    torch.testing.assert_close(p.mean, BATCH)
+    torch.testing.assert_close(p.stddev, BATCH.exp())
+
+
+@pytest.mark.parametrize("sigma", [0.5, torch.tensor(0.5)], ids=["number", "float32"])
+def test_normal_keeps_the_precision_of_its_mean(sigma):
+    assert diagonal_normal(BATCH, sigma).rsample().dtype == torch.float64
+
+
+def test_normal_samples_carry_gradients_to_both_parameters():
+    mu = BATCH.clone().requires_grad_()
+    sigma = torch.tensor(0.5, requires_grad=True)
+    diagonal_normal(mu, sigma).rsample().square().sum().backward()
+    assert mu.grad.abs().min() > 0
+    assert sigma.grad != 0
+
+
+def test_bernoulli_density_is_scipys():
+    p = bernoulli(BATCH)
+    x = torch.randint(0, 2, (5, 4, 3, 2)).double()
+    expected = scipy.stats.bernoulli.logpmf(x, 1 / (1 + (-BATCH).exp())).sum(-1)
+    np.testing.assert_allclose(p.log_prob(x), expected, rtol=1e-12)
+
+
+def test_bernoulli_has_its_mean_and_shapes():
+    p = bernoulli(BATCH)
+    assert p.batch_shape == (4, 3)
+    assert p.event_shape == (2,)
+    torch.testing.assert_close(p.mean, 1 / (1 + (-BATCH).exp()))
+
+
+NAN, INF = torch.tensor([0.0, torch.nan]), torch.tensor([0.0, -torch.inf])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: diagonal_normal(torch.tensor(0.0), 1.0), "mu must have an event dimension"),
+        (lambda: diagonal_normal(NAN, 1.0), "mu must be finite, got 1 values"),
+        (lambda: diagonal_normal(INF, 1.0), "mu must be finite, got 1 values"),
+        (lambda: diagonal_normal(torch.zeros(2), torch.ones(3)), r"sigma of shape \(3,\)"),
+        (lambda: diagonal_normal(torch.zeros(2), torch.ones(3, 2)), r"sigma of shape \(3, 2\)"),
+        (lambda: diagonal_normal(torch.zeros(2), 0.0), "sigma must be positive and finite, got 0"),
+        (
+            lambda: diagonal_normal(torch.zeros(2), -1.0),
+            "sigma must be positive and finite, got -1",
+        ),
+        (lambda: diagonal_normal(torch.zeros(2), -INF), "sigma must be positive and finite"),
+        (lambda: diagonal_normal(torch.zeros(2), NAN + 1), "sigma must be positive and finite"),
+        (lambda: diagonal_normal(torch.zeros(2), float("inf")), "positive and finite, got inf"),
+        (lambda: bernoulli(torch.tensor(0.0)), "logits must have an event dimension"),
+        (lambda: bernoulli(NAN), "logits must be finite, got 1 values"),
+    ],
+)
+def test_bad_parameters_raise_by_name(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,218 @@
+import math
+
+import pytest
+import torch
+from torch.distributions import (
+    Bernoulli,
+    Beta,
+    Cauchy,
+    Exponential,
+    Gamma,
+    Gumbel,
+    Independent,
+    Laplace,
+    MultivariateNormal,
+    Normal,
+    StudentT,
+    Uniform,
+)
+
+from vaelib.checks import check
+from vaelib.distributions import diagonal_normal
+from vaelib.divergence import Estimate, kl, kl_monte_carlo, kl_quadrature
+
+
+def t(*values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+PAIRS = {
+    "normal": (Normal(t(1.0, -0.5), t(0.5, 2.0)), Normal(t(0.0, 0.3), t(1.0, 0.7))),
+    "laplace": (Laplace(t(1.0), t(0.5)), Laplace(t(0.0), t(2.0))),
+    "gamma": (Gamma(t(2.5, 1.2), t(1.0, 3.0)), Gamma(t(1.5, 2.0), t(2.0, 1.0))),
+    "beta": (Beta(t(2.0, 1.5), t(3.0, 4.0)), Beta(t(1.5, 2.0), t(1.2, 0.8))),
+    "exponential": (Exponential(t(0.5, 3.0)), Exponential(t(1.5, 1.0))),
+    "gumbel": (Gumbel(t(0.5), t(1.0)), Gumbel(t(0.0), t(1.5))),
+    "uniform in uniform": (Uniform(t(0.2, -1.0), t(0.9, 1.0)), Uniform(t(0.0, -4.0), t(1.0, 2.0))),
+    "normal beyond the end": (Uniform(t(0.0), t(1.0)), Normal(t(3.0), t(1.0))),
+    "normal before the start": (Exponential(t(1.0)), Normal(t(-2.0), t(1.0))),
+    "laplace and normal": (Laplace(t(0.4), t(0.5)), Normal(t(0.0), t(1.0))),
+    "normal and broadcast normal": (Normal(t(1.0, 2.0), t(0.5, 0.5)), Normal(t(0.0), t(1.0))),
+    "independent normals": (
+        diagonal_normal(torch.randn(4, 3).double(), 0.4),
+        diagonal_normal(torch.randn(3).double(), torch.tensor([1.0, 2.0, 0.5])),
+    ),
+    "independent laplaces": (
+        Independent(Laplace(torch.randn(2, 3).double(), t(0.5)), 1),
+        Independent(Laplace(torch.zeros(3).double(), t(1.0)), 1),
+    ),
+}
+pairs = pytest.mark.parametrize(("q", "p"), PAIRS.values(), ids=PAIRS)
+
+
+@pairs
+def test_closed_form_is_the_integral(q, p):
+    check("eq-kl", tolerance=1e-9, closed_form=kl(q, p), quadrature=kl_quadrature(q, p))
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if name != "uniform in uniform"])
+def test_closed_form_is_the_sample_mean_and_not_half_of_it(name):
+    q, p = PAIRS[name]
+    exact = kl(q, p)
+    estimate = kl_monte_carlo(q, p, 100_000)
+    check("eq-kl", wrong={"half of it": exact / 2}, closed_form=exact, samples=estimate)
+
+
+def test_between_uniforms_every_sample_is_the_closed_form():
+    q, p = PAIRS["uniform in uniform"]
+    check("eq-kl", closed_form=kl(q, p), samples=kl_monte_carlo(q, p, 10).mean)
+
+
+@pytest.mark.parametrize("name", ["normal", "gamma", "laplace", "beta"])
+def test_the_order_of_the_arguments_matters(name):
+    q, p = PAIRS[name]
+    there, back = kl(q, p), kl(p, q)
+    assert ((there - back).abs() > 0.01).all()
+    check("eq-kl", wrong={"p first": back}, exact=there, sampled=kl_monte_carlo(q, p, 100_000))
+    check("eq-kl", tolerance=1e-9, exact=back, quadrature=kl_quadrature(p, q))
+
+
+def test_normals_by_hand():
+    mu, sigma = 1.3, 0.4
+    by_hand = -math.log(sigma) + (sigma**2 + mu**2 - 1) / 2
+    q, p = Normal(t(mu), t(sigma)), Normal(t(0.0), t(1.0))
+    check("eq-kl", by_hand=t(by_hand), exact=kl(q, p), quadrature=kl_quadrature(q, p))
+
+
+def full_normals():
+    A = torch.randn(2, 3, 3).double()
+    cov = A @ A.mT + 0.5 * torch.eye(3).double()
+    return MultivariateNormal(torch.randn(2, 3).double(), cov), diagonal_normal(
+        torch.randn(3).double(), torch.tensor([0.5, 1.0, 2.0])
+    )
+
+
+def test_full_and_diagonal_normals_go_together():
+    full, diagonal = full_normals()
+    for q, p in [(full, diagonal), (diagonal, full)]:
+        a = q.covariance_matrix if q is full else q.variance.diag_embed()
+        b = p.covariance_matrix if p is full else p.variance.diag_embed()
+        d = p.mean - q.mean
+        trace = torch.linalg.solve(b, a).diagonal(dim1=-2, dim2=-1).sum(-1)
+        square = (d * torch.linalg.solve(b.expand(2, 3, 3), d.unsqueeze(-1)).squeeze(-1)).sum(-1)
+        by_hand = (trace + square - 3 + b.logdet() - a.logdet()) / 2
+        check("eq-kl", by_hand=by_hand, exact=kl(q, p))
+
+
+def test_full_normals_match_the_sample_mean():
+    q, p = full_normals()
+    estimate = kl_monte_carlo(q, p, 50_000)
+    assert estimate.mean.shape == (2,)
+    check("eq-kl", wrong={"reversed": kl(p, q)}, exact=kl(q, p), samples=estimate)
+
+
+@pairs
+def test_shapes_are_those_of_the_broadcast_batches(q, p):
+    shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
+    for value in (kl(q, p), kl_quadrature(q, p), kl_monte_carlo(q, p, 2).mean):
+        assert value.shape == shape
+
+
+def test_quadrature_needs_no_closed_form():
+    q, p = Normal(t(0.3), t(1.2)), StudentT(t(3.0))
+    estimate = kl_monte_carlo(q, p, 200_000)
+    exact = kl_quadrature(q, p)
+    check("eq-kl", wrong={"half of it": exact / 2}, quadrature=exact, samples=estimate)
+
+
+@pytest.mark.parametrize("place", [-1e4, 1e4])
+@pytest.mark.parametrize("width", [1e-4, 1e4])
+def test_quadrature_does_not_mind_place_and_width(place, width):
+    q, p = Normal(t(place), t(width)), Normal(t(place + width), t(2 * width))
+    by_hand = math.log(2) + (1 + 1) / 8 - 0.5
+    check("eq-kl", tolerance=1e-7, by_hand=t(by_hand), quadrature=kl_quadrature(q, p))
+
+
+def test_quadrature_takes_single_precision():
+    q, p = Normal(torch.ones(1), torch.full((1,), 0.5)), Normal(torch.zeros(1), torch.ones(1))
+    value = kl_quadrature(q, p)
+    check("eq-kl", closed_form=kl(q, p).double(), quadrature=value, tolerance=1e-6)
+    assert value.dtype == torch.float64
+
+
+@pytest.mark.parametrize("family", [Normal, Laplace, Gamma, Gumbel])
+def test_quadrature_takes_parameters_that_learn(family):
+    one = torch.ones(1).double().requires_grad_()
+    q, p = family(2 * one, one), family(one, 2 * one)
+    value = kl_quadrature(q, p)
+    assert not value.requires_grad
+    check("eq-kl", tolerance=1e-9, closed_form=kl(q, p), quadrature=value)
+
+
+def test_quadrature_needs_no_mean_of_p():
+    q = Normal(t(0.3), t(1.2))
+    by_student = kl_quadrature(q, StudentT(t(1.0), t(0.5), t(2.0)))
+    check("eq-kl", student=by_student, cauchy=kl_quadrature(q, Cauchy(t(0.5), t(2.0))))
+
+
+def test_monte_carlo_leaves_no_graph():
+    mu = torch.zeros(2, requires_grad=True)
+    assert not kl_monte_carlo(Normal(mu, 1.0), Normal(0.0, 1.0), 5).mean.requires_grad
+
+
+def test_estimate_is_the_mean_and_its_standard_error():
+    values = torch.randn(7, 3, 2).double() * torch.tensor([1.0, 5.0])
+    estimate = Estimate.of(values)
+    torch.testing.assert_close(estimate.mean, values.sum(0) / 7)
+    squares = (values - values.sum(0) / 7).square().sum(0)
+    torch.testing.assert_close(estimate.standard_error, (squares / 6 / 7).sqrt())
+
+
+def test_the_standard_error_is_the_spread_of_the_mean():
+    q, p = Normal(t(1.0).expand(4000), t(0.5)), Normal(t(0.0), t(1.0))
+    mean, error = kl_monte_carlo(q, p, 100)
+    assert mean.std() == pytest.approx(float(error.square().mean().sqrt()), rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: kl(Normal(0.0, 1.0), diagonal_normal(torch.zeros(2), 1.0)), "one event shape"),
+        (
+            lambda: kl_monte_carlo(Normal(0.0, 1.0), diagonal_normal(torch.zeros(2), 1.0), 5),
+            "one event",
+        ),
+        (
+            lambda: kl_quadrature(Normal(0.0, 1.0), diagonal_normal(torch.zeros(2), 1.0)),
+            "one event",
+        ),
+        (lambda: kl_quadrature(*full_normals()), "one-dimensional"),
+        (lambda: kl_monte_carlo(Normal(0.0, 1.0), Normal(0.0, 1.0), 1), "at least 2, got 1"),
+        (lambda: Estimate.of(torch.zeros(1, 3)), r"at least two values, got \(1, 3\)"),
+        (lambda: Estimate.of(torch.tensor(0.0)), "at least two values"),
+    ],
+)
+def test_bad_arguments_raise_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_an_infinite_divergence_does_not_converge():
+    with pytest.raises(RuntimeError, match="did not converge"):
+        kl_quadrature(Normal(t(0.0), t(1.0)), Uniform(t(-1.0), t(1.0)))
+
+
+@pytest.mark.parametrize(
+    ("q", "p", "names"),
+    [
+        (Normal(0.0, 1.0), StudentT(3.0), "Normal and StudentT"),
+        (
+            Independent(Bernoulli(torch.zeros(2)), 1),
+            diagonal_normal(torch.zeros(2), 1.0),
+            r"Independent\(Bernoulli\) and Independent\(Normal\)",
+        ),
+    ],
+)
+def test_no_closed_form_names_the_way_out(q, p, names):
+    with pytest.raises(NotImplementedError, match=f"{names}.*kl='sampled'.*kl_quadrature"):
+        kl(q, p)

@@ -1,0 +1,219 @@
+import math
+
+import pytest
+import scipy.stats
+import torch
+from torch.distributions import (
+    Bernoulli,
+    Cauchy,
+    Exponential,
+    Gumbel,
+    Independent,
+    Laplace,
+    Normal,
+    StudentT,
+    Uniform,
+)
+
+from vaelib.checks import check
+from vaelib.divergence import Estimate
+from vaelib.gradients import inverse_cdf, location_scale, pathwise, score_function
+
+SAMPLES = 100_000
+
+
+def normal(phi):
+    """φ = (mu, log sigma)."""
+    return Normal(phi[..., 0], phi[..., 1].exp())
+
+
+def row_of_normals(phi):
+    return Independent(Normal(phi[..., 0, :], phi[..., 1, :].exp()), 1)
+
+
+EXACT = {
+    "square": (lambda z: z**2, lambda mu, var: mu**2 + var),
+    "exponential": (lambda z: z.exp(), lambda mu, var: (mu + var / 2).exp()),
+    "sine": (lambda z: z.sin(), lambda mu, var: mu.sin() * (-var / 2).exp()),
+}
+functions = pytest.mark.parametrize(("f", "mean"), EXACT.values(), ids=EXACT)
+PHI = torch.tensor([0.7, -0.5]).double()
+
+
+def gradient(mean, phi):
+    """∇ E f from the closed form of E f."""
+    phi = phi.clone().requires_grad_()
+    value = mean(phi[..., 0], (2 * phi[..., 1]).exp())
+    return torch.autograd.grad(value.sum(), phi)[0]
+
+
+ESTIMATORS = {
+    "pathwise": pathwise,
+    "score function": score_function,
+    "with baseline": lambda *args: score_function(*args, baseline=True),
+}
+estimators = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+
+
+@functions
+@estimators
+def test_estimators_have_the_exact_gradient_as_mean(estimator, f, mean):
+    exact = gradient(mean, PHI)
+    rows = estimator(normal, PHI, f, SAMPLES)
+    assert rows.shape == (SAMPLES, 2)
+    check("eq-gradient", wrong={"descent": -exact}, exact=exact, estimate=Estimate.of(rows))
+
+
+@estimators
+def test_estimators_take_parameters_of_any_shape(estimator):
+    phi = torch.tensor([[0.3, -0.4, 0.1], [-1.0, -0.7, -0.9]]).double()
+    leaf = phi.clone().requires_grad_()
+    (leaf[0] + (2 * leaf[1]).exp() / 2).sum().exp().backward()
+    rows = estimator(row_of_normals, phi, lambda z: z.sum(-1).exp(), SAMPLES)
+    assert rows.shape == (SAMPLES, 2, 3)
+    exact = leaf.grad
+    check("eq-gradient", wrong={"descent": -exact}, exact=exact, estimate=Estimate.of(rows))
+
+
+@pytest.mark.parametrize("baseline", [False, True])
+def test_score_function_differentiates_through_coin_flips(baseline):
+    def coins(phi):
+        return Independent(Bernoulli(logits=phi), 1)
+
+    def f(z):
+        return (z @ torch.tensor([1.0, 2.0, -4.0]).double()).square()
+
+    phi = torch.tensor([0.5, -1.0, 0.2]).double().requires_grad_()
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * 3)
+    probability = phi.sigmoid() * corners + (1 - phi.sigmoid()) * (1 - corners)
+    exact = torch.autograd.grad((probability.prod(-1) * f(corners)).sum(), phi)[0]
+    rows = score_function(coins, phi, f, SAMPLES, baseline)
+    check("eq-gradient", wrong={"descent": -exact}, exact=exact, estimate=Estimate.of(rows))
+
+
+def test_score_function_takes_a_joint_over_several_coordinates():
+    phi = torch.tensor([0.4, -0.3]).double()
+    rows = score_function(lambda p: Normal(p, 1.0), phi, lambda z: z.sum(-1), SAMPLES)
+    exact = torch.ones(2).double()
+    check("eq-gradient", wrong={"twice": 2 * exact}, exact=exact, estimate=Estimate.of(rows))
+
+
+def test_the_baseline_lowers_the_variance():
+    def f(z):
+        return z**2 + 5
+
+    plain, baseline = (score_function(normal, PHI, f, 10_000, b) for b in (False, True))
+    assert (baseline.var(0) < plain.var(0) / 4).all()
+
+
+def test_the_baseline_is_unbiased_with_two_samples():
+    exact = torch.ones(1).double()
+    means = torch.stack(
+        [
+            score_function(lambda phi: Normal(phi, 1.0), exact, lambda z: z[:, 0], 2, True).mean(0)
+            for _ in range(1000)
+        ]
+    )
+    wrong = {"a baseline with the sample itself": exact / 2}
+    check("eq-baseline", wrong=wrong, exact=exact, estimate=Estimate.of(means))
+
+
+@pytest.mark.parametrize("samples", [2, 5])
+def test_the_baseline_takes_away_a_constant(samples):
+    rows = score_function(normal, PHI, lambda z: 0 * z + 7, samples, baseline=True)
+    assert rows.abs().max() < 1e-12
+
+
+def test_the_parameters_are_left_alone():
+    phi = PHI.clone().requires_grad_()
+    pathwise(normal, phi, torch.sin, 3)
+    score_function(normal, phi, torch.sin, 3)
+    assert phi.grad is None
+    torch.testing.assert_close(phi.detach(), PHI)
+
+
+MU, SIGMA = torch.tensor([0.5, -2.0]).double(), torch.tensor([0.7, 3.0]).double()
+FAMILIES = {
+    "laplace": (Laplace, (), scipy.stats.laplace),
+    "normal": (Normal, (), scipy.stats.norm),
+    "student": (StudentT, (5.0,), scipy.stats.t(5)),
+    "gumbel": (Gumbel, (), scipy.stats.gumbel_r),
+}
+
+
+@pytest.mark.parametrize(("family", "shape", "reference"), FAMILIES.values(), ids=FAMILIES)
+def test_location_scale_has_the_density_of_its_family(family, shape, reference):
+    noise = family(*(torch.tensor(v).double() for v in (*shape, 0.0, 1.0)))
+    q = location_scale(noise, MU, SIGMA)
+    z = torch.linspace(-4, 4, 41).double()[:, None]
+    by_scipy = torch.as_tensor(reference.logpdf((z - MU) / SIGMA)) - SIGMA.log()
+    check("eq-location-scale", scipy=by_scipy, here=q.log_prob(z))
+    for i, sample in enumerate(q.rsample((4000,)).T.numpy()):
+        standard = (sample - MU[i].item()) / SIGMA[i].item()
+        assert scipy.stats.kstest(standard, reference.cdf).pvalue > 1e-3
+
+
+def test_location_scale_samples_have_the_derivatives_of_finite_differences():
+    def sample(mu, sigma):
+        torch.manual_seed(3)
+        return location_scale(Laplace(torch.tensor(0.0).double(), 1.0), mu, sigma).rsample((4,))
+
+    torch.autograd.gradcheck(sample, (MU.clone().requires_grad_(), SIGMA.clone().requires_grad_()))
+
+
+QUANTILES = {
+    "normal": (Normal(0.5, 2.0), scipy.stats.norm(0.5, 2)),
+    "laplace": (Laplace(-1.0, 0.5), scipy.stats.laplace(-1, 0.5)),
+    "cauchy": (Cauchy(0.0, 2.0), scipy.stats.cauchy(0, 2)),
+    "gumbel": (Gumbel(1.0, 2.0), scipy.stats.gumbel_r(1, 2)),
+    "exponential": (Exponential(3.0), scipy.stats.expon(scale=1 / 3)),
+    "uniform": (Uniform(-1.0, 3.0), scipy.stats.uniform(-1, 4)),
+}
+
+
+@pytest.mark.parametrize(("q", "reference"), QUANTILES.values(), ids=QUANTILES)
+def test_inverse_cdf_is_scipys_and_its_samples_pass_a_kolmogorov_smirnov_test(q, reference):
+    u = torch.linspace(0.01, 0.99, 50).double()
+    z = inverse_cdf(q, u)
+    torch.testing.assert_close(z, torch.as_tensor(reference.ppf(u)), rtol=1e-5, atol=1e-5)
+    sample = inverse_cdf(q, torch.rand(4000).double().clamp(1e-9, 1 - 1e-9))
+    assert scipy.stats.kstest(sample.numpy(), reference.cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("family", [Normal, Laplace, Cauchy, Gumbel])
+def test_inverse_cdf_has_the_derivatives_of_finite_differences(family):
+    u = torch.tensor([0.1, 0.4, 0.8]).double()
+    inputs = (MU[:1].clone().requires_grad_(), SIGMA[:1].clone().requires_grad_())
+    torch.autograd.gradcheck(lambda mu, sigma: inverse_cdf(family(mu, sigma), u), inputs)
+
+
+def bernoulli_of(phi):
+    return Bernoulli(logits=phi)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: pathwise(bernoulli_of, PHI[0], torch.sin, 3), "Bernoulli has no rsample"),
+        (lambda: pathwise(normal, PHI, torch.sum, 3), r"shape \(3,\), got \(\)"),
+        (lambda: score_function(normal, PHI, torch.sum, 3), r"shape \(3,\), got \(\)"),
+        (lambda: pathwise(normal, PHI, torch.sin, 0), "at least 1, got 0"),
+        (lambda: pathwise(normal, PHI, torch.sin, 1.5), "whole number"),
+        (lambda: score_function(normal, PHI, torch.sin, 0), "at least 1, got 0"),
+        (lambda: score_function(normal, PHI, torch.sin, 1, True), "at least two samples, got 1"),
+        (lambda: location_scale(Normal(0.0, 1.0), MU, -SIGMA), "sigma must be positive"),
+        (lambda: location_scale(Normal(0.0, 1.0), MU, 0 * SIGMA), "sigma must be positive"),
+        (lambda: location_scale(Normal(0.0, 1.0), MU, SIGMA * math.nan), "sigma must be positive"),
+        (lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor(0.0)), "strictly between 0 and 1"),
+        (lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor(1.0)), "strictly between 0 and 1"),
+    ],
+)
+def test_bad_arguments_raise_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_one_sample_is_enough_without_a_baseline():
+    assert pathwise(normal, PHI, torch.sin, 1).shape == (1, 2)
+    assert score_function(normal, PHI, torch.sin, 1).shape == (1, 2)
+    assert score_function(normal, PHI, torch.sin, 2, True).shape == (2, 2)

@@ -1,0 +1,83 @@
+"""The Sphinx extensions, on a book of one chapter that is really executed."""
+
+import json
+import re
+from dataclasses import asdict
+
+import pytest
+from tiny_book import LIBRARY, TEXT, Anchors, Book, read_check
+
+from vaelib.checks import check
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    monkeypatch.delenv("VAELIB_DATASET", raising=False)
+    return Book(tmp_path)
+
+
+def test_ledger_holds_what_the_chapter_showed(book):
+    executed, warnings = book.build()
+    assert executed
+    assert warnings == []
+    ledger = book.page("ledger")
+    assert "1 claims, 200 numbers compared." in ledger
+    cells = re.findall(r"<td><p>(.*?)</p></td>", ledger)
+    assert cells[1:] == ["left = right", "200", "3e-14", "1e-10", ""]
+    assert ">(1)</a>" in cells[0]
+
+
+def test_links_between_chapter_ledger_and_bibliography_resolve(book):
+    book.build()
+    pages = {name: Anchors(book.page(name)) for name in ("chapter", "ledger", "bibliography")}
+    chapter = pages["chapter"].links
+    assert "#equation-eq-one" in chapter
+    assert "#equation-def-two" in chapter
+    assert "ledger.html#ledger-eq-one" in chapter
+    assert any(link.startswith("bibliography.html#") for link in chapter)
+    assert "Somebody (2001)" in book.page("chapter")
+    assert "chapter.html#equation-eq-one" in pages["ledger"].links
+    for name, page in pages.items():
+        for link in page.links:
+            target, _, anchor = link.partition("#")
+            target = target.removesuffix(".html") or name
+            if anchor and target in pages:
+                assert anchor in pages[target].ids, f"{name} links to {link}"
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "warning"),
+    [
+        (TEXT, (), "equation eq-one has no check"),
+        (TEXT, ("eq-one", "eq-three"), "a check names eq-three"),
+        (TEXT + "\n$$ c = d $$ (gap)\n", ("eq-one",), "equation label gap is neither"),
+        (TEXT + "\nSee [(eq-none)](#eq-none).\n", ("eq-one",), "eq-none"),
+    ],
+)
+def test_what_does_not_fit_warns_again_at_each_build(book, text, labels, warning):
+    book.chapter(text, labels)
+    for _ in range(2):
+        _, warnings = book.build()
+        assert any(warning in line for line in warnings)
+
+
+def test_only_what_changed_runs_again(book, monkeypatch):
+    assert book.build()[0]
+    assert not book.build()[0]
+    book.chapter(TEXT + "\nMore words.\n")
+    assert not book.build()[0], "a changed sentence must not run the chapter"
+    monkeypatch.setenv("VAELIB_DATASET", "mnist")
+    assert book.build()[0], "a changed data setting must"
+    book.write("vaelib/__init__.py", LIBRARY.replace("200", "7"))
+    assert book.build() == (True, [])
+    assert "1 claims, 7 numbers compared." in book.page("ledger")
+    book.chapter(TEXT, ("eq-one", "eq-one"))
+    assert book.build() == (True, [])
+    assert "1 claims, 14 numbers compared." in book.page("ledger")
+
+
+def test_the_library_shows_checks_in_the_form_that_is_read():
+    result = check("eq-a", left=[1.0], right_side=[1.0])
+    data, text = read_check(result._repr_html_())
+    assert data == json.loads(json.dumps(asdict(result)))
+    assert text == str(result)

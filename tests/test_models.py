@@ -1,0 +1,147 @@
+import pytest
+import torch
+from torch import nn
+
+from vaelib.distributions import diagonal_normal
+from vaelib.models import (
+    VAE,
+    BernoulliDecoder,
+    GaussianDecoder,
+    GaussianEncoder,
+    Model,
+    StandardNormal,
+    mlp,
+)
+from vaelib.objectives import elbo
+
+BATCHES = pytest.mark.parametrize("batch", [(), (5,), (2, 3)], ids=str)
+
+
+def vae(decoder=None):
+    return VAE(
+        StandardNormal(2), GaussianEncoder(6, [8], 2), decoder or BernoulliDecoder(2, [8], 6)
+    )
+
+
+@BATCHES
+@pytest.mark.parametrize(
+    "decoder",
+    [BernoulliDecoder(2, [8], 6), GaussianDecoder(2, [8, 4], 6, sigma=0.5)],
+    ids=["b", "g"],
+)
+def test_the_three_distributions_have_their_shapes(batch, decoder):
+    model = vae(decoder)
+    q = model.encode(torch.rand(*batch, 6))
+    p = model.decode(q.rsample())
+    assert (q.batch_shape, q.event_shape) == (batch, (2,))
+    assert (p.batch_shape, p.event_shape) == (batch, (6,))
+    assert (model.prior.batch_shape, model.prior.event_shape) == ((), (2,))
+
+
+def test_a_model_of_any_three_distributions_serves_the_objectives():
+    prior = diagonal_normal(torch.zeros(2), 1.0)
+    model = Model(prior, lambda z: diagonal_normal(z, 0.5), lambda x: diagonal_normal(0.8 * x, 0.4))
+    assert elbo(model, torch.zeros(3, 2)).shape == (3,)
+
+
+def test_the_prior_is_standard_normal():
+    prior = StandardNormal(3)()
+    torch.testing.assert_close(prior.mean, torch.zeros(3))
+    torch.testing.assert_close(prior.stddev, torch.ones(3))
+
+
+def with_last_bias(module, bias):
+    nn.init.zeros_(module.network[-1].weight)
+    module.network[-1].bias.data = torch.tensor(bias)
+    return module
+
+
+def test_the_encoders_first_head_is_the_mean_and_its_second_log_sigma():
+    q = with_last_bias(GaussianEncoder(6, [8], 2), [0.3, -0.2, 0.5, -1.5])(torch.rand(4, 6))
+    torch.testing.assert_close(q.mean, torch.tensor([0.3, -0.2]).expand(4, 2))
+    torch.testing.assert_close(q.stddev, torch.tensor([0.5, -1.5]).exp().expand(4, 2))
+
+
+def test_the_bernoulli_decoders_head_is_the_log_odds():
+    p = with_last_bias(BernoulliDecoder(2, [8], 2), [0.0, 2.0])(torch.rand(4, 2))
+    expected = torch.tensor([0.5, 1 / (1 + torch.e**-2)])
+    torch.testing.assert_close(p.mean, expected.expand(4, 2))
+
+
+def test_the_gaussian_decoders_head_is_the_mean_and_sigma_its_deviation():
+    p = with_last_bias(GaussianDecoder(2, [8], 2, sigma=0.3), [0.4, -2.0])(torch.rand(4, 2))
+    torch.testing.assert_close(p.mean, torch.tensor([0.4, -2.0]).expand(4, 2))
+    torch.testing.assert_close(p.stddev, torch.full((4, 2), 0.3))
+
+
+@pytest.mark.parametrize("learn", [False, True])
+def test_sigma_gets_a_gradient_only_where_it_is_learned(learn):
+    decoder = GaussianDecoder(2, [8], 6, sigma=0.5, learn_sigma=learn)
+    elbo(vae(decoder), torch.rand(5, 6)).sum().backward()
+    assert (decoder.log_sigma.grad is not None) is learn
+    assert decoder.network[0].weight.grad.abs().sum() > 0
+    torch.testing.assert_close(decoder.sigma.detach(), torch.tensor(0.5))
+
+
+@pytest.mark.parametrize("name", ["network.0.weight", "network.2.weight"])
+def test_every_layer_of_the_encoder_learns(name):
+    model = vae()
+    elbo(model, torch.ones(5, 6)).sum().backward()
+    assert model.encoder.get_parameter(name).grad.abs().sum() > 0
+
+
+def test_double_moves_everything():
+    model = vae(GaussianDecoder(2, [8], 6, sigma=0.5)).double()
+    assert model.prior.rsample().dtype == torch.float64
+    assert elbo(model, torch.rand(5, 6).double()).dtype == torch.float64
+
+
+def test_a_saved_model_comes_back():
+    here, there = vae(), vae()
+    there.load_state_dict(here.state_dict())
+    x = torch.rand(3, 6)
+    torch.testing.assert_close(there.encode(x).mean, here.encode(x).mean)
+
+
+def test_networks_have_the_activation_between_layers_and_none_at_the_end():
+    layers = [type(layer) for layer in mlp([6, 5, 4, 3], nn.ReLU)]
+    assert layers == [nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear]
+    sizes = [(n.in_features, n.out_features) for n in mlp([6, 5, 3]) if isinstance(n, nn.Linear)]
+    assert sizes == [(6, 5), (5, 3)]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        GaussianEncoder(6, [8], 2, nn.ReLU),
+        BernoulliDecoder(2, [8], 6, nn.ReLU),
+        GaussianDecoder(2, [8], 6, 0.1, activation=nn.ReLU),
+    ],
+    ids=["encoder", "bernoulli", "gaussian"],
+)
+def test_the_activation_is_the_callers(module):
+    assert isinstance(module.network[1], nn.ReLU)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: StandardNormal(0), "latent must be a positive whole number, got 0"),
+        (lambda: StandardNormal(1.5), "latent must be a positive whole number, got 1.5"),
+        (lambda: GaussianEncoder(6, [0], 2), r"sizes\[1\] must be a positive whole number"),
+        (lambda: mlp([6]), r"an input and an output size, got \[6\]"),
+        (lambda: GaussianDecoder(2, [8], 6, sigma=0.0), "sigma must be positive and finite, got 0"),
+        (lambda: GaussianDecoder(2, [8], 6, sigma=-1.0), "sigma must be positive and finite"),
+        (
+            lambda: GaussianDecoder(2, [8], 6, sigma=float("inf")),
+            "sigma must be positive and finite",
+        ),
+        (
+            lambda: GaussianDecoder(2, [8], 6, sigma=float("nan")),
+            "sigma must be positive and finite",
+        ),
+    ],
+)
+def test_bad_sizes_raise_by_name(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,318 @@
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import SGD
+
+from vaelib import data
+from vaelib.divergence import kl
+from vaelib.exact import LinearGaussian
+from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
+from vaelib.objectives import elbo, elbo_terms
+from vaelib.training import Terms, evaluate, fit
+
+
+def small_vae(seed=0, decoder=None):
+    torch.manual_seed(seed)
+    decoder = decoder or GaussianDecoder(2, [4], 3, sigma=0.5)
+    return VAE(StandardNormal(2), GaussianEncoder(3, [4], 2), decoder).double()
+
+
+def coins():
+    return small_vae(decoder=BernoulliDecoder(2, [4], 3))
+
+
+X = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)).double()
+GREY = X.sigmoid()
+
+
+def train(model, x=X, epochs=2, **settings):
+    settings = {"batch_size": 16, "progress": False} | settings
+    return fit(model, x, epochs=epochs, **settings)
+
+
+def parameters(model):
+    return nn.utils.parameters_to_vector(model.parameters()).detach().clone()
+
+
+def seen_by_the_encoder(model, x, **settings):
+    """Every minibatch that the encoder saw, with whether the model was in training mode."""
+    seen = []
+    hook = model.encoder.register_forward_hook(
+        lambda m, args, q: seen.append((m.training, args[0]))
+    )
+    train(model, x, **settings)
+    hook.remove()
+    return seen
+
+
+def test_training_raises_the_elbo():
+    model = small_vae()
+    before = evaluate(model, X, 50).elbo
+    history = train(model, epochs=30, learning_rate=1e-2)
+    assert len(history.train) == 30
+    assert history.validation == []
+    assert evaluate(model, X, 50).elbo > before + 1
+    assert history.train[-1].elbo > history.train[0].elbo + 1
+
+
+def test_the_seed_decides_everything():
+    first, again, other = (small_vae() for _ in range(3))
+    histories = [train(m, seed=seed) for m, seed in ((first, 1), (again, 1), (other, 2))]
+    assert histories[0] == histories[1]
+    assert torch.equal(parameters(first), parameters(again))
+    assert histories[0] != histories[2]
+    assert not torch.equal(parameters(first), parameters(other))
+
+
+def test_the_global_random_state_does_not_matter_and_does_not_change():
+    models = small_vae(), small_vae()
+    for i, model in enumerate(models):
+        torch.manual_seed(i)
+        before = torch.random.get_rng_state()
+        train(model)
+        assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(*(parameters(model) for model in models))
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_mode_requires_grad_and_gradients_are_left_as_they_were(mode):
+    model = small_vae().train(mode)
+    model.encoder.network[0].weight.requires_grad_(False)
+    frozen = model.encoder.network[0].weight.clone()
+    flags = [p.requires_grad for p in model.parameters()]
+    seen = seen_by_the_encoder(model, X, validation=X)
+    assert {training for training, _ in seen} == {True, False}
+    assert model.training is mode
+    assert [p.requires_grad for p in model.parameters()] == flags
+    assert all(p.grad is None for p in model.parameters())
+    assert torch.equal(model.encoder.network[0].weight, frozen)
+
+
+def test_the_mode_comes_back_after_an_error():
+    model = small_vae().eval()
+    before = torch.random.get_rng_state()
+    with pytest.raises(ValueError, match="kl must be"):
+        train(model, kl="closed")
+    assert not model.training
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_an_epochs_averages_are_those_of_the_data():
+    model = small_vae()
+    exact = kl(model.encode(X), model.prior).mean().item()
+    history = train(model, learning_rate=1e-14, samples=200, validation=X[:20])
+    terms = history.train[0]
+    assert terms.kl == pytest.approx(exact, rel=1e-9)
+    assert terms.elbo == pytest.approx(terms.reconstruction - terms.kl, rel=1e-12)
+    values = elbo_terms(model, X.expand(2000, 50, 3))[0].mean(1)
+    assert abs(terms.reconstruction - values.mean()) < 6 * values.std() / math.sqrt(200)
+    validated = kl(model.encode(X[:20]), model.prior).mean().item()
+    assert [t.kl for t in history.validation] == pytest.approx([validated] * 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 50, 64])
+def test_every_datum_counts_once_whatever_the_batch_size(batch_size):
+    model = small_vae()
+    exact = kl(model.encode(X), model.prior).mean().item()
+    assert train(model, batch_size=batch_size, learning_rate=1e-14).train[0].kl == pytest.approx(
+        exact
+    )
+    assert evaluate(model, X, batch_size=batch_size).kl == pytest.approx(exact)
+    seen = seen_by_the_encoder(model, X, epochs=1, batch_size=batch_size)
+    assert [len(rows) for _, rows in seen][:-1] == [batch_size] * (math.ceil(50 / batch_size) - 1)
+    together = torch.cat([rows for _, rows in seen])
+    assert torch.equal(together.sort(0).values, X.sort(0).values)
+
+
+def test_the_data_are_shuffled_afresh_each_epoch():
+    first, second = (rows for _, rows in seen_by_the_encoder(small_vae(), X, batch_size=50))
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, X)
+
+
+def test_one_step_follows_the_gradient_of_the_mean_elbo():
+    model = small_vae()
+    moved = copy.deepcopy(model)
+    kept = []
+
+    def keep(parameters, lr):
+        kept.append(lr)
+        return SGD(parameters, lr=lr)
+
+    train(moved, epochs=1, batch_size=50, learning_rate=0.1, samples=4000, optimizer=keep)
+    learned = [p for p in model.parameters() if p.requires_grad]
+    gradient = torch.autograd.grad(elbo(model, X, 4000).mean(), learned)
+    expected = 0.1 * nn.utils.parameters_to_vector(gradient)
+    after = [p for p in moved.parameters() if p.requires_grad]
+    step = nn.utils.parameters_to_vector(after) - nn.utils.parameters_to_vector(learned)
+    assert kept == [0.1]
+    assert (step - expected).norm() < 0.05 * expected.norm()
+
+
+def test_beta_changes_training():
+    strong, plain = small_vae(), small_vae()
+    train(strong, epochs=30, learning_rate=1e-2, beta=20.0)
+    train(plain, epochs=30, learning_rate=1e-2)
+    assert evaluate(strong, X).kl < evaluate(plain, X).kl / 2
+
+
+def test_beta_does_not_change_what_is_reported():
+    models = small_vae(), small_vae()
+    for model, beta in zip(models, (1.0, 7.0), strict=True):
+        terms = train(model, learning_rate=1e-14, beta=beta, validation=X, epochs=1)
+        for t in terms.train + terms.validation:
+            assert t.elbo == pytest.approx(t.reconstruction - t.kl, rel=1e-12)
+            assert t.kl == pytest.approx(kl(model.encode(X), model.prior).mean().item())
+
+
+def test_a_schedule_for_beta_gets_the_epochs_from_zero_and_is_followed():
+    epochs = []
+
+    def beta(epoch):
+        epochs.append(epoch)
+        return 5.0
+
+    constant, scheduled = small_vae(), small_vae()
+    train(scheduled, epochs=3, beta=beta)
+    train(constant, epochs=3, beta=5.0)
+    assert epochs == [0, 1, 2]
+    assert torch.equal(parameters(constant), parameters(scheduled))
+
+
+def test_pixels_are_drawn_afresh_each_epoch_and_validation_pixels_once():
+    seen = seen_by_the_encoder(
+        coins(), GREY, binarise=True, batch_size=50, epochs=3, validation=GREY
+    )
+    training, validation = ([rows for mode, rows in seen if mode is kind] for kind in (True, False))
+    assert (len(training), len(validation)) == (3, 3)
+    assert all(((rows == 0) | (rows == 1)).all() for _, rows in seen)
+    assert torch.equal(validation[0], validation[1])
+    assert torch.equal(validation[0], validation[2])
+    counts = [rows.sum().item() for rows in training]
+    assert len(set(counts)) > 1
+    assert not torch.equal(training[0].sort(0).values, validation[0].sort(0).values)
+
+
+def test_sampled_kl_and_number_of_samples_are_passed_on():
+    drawn = []
+    model = small_vae()
+    model.decoder.register_forward_hook(lambda m, args, p: drawn.append(args[0].shape))
+    history = train(model, samples=3, kl="sampled", batch_size=50, validation=X[:7])
+    assert drawn[0] == (3, 50, 2)
+    assert drawn[1] == (3, 7, 2)
+    assert history.train[0].kl != pytest.approx(
+        kl(model.encode(X), model.prior).mean().item(), rel=1e-6
+    )
+
+
+def test_evaluate_leaves_mode_and_gradients_alone():
+    model = small_vae().train()
+    terms = evaluate(model, X, samples=5)
+    assert isinstance(terms, Terms)
+    assert model.training
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_diverging_loss_raises():
+    with pytest.raises(FloatingPointError, match="no longer finite"):
+        train(small_vae(), 1e200 * X, batch_size=50, epochs=1)
+
+
+SETTINGS = [
+    ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
+    ({"epochs": 1.5}, "epochs must be a whole number"),
+    ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+    ({"learning_rate": 0.0}, "learning_rate must be positive, got 0"),
+    ({"learning_rate": math.nan}, "learning_rate must be positive"),
+    ({"samples": 0}, "samples must be a whole number of at least 1, got 0"),
+    ({"kl": "closed"}, "kl must be 'exact' or 'sampled'"),
+    ({"x": X[0]}, "x must be floating point of shape"),
+    ({"x": X[:0]}, "x must be floating point of shape"),
+    ({"x": X.long()}, "x must be floating point of shape"),
+    ({"x": X * math.nan}, "x must be finite"),
+    ({"validation": X[0]}, "validation must be floating point of shape"),
+    ({"validation": X[:0]}, "validation must be floating point of shape"),
+    ({"binarise": True}, "grey values must lie in"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), SETTINGS)
+def test_bad_settings_raise_by_name(settings, message):
+    with pytest.raises(ValueError, match=message):
+        train(small_vae(), **settings)
+
+
+def test_grey_pixels_under_a_bernoulli_decoder_name_the_way_out():
+    with pytest.raises(ValueError, match="binarise=True"):
+        train(coins(), GREY)
+
+
+def test_a_model_without_parameters_to_learn_is_refused():
+    with pytest.raises(ValueError, match="no parameters to learn"):
+        train(small_vae().requires_grad_(False))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"), [({"batch_size": 0}, "batch_size"), ({"x": X[0]}, "x must")]
+)
+def test_evaluate_refuses_what_fit_refuses(settings, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(small_vae(), **({"x": X} | settings))
+
+
+def test_progress_shows_only_when_asked(capsys):
+    train(small_vae())
+    assert capsys.readouterr().err == ""
+    train(small_vae(), progress=True)
+    assert "elbo=" in capsys.readouterr().err
+
+
+def test_a_linear_vae_finds_the_maximum_likelihood_of_ppca():
+    W = torch.tensor([[2.0, 0.0], [1.0, 1.0], [0.0, -1.5], [0.5, 0.5]]).double()
+    truth = LinearGaussian(W, torch.tensor([1.0, 0.0, -1.0, 2.0]).double(), 0.6)
+    x = truth.decode(truth.prior.sample((1000,))).sample()
+    model = VAE(
+        StandardNormal(2),
+        GaussianEncoder(4, [], 2),
+        GaussianDecoder(2, [], 4, sigma=1.0, learn_sigma=True),
+    ).double()
+    train(model, x, epochs=40, batch_size=50, learning_rate=2e-2)
+    train(model, x, epochs=40, batch_size=100, learning_rate=1e-3, samples=10)
+    centred = x - x.mean(0)
+    values = torch.linalg.eigvalsh(centred.T @ centred / len(x)).flip(0)
+    noise = values[2:].mean()
+    log_det = values[:2].log().sum() + 2 * noise.log()
+    best = -(4 * math.log(2 * math.pi) + log_det + 4).item() / 2
+    (layer,) = model.decoder.network
+    with torch.no_grad():
+        learned = LinearGaussian(layer.weight, layer.bias, model.decoder.sigma)
+        evidence = learned.log_evidence(x).mean().item()
+    assert best - 0.01 < evidence <= best + 1e-9
+    bound = evaluate(model, x, samples=500, kl="sampled").elbo
+    assert best - 0.02 < bound < best + 1e-3
+    assert model.decoder.sigma.item() == pytest.approx(noise.sqrt().item(), rel=0.02)
+
+
+@pytest.mark.mnist
+def test_mnist_reaches_its_figure():
+    mnist = data.load("mnist")
+    torch.manual_seed(0)
+    encoder, decoder = (
+        GaussianEncoder(784, [400], 20, nn.ReLU),
+        BernoulliDecoder(20, [400], 784, nn.ReLU),
+    )
+    model = VAE(StandardNormal(20), encoder, decoder)
+    fit(
+        model,
+        mnist.train,
+        epochs=20,
+        batch_size=128,
+        learning_rate=1e-3,
+        binarise=True,
+        progress=False,
+    )
+    test = data.binarise(mnist.test, torch.Generator().manual_seed(0))
+    assert evaluate(model, test).elbo >= -100.5

@@ -1,0 +1,98 @@
+"""A book of one chapter, built by Sphinx with the extensions of this one."""
+
+import sys
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+
+import nbformat
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+sys.path.append(str(Path(__file__).parents[1] / "_ext"))
+
+from ledger import read_check  # noqa: F401
+
+LIBRARY = """
+import json
+from html import escape
+
+CASES = 200
+
+def check(label):
+    data = dict(label=label, kind="identity", routes=["left", "right"], cases=CASES,
+                deviation=3e-14, tolerance=1e-10, unit="absolute", note="")
+    html = f'<p class="check" data-check="{escape(json.dumps(data))}">✓ ({label})  left = right</p>'
+    display({"text/html": html}, raw=True)
+"""
+TEXT = """# A chapter
+
+$$ a = b $$ (eq-one)
+
+$$ b = c $$ (def-two)
+
+By [(eq-one)](#eq-one) and [(def-two)](#def-two) of [Somebody (2001)](#somebody).
+"""
+CODE = "from IPython.display import display\nimport vaelib\n\nvaelib.display = display"
+SETTINGS = {
+    "extensions": ["myst_nb", "sphinxcontrib.bibtex", "ledger_page", "links", "execution"],
+    "myst_enable_extensions": ["dollarmath"],
+    "nb_execution_mode": "cache",
+    "nb_execution_raise_on_error": True,
+    "bibtex_bibfiles": ["references.bib"],
+    "exclude_patterns": ["_build"],
+    "html_theme": "basic",
+}
+
+
+class Book:
+    def __init__(self, folder):
+        self.folder = folder
+        self.write("vaelib/__init__.py", LIBRARY)
+        self.write("references.bib", "@misc{somebody, title={T}, author={Some Body}, year=2001}")
+        self.write("index.md", "# Book\n\n```{toctree}\nchapter\nledger\nbibliography\n```\n")
+        self.write("ledger.md", "# Ledger\n\n```{ledger}\n```\n")
+        self.write("bibliography.md", "# Bibliography\n\n```{bibliography}\n```\n")
+        self.chapter()
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf8")
+
+    def chapter(self, text=TEXT, labels=("eq-one",)):
+        cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(CODE)]
+        cells += [nbformat.v4.new_code_cell(f'vaelib.check("{label}")') for label in labels]
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+        self.write("chapter.ipynb", nbformat.writes(notebook))
+
+    def build(self):
+        """Build the site; return what Sphinx said and what it warned of."""
+        said, warned = StringIO(), StringIO()
+        out = self.folder / "_build/html"
+        tree = self.folder / "_build/.doctrees"
+        with patch_docutils(), docutils_namespace():
+            app = Sphinx(
+                self.folder, None, out, tree, "html", dict(SETTINGS), status=said, warning=warned
+            )
+            app.build()
+        text = said.getvalue() + warned.getvalue()
+        warnings = [line for line in warned.getvalue().splitlines() if "WARNING" in line]
+        return "Executed notebook" in text, warnings
+
+    def page(self, name):
+        return (self.folder / f"_build/html/{name}.html").read_text("utf8")
+
+
+class Anchors(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.ids, self.links = set(), []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.ids.add(attrs.get("id"))
+        if tag == "a" and "internal" in (attrs.get("class") or ""):
+            self.links.append(attrs["href"])
