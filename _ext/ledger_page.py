@@ -51,7 +51,8 @@ def table(checks):
 
 def cells(check):
     unit = "" if check["unit"] == "absolute" else f" {check['unit']}"
-    yield entry(xref("math", "eq", check["label"], f"({check['label']})"))
+    link = xref("math", "eq", check["label"], f"({check['label']})")
+    yield entry(link, nodes.Text(" " + check["label"].removeprefix("eq-").replace("-", " ")))
     for text in (
         RELATIONS[check["kind"]].join(check["routes"]),
         f"{check['cases']:,}",
@@ -62,8 +63,8 @@ def cells(check):
         yield entry(nodes.Text(text))
 
 
-def entry(content):
-    return nodes.entry("", nodes.paragraph("", "", content))
+def entry(*content):
+    return nodes.entry("", nodes.paragraph("", "", *content))
 
 
 def setup(app):

@@ -204,6 +204,11 @@ def bernoulli_of(phi):
         (lambda: location_scale(Normal(0.0, 1.0), MU, -SIGMA), "sigma must be positive"),
         (lambda: location_scale(Normal(0.0, 1.0), MU, 0 * SIGMA), "sigma must be positive"),
         (lambda: location_scale(Normal(0.0, 1.0), MU, SIGMA * math.nan), "sigma must be positive"),
+        (lambda: location_scale(Normal(0.0, 1.0), MU, MU), "sigma must be positive, got .* -2"),
+        (
+            lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor([0.5, 0.0])),
+            "strictly between 0 and 1",
+        ),
         (lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor(0.0)), "strictly between 0 and 1"),
         (lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor(1.0)), "strictly between 0 and 1"),
     ],

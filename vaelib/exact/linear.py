@@ -16,7 +16,7 @@ class LinearGaussian:
 
         p(z) = N(0, I),    p(x|z) = N(Wz + b, sigma² I)
         p(x) = N(b, W Wᵀ + sigma² I)
-        p(z|x) = N(M⁻¹ Wᵀ (x − b) / sigma², M⁻¹),    M = I + Wᵀ W / sigma²
+        p(z|x) = N(Λ⁻¹ Wᵀ (x − b) / sigma², Λ⁻¹),    Λ = I + Wᵀ W / sigma²
 
     Args:
         W: shape ``(observed, latent)``.
