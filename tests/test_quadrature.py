@@ -101,6 +101,18 @@ def test_a_posterior_twelve_deviations_out_is_found(latent):
     check("eq-evidence", tolerance=1e-6, exact=exact, quadrature=value)
 
 
+@pytest.mark.parametrize("latent", [1, 2])
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0])
+def test_mass_across_the_edge_of_the_first_square_is_found(latent, sigma):
+    model = LinearGaussian(torch.eye(latent).double(), torch.zeros(latent).double(), sigma)
+    x = torch.zeros(12, latent).double()
+    x[:, 0] = torch.linspace(3, 9, 12).double() * (1 + sigma**2)
+    value, error = log_evidence_quadrature(model, x)
+    exact = model.log_evidence(x)
+    check("eq-evidence", tolerance=1e-6, exact=exact, quadrature=value)
+    assert ((value - exact).abs() <= 3 * error + 1e-10).all()
+
+
 @pytest.mark.parametrize("batch", [(), (4,), (2, 3)], ids=str)
 def test_the_shape_is_the_batchs(batch):
     model = LinearGaussian(torch.randn(3, 1).double(), torch.zeros(3).double(), 0.5)
@@ -223,6 +235,16 @@ def test_a_jump_in_the_decoder_warns():
     ):
         error = log_evidence_quadrature(model, torch.zeros(1, 1).double(), tolerance=1e-9).error
     assert error > 1e-9
+
+
+def test_the_warning_counts_the_data_that_missed_the_tolerance():
+    def decode(z):
+        return diagonal_normal(5 * (z > 5.1).double(), 0.5)
+
+    x = torch.tensor([[0.0], [5.0]]).double()
+    with pytest.warns(UserWarning, match="for 1 of 2 data"):
+        error = log_evidence_quadrature(without_encoder(standard(1), decode), x).error
+    assert error[0] <= 1e-6 < error[1]
 
 
 def test_smooth_networks_do_not_warn(small_vae):

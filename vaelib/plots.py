@@ -14,15 +14,16 @@ from torch import Tensor
 
 from vaelib.training import History
 
-STYLE = rc_params_from_file(
-    Path(__file__).with_name("book.mplstyle"), use_default_template=False
-)
+STYLE = rc_params_from_file(Path(__file__).with_name("book.mplstyle"), use_default_template=False)
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """The book's style while drawing. Only its own settings are put back, not those of the notebook's backend."""
+    """The book's style while drawing; afterwards only its own settings are put back.
+
+    Matplotlib's own context would also put back what the notebook's backend sets when it starts.
+    """
     before = {key: rcParams[key] for key in STYLE}
     rcParams.update(STYLE)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,8 @@ from torch.optim import Adam, Optimizer
 
 from vaelib import data
 from vaelib.objectives import elbo_terms
+
+ADAM = partial(Adam, fused=True)
 
 
 class Terms(NamedTuple):
@@ -54,7 +57,7 @@ def fit(
     beta: float | Callable[[int], float] = 1.0,
     binarise: bool = False,
     validation: Tensor | None = None,
-    optimizer: Callable[..., Optimizer] | None = None,
+    optimizer: Callable[..., Optimizer] = ADAM,
     seed: int = 0,
     device: str | torch.device | None = None,
     progress: bool = True,
@@ -81,7 +84,7 @@ def fit(
         binarise: draw the training pixels black or white afresh each epoch, the validation pixels
             once.
         validation: data evaluated after each epoch, with weight 1 on the KL.
-        optimizer: ``parameters, lr=... ↦ Optimizer``; Adam if not given.
+        optimizer: ``parameters, lr=... ↦ Optimizer``; Adam in one fused kernel if not given.
         seed: decides the order of the data and all noise.
         device: where to train; the model's own if not given.
         progress: whether to show a progress bar.
@@ -105,11 +108,7 @@ def fit(
         if validation is not None:
             validation = data.binarise(validation.to(place)) if binarise else validation.to(place)
         parameters = [p for p in model.parameters() if p.requires_grad]
-        step = (
-            optimizer(parameters, lr=learning_rate)
-            if optimizer
-            else Adam(parameters, learning_rate, fused=True)
-        )
+        step = optimizer(parameters, lr=learning_rate)
         history = History()
         with _bar(epochs, progress) as bar:
             for epoch in range(epochs):
