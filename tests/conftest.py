@@ -10,6 +10,7 @@ from vaelib import data
 
 
 def pytest_configure(config):
+    torch.set_num_threads(1)  # the tensors are small: more threads only wait for each other
     config.addinivalue_line("markers", "mnist: needs MNIST's four files in VAELIB_DATA_DIR")
 
 

@@ -1,11 +1,4 @@
-"""Bounds on log p(x): free functions of a model and data, one number per example, in nats.
-
-A model is anything with ``prior``, ``decode(z)`` and ``encode(x)``, each giving a distribution; see
-:mod:`vaelib.models`. Everything grows from one root::
-
-    log p(x, z) = log p(z) + log p(x|z)
-    log w(z)    = log p(x, z) − log q(z|x),    z ~ q(z|x)
-"""
+"""What is averaged over samples from the encoder: weights, bounds, the evidence itself."""
 
 from __future__ import annotations
 
@@ -13,39 +6,11 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution
 
 from vaelib import divergence
 from vaelib.divergence import Estimate
-
-
-def log_joint(model, x: Tensor, z: Tensor) -> Tensor:
-    """The log of the joint density, at given z.
-
-    ::
-
-        log p(x, z) = log p(z) + log p(x|z)
-
-    Args:
-        model: gives ``prior`` and ``decode``.
-        x: data, shape ``(*batch, observed)``.
-        z: latents, shape ``(*sample, *batch, latent)``; a batch dimension of size 1 serves every x.
-
-    Returns:
-        Nats, shape ``(*sample, *batch)``.
-
-    Raises:
-        ValueError: wrong shapes, data that is not finite, or not in the decoder's support.
-    """
-    return log_likelihood(model, x, z) + model.prior.log_prob(z)
-
-
-def log_likelihood(model, x: Tensor, z: Tensor) -> Tensor:
-    """log p(x|z): arguments, shapes and errors of :func:`log_joint`."""
-    _check_latents(model, x, z)
-    p = model.decode(z)
-    _check_data(p, x)
-    return p.log_prob(x)
+from vaelib.objectives.joint import check_finite, log_joint, log_likelihood
 
 
 def log_weights(model, x: Tensor, samples: int, score: bool = True) -> Tensor:
@@ -214,7 +179,7 @@ def _log_evidence(model, x: Tensor, samples: int, chunk: int) -> tuple[Tensor, T
 def _sample(model, x: Tensor, samples: int) -> tuple[Tensor, Distribution]:
     if not isinstance(samples, int) or samples < 1:
         raise ValueError(f"samples must be a whole number of at least 1, got {samples!r}")
-    _check_finite(x)
+    check_finite(x)
     q = model.encode(x)
     if not q.has_rsample:
         raise ValueError(
@@ -226,36 +191,3 @@ def _sample(model, x: Tensor, samples: int) -> tuple[Tensor, Distribution]:
             f"encode gave batch {tuple(q.batch_shape)} for x of shape {tuple(x.shape)}"
         )
     return q.rsample((samples,)), q
-
-
-def _check_latents(model, x: Tensor, z: Tensor) -> None:
-    (latent,), batch = model.prior.event_shape, x.shape[:-1]
-    if z.ndim == 0 or z.shape[-1] != latent:
-        raise ValueError(f"z must have shape (..., {latent}), got {tuple(z.shape)}")
-    missing = z.ndim - 1 < len(batch)
-    aligned = z.shape[:-1][z.ndim - 1 - len(batch) :]
-    if missing or any(n not in (1, m) for n, m in zip(aligned, batch, strict=True)):
-        raise ValueError(
-            f"z of shape {tuple(z.shape)} does not go with x of shape {tuple(x.shape)}: "
-            f"z must have shape (*sample, *{tuple(batch)}, {latent})"
-        )
-
-
-def _check_data(p: Distribution, x: Tensor) -> None:
-    if x.ndim == 0 or x.shape[-1:] != p.event_shape:
-        raise ValueError(f"x must have shape (..., {p.event_shape[0]}), got {tuple(x.shape)}")
-    _check_finite(x)
-    if p.support.check(x).all():
-        return
-    base = getattr(p.support, "base_constraint", p.support)
-    if base is constraints.boolean:
-        raise ValueError(
-            "x has pixels that are neither 0 nor 1, under a Bernoulli decoder: "
-            "make it binary with vaelib.data.binarise, or fit with binarise=True"
-        )
-    raise ValueError(f"x has values outside the decoder's support, {base}")
-
-
-def _check_finite(x: Tensor) -> None:
-    if not x.isfinite().all():
-        raise ValueError(f"x must be finite, got {int((~x.isfinite()).sum())} values that are not")

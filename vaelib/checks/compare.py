@@ -1,63 +1,26 @@
-"""What ties an equation to the numbers that prove it."""
+"""The kinds of checks: equal numbers, an estimate, a bound, a limit."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from html import escape
 
 import torch
 from torch import Tensor
 
+from vaelib.checks.result import Check, CheckFailed
+from vaelib.checks.routes import (
+    estimated,
+    is_estimate,
+    named,
+    numbers,
+    same_shape,
+    single,
+    words,
+)
 from vaelib.divergence import Estimate
 
 FALSE_ALARM = 1e-6
 LOOSEST = 1e-4
-
-
-class CheckFailed(AssertionError):
-    """The routes to one equation disagree."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """A check that held; shown in a notebook, and collected from there into the ledger.
-
-    Attributes:
-        label: of the equation, ``eq-...``.
-        kind: ``identity``, ``statistical``, ``bound`` or ``order``.
-        routes: the names of the independent ways to the number.
-        cases: how many numbers were compared.
-        deviation: the worst deviation found.
-        tolerance: the largest that would have passed.
-        unit: of both, ``absolute``, ``standard errors`` or ``slope``.
-        note: what else the reader should know.
-    """
-
-    label: str
-    kind: str
-    routes: tuple[str, ...]
-    cases: int
-    deviation: float
-    tolerance: float
-    unit: str = "absolute"
-    note: str = ""
-
-    def __str__(self) -> str:
-        relation = {"bound": " ≤ ", "order": " ~ "}.get(self.kind, " = ")
-        worst = "largest excess" if self.kind == "bound" else "worst deviation"
-        unit = "" if self.unit == "absolute" else f" {self.unit}"
-        cases = f"{self.cases} case{'s' * (self.cases > 1)}"
-        text = (
-            f"✓ ({self.label})  {relation.join(self.routes)}  ·  {cases}  ·  "
-            f"{worst} {self.deviation:.2g}{unit}, tolerance {self.tolerance:.2g}"
-        )
-        return f"{text}  ·  {self.note}" if self.note else text
-
-    def _repr_html_(self) -> str:
-        data = escape(json.dumps(asdict(self)), quote=True)
-        return f'<p class="check" data-check="{data}">{escape(str(self))}</p>'
 
 
 def check(
@@ -97,9 +60,9 @@ def check(
         raise ValueError(f"{label}: a check needs at least two routes, got {list(routes)}")
     if not 0 < tolerance <= LOOSEST:
         raise ValueError(f"{label}: tolerance must lie in (0, {LOOSEST}], got {tolerance}")
-    exact = {name: _numbers(label, name, v) for name, v in routes.items() if not _is_estimate(v)}
-    estimates = {name: v for name, v in routes.items() if _is_estimate(v)}
-    _same_shape(label, exact | {n: _numbers(label, n, e.mean) for n, e in estimates.items()})
+    exact = {name: numbers(label, name, v) for name, v in routes.items() if not is_estimate(v)}
+    estimates = {name: v for name, v in routes.items() if is_estimate(v)}
+    same_shape(label, exact | {n: numbers(label, n, e.mean) for n, e in estimates.items()})
     if estimates:
         return _statistical(label, exact, estimates, tolerance, wrong)
     if wrong is not None:
@@ -135,9 +98,9 @@ def check_bound(
     """
     if not 0 < tolerance <= LOOSEST:
         raise ValueError(f"{label}: tolerance must lie in (0, {LOOSEST}], got {tolerance}")
-    (low_name, low), (high_name, high) = (_single(label, side) for side in (lower, upper))
-    low, high = _numbers(label, low_name, low), _numbers(label, high_name, high)
-    _same_shape(label, {low_name: low, high_name: high})
+    (low_name, low), (high_name, high) = (single(label, side) for side in (lower, upper))
+    low, high = numbers(label, low_name, low), numbers(label, high_name, high)
+    same_shape(label, {low_name: low, high_name: high})
     excess = low - high
     if excess.max() > tolerance:
         raise CheckFailed(f"{label}: {low_name} exceeds {high_name} by {excess.max():.3g}")
@@ -178,8 +141,8 @@ def check_order(
     """
     if not 0 < tolerance < 0.5:
         raise ValueError(f"{label}: a slope's tolerance must lie in (0, 0.5), got {tolerance}")
-    h, e = _numbers(label, "step", step), _numbers(label, "error", error)
-    _same_shape(label, {"step": h, "error": e})
+    h, e = numbers(label, "step", step), numbers(label, "error", error)
+    same_shape(label, {"step": h, "error": e})
     if h.ndim != 1 or len(h) < 3 or not (h > 0).all() or not (e > 0).all() or h.max() < 4 * h.min():
         raise ValueError(
             f"{label}: needs at least three positive steps and errors over a factor of four"
@@ -199,12 +162,12 @@ def _identity(label: str, exact: Mapping[str, Tensor], tolerance: float) -> Chec
     worst = float(spread.max())
     if not worst <= tolerance:
         at = int(spread.flatten().argmax())
-        values = ", ".join(f"{_words(n)} {float(v.flatten()[at])!r}" for n, v in exact.items())
+        values = ", ".join(f"{words(n)} {float(v.flatten()[at])!r}" for n, v in exact.items())
         raise CheckFailed(
             f"{label}: the routes differ by {worst:.3g}, more than {tolerance:g}, "
             f"in entry {at}: {values}"
         )
-    return Check(label, "identity", _names(exact), spread.numel(), worst, tolerance)
+    return Check(label, "identity", named(exact), spread.numel(), worst, tolerance)
 
 
 def _statistical(
@@ -216,15 +179,15 @@ def _statistical(
 ) -> Check:
     if wrong is None:
         raise ValueError(f"{label}: a statistical check names one wrong answer that it would catch")
-    wrong_name, wrong_value = _single(label, wrong)
+    wrong_name, wrong_value = single(label, wrong)
     if len(exact) > 1:
         _identity(label, exact, tolerance)
-    pairs = [(n, *_error(label, n, e)) for n, e in estimates.items()]
+    pairs = [(n, *estimated(label, n, e)) for n, e in estimates.items()]
     reference = next(iter(exact.values())) if exact else pairs[0][1]
     reference_error = torch.zeros_like(reference) if exact else pairs[0][2]
     compared = pairs if exact else pairs[1:]
-    mistake = _numbers(label, wrong_name, wrong_value)
-    _same_shape(label, {"wrong": mistake, "right": reference})
+    mistake = numbers(label, wrong_name, wrong_value)
+    same_shape(label, {"wrong": mistake, "right": reference})
     cases = len(compared) * reference.numel()
     limit = float(-torch.special.ndtri(torch.tensor(FALSE_ALARM / 2 / cases, dtype=torch.float64)))
     deviation, power = 0.0, float("inf")
@@ -234,7 +197,7 @@ def _statistical(
         power = min(power, float(((mistake - reference).abs() / error).min()))
         if not off <= limit:
             raise CheckFailed(
-                f"{label}: {_words(name)} is off by {off:.3g} standard errors (limit {limit:.3g})"
+                f"{label}: {words(name)} is off by {off:.3g} standard errors (limit {limit:.3g})"
             )
         deviation = max(deviation, off)
     if not power >= 10:
@@ -243,49 +206,5 @@ def _statistical(
             "not 10: take more samples"
         )
     note = f"would catch “{wrong_name}”, {power:.0f} standard errors away"
-    names = _names(exact) + _names(estimates)
+    names = named(exact) + named(estimates)
     return Check(label, "statistical", names, cases, deviation, limit, "standard errors", note)
-
-
-def _is_estimate(value: object) -> bool:
-    return isinstance(value, Estimate)
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _names(routes: Mapping[str, object]) -> tuple[str, ...]:
-    return tuple(_words(name) for name in routes)
-
-
-def _single(label: str, named: Mapping[str, object]) -> tuple[str, object]:
-    if len(named) != 1:
-        raise ValueError(f"{label}: expected one {{name: value}}, got {list(named)}")
-    return next(iter(named.items()))
-
-
-def _numbers(label: str, name: str, value: object) -> Tensor:
-    tensor = torch.as_tensor(value).detach().to("cpu", torch.float64)
-    if tensor.numel() == 0:
-        raise ValueError(f"{label}: {_words(name)} is empty")
-    if not tensor.isfinite().all():
-        raise CheckFailed(f"{label}: {_words(name)} has values that are not finite")
-    return tensor
-
-
-def _error(label: str, name: str, estimate: Estimate) -> tuple[Tensor, Tensor]:
-    error = _numbers(label, name, estimate.standard_error)
-    if not (error > 0).all():
-        raise ValueError(
-            f"{label}: {_words(name)} has a standard error of zero; pass its mean instead"
-        )
-    mean = _numbers(label, name, estimate.mean)
-    _same_shape(label, {name: mean, f"{name}'s standard error": error})
-    return mean, error
-
-
-def _same_shape(label: str, values: Mapping[str, Tensor]) -> None:
-    shapes = {_words(name): tuple(v.shape) for name, v in values.items()}
-    if len(set(shapes.values())) > 1:
-        raise ValueError(f"{label}: the routes have different shapes: {shapes}")

@@ -1,0 +1,6 @@
+"""What ties an equation to the numbers that prove it."""
+
+from vaelib.checks.compare import check, check_bound, check_order
+from vaelib.checks.result import Check, CheckFailed
+
+__all__ = ["Check", "CheckFailed", "check", "check_bound", "check_order"]

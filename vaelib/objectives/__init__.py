@@ -1,0 +1,21 @@
+"""Bounds on log p(x): free functions of a model and data, one number per example, in nats.
+
+A model is anything with ``prior``, ``decode(z)`` and ``encode(x)``, each giving a distribution; see
+:mod:`vaelib.models`. Everything grows from one root::
+
+    log p(x, z) = log p(z) + log p(x|z)
+    log w(z)    = log p(x, z) − log q(z|x),    z ~ q(z|x)
+"""
+
+from vaelib.objectives.bounds import elbo, elbo_terms, iwae, log_evidence, log_weights
+from vaelib.objectives.joint import log_joint, log_likelihood
+
+__all__ = [
+    "elbo",
+    "elbo_terms",
+    "iwae",
+    "log_evidence",
+    "log_joint",
+    "log_likelihood",
+    "log_weights",
+]
