@@ -145,3 +145,9 @@ def test_the_activation_is_the_callers(module):
 def test_bad_sizes_raise_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("network", [GaussianEncoder(5, [4], 2), BernoulliDecoder(5, [4], 2)])
+def test_input_of_another_width_is_refused_by_name(network):
+    with pytest.raises(ValueError, match=r"[xz] must have shape \(\.\.\., 5\), got \(3, 4\)"):
+        network(torch.zeros(3, 4))

@@ -448,3 +448,8 @@ def test_a_categorical_q_is_named():
     model = Model(PRIOR, COINS.decode, lambda x: Categorical(logits=x))
     with pytest.raises(ValueError, match="Categorical has no rsample"):
         elbo(model, X)
+
+
+def test_the_evidence_of_no_data_is_refused():
+    with pytest.raises(ValueError, match="x is empty"):
+        log_evidence(linear(), torch.zeros(0, 3).double())

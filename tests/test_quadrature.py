@@ -237,6 +237,19 @@ def test_a_jump_in_the_decoder_warns():
     assert error > 1e-9
 
 
+def test_an_edge_across_the_plane_warns_instead_of_splitting_forever():
+    def decode(z):
+        return diagonal_normal(2 * (z.sum(-1, keepdim=True) > 0.123).double() - 1, 0.5)
+
+    with pytest.warns(UserWarning, match="quadrature reached"):
+        value, error = log_evidence_quadrature(without_encoder(standard(2), decode), ONE)
+    share = Normal(0.0, 2**0.5).cdf(torch.tensor(0.123).double())
+    sides = torch.stack([Normal(m, 0.5).log_prob(ONE[0, 0]) for m in (-1.0, 1.0)])
+    exact = (sides + torch.stack([share, 1 - share]).log()).logsumexp(0)
+    assert 1e-6 < error.item() < 1e-2
+    assert abs(value.item() - exact.item()) <= error.item()
+
+
 def test_the_warning_counts_the_data_that_missed_the_tolerance():
     def decode(z):
         return diagonal_normal(5 * (z > 5.1).double(), 0.5)
@@ -257,6 +270,7 @@ def test_no_graph_is_left(small_vae):
     assert not log_evidence_quadrature(small_vae[0], small_vae[1][0]).value.requires_grad
 
 
+ONE = torch.full((1, 1), 0.3).double()
 X = torch.zeros(3, 2).double()
 PLAIN = without_encoder(standard(2), lambda z: diagonal_normal(z, 1.0))
 SINGLE = without_encoder(diagonal_normal(torch.zeros(2), 1.0), PLAIN.decode)

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 from torch.optim import SGD
 
-from vaelib import data
 from vaelib.divergence import kl
 from vaelib.exact import LinearGaussian
 from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
@@ -294,25 +293,3 @@ def test_a_linear_vae_finds_the_maximum_likelihood_of_ppca():
     bound = evaluate(model, x, samples=500, kl="sampled").elbo
     assert best - 0.02 < bound < best + 1e-3
     assert model.decoder.sigma.item() == pytest.approx(noise.sqrt().item(), rel=0.02)
-
-
-@pytest.mark.mnist
-def test_mnist_reaches_its_figure():
-    mnist = data.load("mnist")
-    torch.manual_seed(0)
-    encoder, decoder = (
-        GaussianEncoder(784, [400], 20, nn.ReLU),
-        BernoulliDecoder(20, [400], 784, nn.ReLU),
-    )
-    model = VAE(StandardNormal(20), encoder, decoder)
-    fit(
-        model,
-        mnist.train,
-        epochs=20,
-        batch_size=128,
-        learning_rate=1e-3,
-        binarise=True,
-        progress=False,
-    )
-    test = data.binarise(mnist.test, torch.Generator().manual_seed(0))
-    assert evaluate(model, test).elbo >= -100.5

@@ -112,6 +112,7 @@ class GaussianEncoder(nn.Module):
         self.network = mlp([observed, *hidden, 2 * latent], activation)
 
     def forward(self, x: Tensor) -> Independent:
+        _check_width("x", x, self.network)
         mu, log_sigma = self.network(x).chunk(2, -1)
         return diagonal_normal(mu, log_sigma.exp())
 
@@ -156,6 +157,7 @@ class GaussianDecoder(nn.Module):
         return self.log_sigma.exp()
 
     def forward(self, z: Tensor) -> Independent:
+        _check_width("z", z, self.network)
         return diagonal_normal(self.network(z), self.sigma)
 
 
@@ -183,6 +185,7 @@ class BernoulliDecoder(nn.Module):
         self.network = mlp([latent, *hidden, observed], activation)
 
     def forward(self, z: Tensor) -> Independent:
+        _check_width("z", z, self.network)
         return bernoulli(self.network(z))
 
 
@@ -212,3 +215,9 @@ def _check_sizes(**sizes: int) -> None:
     for name, n in sizes.items():
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"{name} must be a positive whole number, got {n!r}")
+
+
+def _check_width(name: str, value: Tensor, network: nn.Sequential) -> None:
+    width = network[0].in_features
+    if value.ndim == 0 or value.shape[-1] != width:
+        raise ValueError(f"{name} must have shape (..., {width}), got {tuple(value.shape)}")

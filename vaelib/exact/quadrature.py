@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from vaelib.objectives import log_joint
 
 NODES = 12
 DEPTH = 14
+MOST_CELLS = 2**13
 FIRST_RADIUS, LAST_RADIUS = 6, 40
 CHUNK = 2**12
 
@@ -77,7 +77,7 @@ def log_evidence_quadrature(model, x: Tensor, tolerance: float = 1e-6) -> Quadra
             f"quadrature reached {error.max():.1e} nats, not {tolerance:.1e}, for "
             f"{int((error > tolerance).sum())} of {len(rows)} data; "
             "are the networks smooth (tanh, not ReLU)?",
-            stacklevel=2,
+            stacklevel=3,
         )
     return Quadrature(plane.settled.reshape(x.shape[:-1]), error.reshape(x.shape[:-1]))
 
@@ -122,38 +122,42 @@ class _Plane:
 
     def _refine(self, cells: Tensor, half: float) -> None:
         """Split the cells that matter until each agrees with its children; settle the rest."""
-        mass, bound, _ = self._evaluate(
-            cells, half, torch.ones(len(cells), len(self.x), dtype=torch.bool)
-        )
-        for _ in range(DEPTH):
-            total = self.settled.logaddexp(mass.logsumexp(0))
-            split = bound > total + math.log(self.tolerance / 300)
+        everything = torch.ones(len(cells), len(self.x), dtype=torch.bool)
+        mass, bound, _ = self._evaluate(cells, half, everything)
+        for depth in range(DEPTH + 1):
+            split = self._matters(mass, bound)
+            if depth == DEPTH or split.any(1).sum() > MOST_CELLS:
+                split = torch.zeros_like(split)
             self._settle(mass, bound, ~split)
             keep = split.any(1)
             if not keep.any():
                 return
-            cells, mass, split = cells[keep], mass[keep], split[keep]
             half = half / 2
-            corners = torch.tensor(
-                list(product((-half, half), repeat=self.latent)), dtype=cells.dtype
-            )
-            cells = (cells[:, None] + corners).reshape(-1, self.latent)
-            children = split.repeat_interleave(len(corners), 0)
-            child_mass, bound, sharp = self._evaluate(cells, half, children)
-            families = child_mass.reshape(-1, len(corners), len(self.x))
-            together = families.logsumexp(1)
-            gap = ((together - total).exp() - (mass - total).exp()).abs()
-            hidden = (
-                (sharp & (bound > total + math.log(self.tolerance / 300)))
-                .reshape(families.shape)
-                .any(1)
-            )
-            agreed = split & (gap < self.tolerance / 10) & ~hidden
-            self.settled = self.settled.logaddexp(together.where(agreed, -torch.inf).logsumexp(0))
-            self.error += gap.where(agreed, 0.0).sum(0)
-            done = agreed.repeat_interleave(len(corners), 0) | ~children
-            mass, bound = (t.masked_fill(done, -torch.inf) for t in (child_mass, bound))
-        self._settle(mass, bound, torch.ones_like(mass, dtype=torch.bool))
+            cells, mass, bound = self._split(cells[keep], half, mass[keep], split[keep])
+
+    def _split(
+        self, cells: Tensor, half: float, mass: Tensor, split: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Cut cells into children of half the size; settle where they agree, return the others."""
+        corners = torch.cartesian_prod(*[cells.new_tensor([-half, half])] * self.latent)
+        corners = corners.reshape(-1, self.latent)
+        cells = (cells[:, None] + corners).reshape(-1, self.latent)
+        active = split.repeat_interleave(len(corners), 0)
+        children, bound, sharp = self._evaluate(cells, half, active)
+        total = self.settled.logaddexp(children.logsumexp(0))
+        families = (-1, len(corners), len(self.x))
+        together = children.reshape(families).logsumexp(1)
+        gap = ((together - total).exp() - (mass - total).exp()).abs()
+        hidden = (sharp & self._matters(children, bound)).reshape(families).any(1)
+        agreed = split & (gap < self.tolerance / 10) & ~hidden
+        self.error += gap.where(agreed, 0.0).sum(0)
+        self.settled = self.settled.logaddexp(together.where(agreed, -torch.inf).logsumexp(0))
+        done = agreed.repeat_interleave(len(corners), 0) | ~active
+        return cells, *(t.masked_fill(done, -torch.inf) for t in (children, bound))
+
+    def _matters(self, mass: Tensor, bound: Tensor) -> Tensor:
+        total = self.settled.logaddexp(mass.logsumexp(0))
+        return bound > total + math.log(self.tolerance / 300)
 
     def _settle(self, mass: Tensor, bound: Tensor, which: Tensor) -> None:
         self.settled = self.settled.logaddexp(mass.where(which, -torch.inf).logsumexp(0))

@@ -156,6 +156,8 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**15) -> E
     """
     if samples < 2 or chunk < 1:
         raise ValueError(f"needs samples >= 2 and chunk >= 1, got {samples} and {chunk}")
+    if x.numel() == 0:
+        raise ValueError(f"x is empty, shape {tuple(x.shape)}")
     flat = x.reshape(-1, x.shape[-1])
     parts = [_log_evidence(model, rows, samples, chunk) for rows in flat.split(chunk)]
     return Estimate(
