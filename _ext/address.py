@@ -1,4 +1,4 @@
-"""Copy the address in _config.yml into the install cell of every chapter: ``make address``."""
+"""Copy the address in _config.yml into the README and every chapter: ``make address``."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ INSTALL = re.compile(r'git\+https://[^\s"\\]+')
 
 def main():
     url = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["url"]
-    for path in sorted(ROOT.glob("chapters/*.ipynb")):
+    for path in [ROOT / "README.md", *ROOT.glob("chapters/*.ipynb")]:
         path.write_text(INSTALL.sub(f"git+{url}", path.read_text("utf8")), "utf8")
 
 

@@ -116,3 +116,7 @@ def test_installs_itself_where_it_is_missing(chapter):
     assert tags(first) == {"remove-cell"}
     assert chapter.source.count("git+") == 1
     assert re.search(r"^(from|import) vaelib", chapter.source, re.MULTILINE)
+
+
+def test_the_readme_installs_from_the_address_of_the_book():
+    assert f"pip install git+{ADDRESS}\n" in (ROOT / "README.md").read_text("utf8")

@@ -67,18 +67,6 @@ def lines(
 
 
 @_style()
-def densities(x: Tensor, series: Mapping[str, Tensor], xlabel: str = "z") -> Axes:
-    """Density curves over one axis, filled so that their overlap shows."""
-    _, ax = plt.subplots()
-    for dash, (name, y) in zip(_DASHES, series.items(), strict=False):
-        (line,) = ax.plot(_array(x), _array(y), linestyle=dash, label=name)
-        ax.fill_between(_array(x), _array(y), alpha=0.12, color=line.get_color(), linewidth=0)
-    ax.set(xlabel=xlabel, ylabel="density", ylim=(0, None))
-    ax.legend()
-    return ax
-
-
-@_style()
 def contours(
     axis: Tensor, panels: Sequence[Mapping[str, Tensor]], titles: Sequence[str]
 ) -> Sequence[Axes]:
@@ -155,27 +143,6 @@ def curves(history: History) -> Sequence[Axes]:
     axes[0].set_ylabel("nats per image")
     axes[0].legend(loc="lower right")
     return axes
-
-
-@_style()
-def latent_plane(z: Tensor, labels: Tensor) -> Axes:
-    """Points of the latent plane, each drawn as the digit it came from.
-
-    Args:
-        z: shape ``(points, 2)``.
-        labels: digits, shape ``(points,)``.
-    """
-    _, ax = plt.subplots(figsize=(5, 5))
-    colours = plt.get_cmap("tab10")
-    for (a, b), digit in zip(_array(z), _array(labels), strict=True):
-        ax.text(
-            a, b, str(int(digit)), color=colours(int(digit)), ha="center", va="center", fontsize=8
-        )
-    reach = np.abs(_array(z)).max() * 1.05
-    ax.set(
-        xlim=(-reach, reach), ylim=(-reach, reach), xlabel="$z_1$", ylabel="$z_2$", aspect="equal"
-    )
-    return ax
 
 
 @_style()
