@@ -1,6 +1,7 @@
 """What ties an equation to the numbers that prove it."""
 
 from vaelib.checks.compare import check, check_bound, check_order
+from vaelib.checks.question import Question
 from vaelib.checks.result import Check, CheckFailed
 
-__all__ = ["Check", "CheckFailed", "check", "check_bound", "check_order"]
+__all__ = ["Check", "CheckFailed", "Question", "check", "check_bound", "check_order"]

@@ -1,0 +1,51 @@
+import math
+
+import pytest
+import torch
+
+from vaelib.checks import Question
+
+ANSWER = torch.tensor([1.0, -2.0, 30.0])
+
+
+@pytest.mark.parametrize(
+    "yours", [ANSWER, ANSWER.tolist(), ANSWER + 5e-4, ANSWER + torch.tensor([0, 0, 0.02])]
+)
+def test_the_answer_is_right(yours):
+    verdict = Question(ANSWER)(yours)
+    assert verdict
+    assert repr(verdict) == "✓ right"
+
+
+@pytest.mark.parametrize(
+    ("yours", "hint"),
+    [
+        (-ANSWER, ": the sign"),
+        (2 * ANSWER, ": yours is 2 times the answer"),
+        (ANSWER + 0.5, ": yours is the answer + 0.5"),
+        (ANSWER - 0.25, ": yours is the answer − 0.25"),
+        (ANSWER * math.nan, ": yours is not finite"),
+        (ANSWER.flip(0), ""),
+        (ANSWER + torch.tensor([2e-3, 0, 0]), ""),
+    ],
+)
+def test_a_wrong_answer_is_told_what_one_mistake_explains(yours, hint):
+    verdict = Question(ANSWER)(yours)
+    assert not verdict
+    assert repr(verdict) == f"✗ not yet{hint}"
+
+
+def test_one_number_is_a_factor_off_and_never_a_constant():
+    assert repr(Question(4.0)(6.0)) == "✗ not yet: yours is 1.5 times the answer"
+    assert repr(Question(0.0)(1.0)) == "✗ not yet"
+
+
+def test_an_answer_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"shape \(3,\), yours \(1,\)"):
+        Question(ANSWER)([1.0])
+
+
+@pytest.mark.parametrize("bad", [(torch.zeros(0),), (math.nan,), (math.inf,), (1.0, 0.0), (1.0, 1)])
+def test_a_question_without_an_answer_is_refused(bad):
+    with pytest.raises(ValueError, match=r"finite|tolerance"):
+        Question(*bad)
