@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import rc_params_from_file, rcParams
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from torch import Tensor
 
 from vaelib.training import History
@@ -41,6 +42,8 @@ def lines(
     *,
     logx: bool = False,
     logy: bool = False,
+    legend: bool = False,
+    ax: Axes | None = None,
 ) -> Axes:
     """Curves over one axis, each named at its right end.
 
@@ -51,8 +54,10 @@ def lines(
         ylabel: with its unit.
         logx: logarithmic horizontal axis.
         logy: logarithmic vertical axis.
+        legend: names in a legend instead, where the ends lie close together.
+        ax: where to draw, instead of a new picture.
     """
-    _, ax = plt.subplots()
+    ax = ax or plt.subplots()[1]
     for dash, (name, y) in zip(_DASHES, series.items(), strict=False):
         ax.plot(_array(x), _array(y), linestyle=dash, label=name)
     ax.set(
@@ -61,8 +66,83 @@ def lines(
         xscale="log" if logx else "linear",
         yscale="log" if logy else "linear",
     )
-    if len(series) > 1:
+    if legend:
+        ax.legend()
+    elif len(series) > 1:
         _name_ends(ax)
+    return ax
+
+
+@_style()
+def panels(rows: int, columns: int, height: float = 2.8) -> np.ndarray:
+    """Empty axes side by side, shape ``(rows, columns)``, each row of a height in inches."""
+    return plt.subplots(rows, columns, figsize=(7, height * rows), squeeze=False)[1]
+
+
+@_style()
+def density(ax: Axes, axis: Tensor, values: Tensor, filled: bool = True) -> Axes:
+    """A density over a square of the plane, as filled contours or as lines.
+
+    Args:
+        ax: where to draw.
+        axis: the grid along both sides, shape ``(points,)``.
+        values: shape ``(points, points)``, the first coordinate along the first dimension.
+        filled: filled contours, else lines.
+    """
+    grid, v = _array(axis), _array(values).T
+    levels = v.max() * np.array([0.01, 0.1, 0.3, 0.6, 0.9])
+    if filled:
+        ax.contourf(grid, grid, v, levels=[*levels, v.max() * 1.01], cmap="Blues")
+    else:
+        ax.contour(grid, grid, v, levels=levels, colors="C1", linewidths=1.2)
+    ax.set(aspect="equal")
+    return ax
+
+
+@_style()
+def bars(ax: Axes, series: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Axes:
+    """Groups of bars, one group a position, one colour a name.
+
+    Args:
+        ax: where to draw.
+        series: name and heights, shape ``(positions,)``.
+        xlabel: with its unit.
+        ylabel: with its unit.
+    """
+    width = 0.8 / len(series)
+    for i, (name, heights) in enumerate(series.items()):
+        at = np.arange(1, len(heights) + 1) + (i - (len(series) - 1) / 2) * width
+        ax.bar(at, _array(heights), width, label=name, hatch=("", "//")[i % 2], edgecolor="white")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.margins(y=0.25)
+    ax.legend(fontsize=8, ncols=len(series), loc="upper center")
+    return ax
+
+
+@_style()
+def matrix(
+    shade: Tensor, text: Sequence[Sequence[str]], names: Sequence[str], rows: str, columns: str
+) -> Axes:
+    """A square table with shaded cells, white where the shade is not a number.
+
+    Args:
+        shade: from 0, light grey, over 1 to 2, blue, shape ``(n, n)``.
+        text: what stands in each cell.
+        names: of the rows and columns.
+        rows: what the rows are.
+        columns: what the columns are.
+    """
+    n = len(names)
+    _, ax = plt.subplots(figsize=(7, 5.2))
+    ax.pcolormesh(
+        _array(shade), cmap=ListedColormap(["#e4e4e4", "#d6e7f5", "#9ecae1"]), vmin=0, vmax=2
+    )
+    for i, j in np.ndindex(n, n):
+        ax.text(j + 0.5, i + 0.5, text[i][j], ha="center", va="center", fontsize=8)
+    ax.set_xticks(np.arange(n) + 0.5, names, rotation=45, ha="right")
+    ax.set_yticks(np.arange(n) + 0.5, names)
+    ax.set(xlabel=columns, ylabel=rows, ylim=(n, 0))
+    ax.tick_params(length=0)
     return ax
 
 
@@ -79,16 +159,10 @@ def contours(
         titles: one for each panel.
     """
     _, axes = plt.subplots(1, len(panels), figsize=(7, 7 / len(panels) + 0.3), squeeze=False)
-    grid = _array(axis)
     for ax, panel, title in zip(axes[0], panels, titles, strict=True):
         for filled, values in zip((True, False), panel.values(), strict=False):
-            v = _array(values).T
-            levels = v.max() * np.array([0.01, 0.1, 0.3, 0.6, 0.9])
-            if filled:
-                ax.contourf(grid, grid, v, levels=[*levels, v.max() * 1.01], cmap="Blues")
-            else:
-                ax.contour(grid, grid, v, levels=levels, colors="C1", linewidths=1.2)
-        ax.set(xlabel="$z_1$", ylabel="$z_2$", title=title, aspect="equal")
+            density(ax, axis, values, filled)
+        ax.set(xlabel="$z_1$", ylabel="$z_2$", title=title)
     return axes[0]
 
 
