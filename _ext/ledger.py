@@ -39,7 +39,6 @@ class LedgerDomain(Domain):
 
     def clear_doc(self, docname):
         self.data["checks"].pop(docname, None)
-        self.data["stale"] = True
         if self.data["page"] == docname:
             self.data["page"] = None
 
@@ -93,12 +92,7 @@ def compare(document, docname, checked):
         LOGGER.warning("a check names %s, no equation of its chapter", label, location=docname)
 
 
-def rewrite(app, env):
-    """Once any page was read again, write all: numbers, links and the ledger may have moved."""
-    return env.found_docs if env.get_domain("ledger").data.pop("stale", False) else []
-
-
 def setup(app):
+    app.setup_extension("rewrite")
     app.add_domain(LedgerDomain)
-    app.connect("env-updated", rewrite)
     return {"env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,11 +1,11 @@
-"""The Sphinx extensions, on a book of one chapter that is really executed."""
+"""The ledger, the links and the cache, on a book of one chapter that is really executed."""
 
 import json
 import re
 from dataclasses import asdict
 
 import pytest
-from tiny_book import LIBRARY, TEXT, Anchors, Book, read_check
+from tiny_book import INDEX, LIBRARY, TEXT, Anchors, Book, read_check
 
 from vaelib.checks import check
 
@@ -24,7 +24,20 @@ def test_ledger_holds_what_the_chapter_showed(book):
     assert "1 claims, 200 numbers compared." in ledger
     cells = re.findall(r"<td><p>(.*?)</p></td>", ledger)
     assert cells[1:] == ["left = right", "200", "3e-14", "1e-10", ""]
-    assert ">(1)</a>" in cells[0]
+    assert ">(1.1)</a>" in cells[0]
+
+
+def test_equations_and_figures_carry_the_number_of_their_chapter(book):
+    book.write("picture.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>")
+    book.chapter(TEXT + "\n```{figure} picture.svg\nA caption.\n```\n")
+    book.write("more.md", "# More\n\nSee [(def-two)](#def-two).\n\n$$ 1 $$ (def-more)\n")
+    book.write("index.md", INDEX.replace("chapter\n```", "chapter\nmore\n```"))
+    assert book.build() == (True, [])
+    chapter, more = book.page("chapter"), book.page("more")
+    assert re.findall(r'"eqno">(\S+?)<', chapter + more) == ["(1.1)", "(1.2)", "(2.1)"]
+    assert re.findall(r'#equation-\S+">(\S+?)</a>', chapter) == ["(1.1)", "(1.2)", "(1.1)"]
+    assert '<a class="reference internal" href="chapter.html#equation-def-two">(1.2)</a>' in more
+    assert "Fig. 1.1" in chapter
 
 
 def test_links_between_chapter_ledger_and_bibliography_resolve(book):

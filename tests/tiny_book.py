@@ -1,6 +1,7 @@
-"""A book of one chapter, built by Sphinx with the extensions of this one."""
+"""A small book, built by Sphinx with the extensions of this one."""
 
 import sys
+import warnings
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -12,6 +13,7 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 sys.path.append(str(Path(__file__).parents[1] / "_ext"))
 
 from ledger import read_check  # noqa: F401
+from reading import seconds_to_read  # noqa: F401
 
 LIBRARY = """
 import json
@@ -25,6 +27,22 @@ def check(label):
     html = f'<p class="check" data-check="{escape(json.dumps(data))}">✓ ({label})  left = right</p>'
     display({"text/html": html}, raw=True)
 """
+INDEX = """# Book
+
+```{chapter-map}
+```
+
+```{toctree}
+:caption: The first part
+:numbered: 1
+chapter
+```
+
+```{toctree}
+ledger
+bibliography
+```
+"""
 TEXT = """# A chapter
 
 $$ a = b $$ (eq-one)
@@ -35,13 +53,22 @@ By [(eq-one)](#eq-one) and [(def-two)](#def-two) of [Somebody (2001)](#somebody)
 """
 CODE = "from IPython.display import display\nimport vaelib\n\nvaelib.display = display"
 SETTINGS = {
-    "extensions": ["myst_nb", "sphinxcontrib.bibtex", "ledger_page", "links", "execution"],
+    "extensions": [
+        "myst_nb",
+        "sphinx_multitoc_numbering",
+        "sphinxcontrib.bibtex",
+        "chapter_map",
+        "ledger_page",
+        "links",
+        "execution",
+    ],
     "myst_enable_extensions": ["dollarmath"],
     "nb_execution_mode": "cache",
     "nb_execution_raise_on_error": True,
     "bibtex_bibfiles": ["references.bib"],
     "exclude_patterns": ["_build"],
     "html_theme": "basic",
+    "numfig": True,
 }
 
 
@@ -50,7 +77,7 @@ class Book:
         self.folder = folder
         self.write("vaelib/__init__.py", LIBRARY)
         self.write("references.bib", "@misc{somebody, title={T}, author={Some Body}, year=2001}")
-        self.write("index.md", "# Book\n\n```{toctree}\nchapter\nledger\nbibliography\n```\n")
+        self.write("index.md", INDEX)
         self.write("ledger.md", "# Ledger\n\n```{ledger}\n```\n")
         self.write("bibliography.md", "# Bibliography\n\n```{bibliography}\n```\n")
         self.chapter()
@@ -60,26 +87,28 @@ class Book:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf8")
 
-    def chapter(self, text=TEXT, labels=("eq-one",)):
+    def chapter(self, text=TEXT, labels=("eq-one",), name="chapter", about="What it is about."):
         cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(CODE)]
         cells += [nbformat.v4.new_code_cell(f'vaelib.check("{label}")') for label in labels]
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
-        self.write("chapter.ipynb", nbformat.writes(notebook))
+        metadata = {"kernelspec": kernel, "myst": {"html_meta": {"description": about}}}
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+        self.write(f"{name}.ipynb", nbformat.writes(notebook))
 
-    def build(self):
+    def build(self, **settings):
         """Build the site; return what Sphinx said and what it warned of."""
         said, warned = StringIO(), StringIO()
         out = self.folder / "_build/html"
         tree = self.folder / "_build/.doctrees"
-        with patch_docutils(), docutils_namespace():
-            app = Sphinx(
-                self.folder, None, out, tree, "html", dict(SETTINGS), status=said, warning=warned
-            )
-            app.build()
+        with patch_docutils(), docutils_namespace(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", PendingDeprecationWarning)
+            settings = SETTINGS | settings
+            Sphinx(
+                self.folder, None, out, tree, "html", settings, status=said, warning=warned
+            ).build()
         text = said.getvalue() + warned.getvalue()
-        warnings = [line for line in warned.getvalue().splitlines() if "WARNING" in line]
-        return "Executed notebook" in text, warnings
+        warning_lines = [line for line in warned.getvalue().splitlines() if "WARNING" in line]
+        return "Executed notebook" in text, warning_lines
 
     def page(self, name):
         return (self.folder / f"_build/html/{name}.html").read_text("utf8")
