@@ -1,39 +1,48 @@
-"""What holds of every chapter, read from its source alone."""
+"""What holds of every page of the book, read from its source alone."""
 
 import re
-from pathlib import Path
 from statistics import median
 
 import pytest
 import yaml
-from chapter_source import CHECK, EQUATION, HEADING, LINK, Chapter, lines, slug, tags, words
+from chapter_source import CHAPTERS, CHECK, CONTENTS, HEADING, IN_ORDER, PAGES, ROOT, slug
+from reading import EQUATION, description, lines, tags, visible_lines, words
 
-ROOT = Path(__file__).parents[1]
-CHAPTERS = sorted(ROOT.glob("chapters/*.ipynb"))
+LABELS = {label for page in PAGES for label in page.labels}
+FIGURES = {figure["name"] for page in PAGES for figure in page.figures if "name" in figure}
+SOURCES = set(re.findall(r"@\w+\{(\S+),", (ROOT / "references.bib").read_text("utf8")))
 ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["url"]
 INSTALL = f"""try:
     import vaelib  # noqa: F401
 except ModuleNotFoundError:
     %pip install -q git+{ADDRESS}"""
 ENDING = ["Summary", "What goes wrong", "Exercises", "References"]
-HIDDEN = {"hide-input", "hide-cell", "remove-cell"}
 
 
-@pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
+@pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.path.stem)
 def chapter(request):
-    return Chapter(request.param)
+    return request.param
 
 
-def test_every_chapter_is_in_the_contents_and_every_entry_exists():
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
-    files = [c["file"] for part in contents["parts"] for c in part["chapters"]]
-    pages = [p for p in ROOT.glob("chapters/*") if p.suffix in {".ipynb", ".md"}]
-    assert sorted(files) == sorted(p.relative_to(ROOT).with_suffix("").as_posix() for p in pages)
-    assert (ROOT / f"{contents['root']}.md").exists()
+@pytest.fixture(params=PAGES, ids=lambda page: page.path.stem)
+def page(request):
+    return request.param
+
+
+def test_every_page_is_in_the_contents_and_every_entry_exists():
+    assert sorted([CONTENTS["root"], *IN_ORDER]) == sorted(page.name for page in PAGES)
+
+
+def test_parts_with_chapters_are_numbered():
+    notebooks = {chapter.name for chapter in CHAPTERS}
+    for part in CONTENTS["parts"]:
+        files = {c["file"] for c in part["chapters"]}
+        assert files <= notebooks if "numbered" in part else not files & notebooks
 
 
 def test_no_label_stands_twice_in_the_book():
-    labels = [label for path in CHAPTERS for label in Chapter(path).labels]
+    labels = [label for page in PAGES for label in page.labels]
+    labels += [figure["name"] for page in PAGES for figure in page.figures if "name" in figure]
     assert sorted(set(labels)) == sorted(labels)
 
 
@@ -72,8 +81,7 @@ def test_code_is_short_and_prose_carries_it(chapter):
     shown = [c for c in chapter.code if "remove-cell" not in tags(c)]
     assert max(map(lines, shown)) <= 25
     assert median(map(lines, shown)) <= 6
-    visible = sum(lines(c) for c in chapter.code if not tags(c) & HIDDEN)
-    assert words(chapter.text) >= 10 * visible
+    assert words(chapter.text) >= 10 * visible_lines(chapter.notebook)
 
 
 def test_every_claim_has_a_check_and_every_check_a_claim(chapter):
@@ -86,14 +94,18 @@ def test_displayed_equations_stand_on_their_own_lines(chapter):
     assert chapter.text.count("$$") == 2 * len(EQUATION.findall(chapter.text))
 
 
-def test_links_lead_somewhere_and_read_well_raw(chapter):
-    labels = {label for path in CHAPTERS for label in Chapter(path).labels}
-    keys = set(re.findall(r"@\w+\{(\S+),", (ROOT / "references.bib").read_text("utf8")))
-    slugs = {slug(title) for _, title in chapter.headings}
-    for text, target in LINK.findall(chapter.text + chapter.source):
-        assert target in labels | keys | slugs
-        assert target not in labels or text == f"({target})"
-    assert not re.search(r"\{(eq|cite|ref|doc|numref)[:a-z]*\}`", chapter.text + chapter.source)
+def test_links_lead_somewhere_and_read_well_raw(page):
+    places = LABELS | FIGURES | SOURCES | {slug(title) for _, title in page.headings}
+    assert {target for _, target in page.links} <= places
+    assert all(text == f"({target})" for text, target in page.links if target in LABELS)
+    assert all((page.path.parent / target).is_file() for target in page.page_links)
+    assert not re.search(r"\{(eq|cite|ref|doc|numref)[:a-z]*\}`", page.text + page.source)
+
+
+def test_every_definition_named_figure_and_source_is_linked_to():
+    definitions = {label for label in LABELS if label.startswith("def-")}
+    linked = {target for page in PAGES for _, target in page.links}
+    assert sorted((definitions | FIGURES | SOURCES) - linked) == []
 
 
 def test_folded_input_is_folded_in_jupyter_too(chapter):
@@ -118,5 +130,5 @@ def test_installs_itself_where_it_is_missing(chapter):
     assert re.search(r"^(from|import) vaelib", chapter.source, re.MULTILINE)
 
 
-def test_the_readme_installs_from_the_address_of_the_book():
-    assert f"pip install git+{ADDRESS}\n" in (ROOT / "README.md").read_text("utf8")
+def test_describes_itself_in_one_sentence(chapter):
+    assert re.fullmatch(r"[A-Z][^\n]*[.?]", description(chapter.notebook))
