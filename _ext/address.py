@@ -1,4 +1,4 @@
-"""Copy the address in _config.yml into the README and every chapter: ``make address``."""
+"""Copy the address in _config.yml to wherever else it stands: ``make address``."""
 
 import re
 from pathlib import Path
@@ -6,13 +6,22 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-INSTALL = re.compile(r'git\+https://[^\s"\\]+')
+ADDRESS = re.compile(r'(git\+|url += \{|url: |repository-code: )https://[^\s"\\}]+')
+
+
+def pages(root):
+    named = (root / name for name in ("README.md", "index.md", "CITATION.cff"))
+    return [*named, *root.glob("chapters/*.ipynb")]
+
+
+def rewritten(text, url):
+    return ADDRESS.sub(rf"\g<1>{url}", text)
 
 
 def main():
     url = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["url"]
-    for path in [ROOT / "README.md", *ROOT.glob("chapters/*.ipynb")]:
-        path.write_text(INSTALL.sub(f"git+{url}", path.read_text("utf8")), "utf8")
+    for path in pages(ROOT):
+        path.write_text(rewritten(path.read_text("utf8"), url), "utf8")
 
 
 if __name__ == "__main__":
