@@ -1,4 +1,14 @@
-"""Once any page was read again, write all: numbers, links, ledger and map may have moved."""
+"""What one changed page means for the others.
+
+A label may have moved from one page to another, so all changed pages are forgotten before the
+first is read again. Numbers, links, ledger and map may have moved, so all pages are written then.
+"""
+
+
+def forget(app, env, docnames):
+    for name in docnames:
+        app.emit("env-purge-doc", env, name)
+        env.clear_doc(name)
 
 
 def note(app, env, docname):
@@ -10,6 +20,7 @@ def rewrite(app, env):
 
 
 def setup(app):
+    app.connect("env-before-read-docs", forget)
     app.connect("env-purge-doc", note)
     app.connect("env-updated", rewrite)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -58,6 +58,17 @@ def test_links_between_chapter_ledger_and_bibliography_resolve(book):
                 assert anchor in pages[target].ids, f"{name} links to {link}"
 
 
+def test_a_label_may_move_to_a_page_that_is_read_earlier(book):
+    other = TEXT.replace("eq-one", "def-three").replace("def-two", "def-four")
+    book.write("index.md", INDEX.replace("chapter\n```", "chapter\nzeta\n```"))
+    book.chapter(other, ())
+    book.chapter(TEXT, ("eq-one",), "zeta")
+    assert book.build() == (True, [])
+    book.chapter(TEXT, ("eq-one",))
+    book.chapter(other, (), "zeta")
+    assert book.build()[1] == []
+
+
 @pytest.mark.parametrize(
     ("text", "labels", "warning"),
     [
