@@ -1,21 +1,32 @@
 import math
+from itertools import product
 
 import pytest
 import torch
 from torch.distributions import (
+    AffineTransform,
     Bernoulli,
     Beta,
+    Categorical,
     Cauchy,
+    ContinuousBernoulli,
     Exponential,
     Gamma,
     Gumbel,
+    HalfNormal,
     Independent,
+    InverseGamma,
     Laplace,
+    LogNormal,
+    MixtureSameFamily,
     MultivariateNormal,
     Normal,
+    Pareto,
     StudentT,
+    TransformedDistribution,
     Uniform,
 )
+from torch.distributions.kl import _KL_REGISTRY
 
 from vaelib.checks import check
 from vaelib.distributions import diagonal_normal
@@ -118,6 +129,19 @@ def test_shapes_are_those_of_the_broadcast_batches(q, p):
         assert value.shape == shape
 
 
+@pytest.mark.parametrize(
+    ("q", "p"),
+    [
+        (Normal(t(0.0), t(1.0)), Uniform(t(0.0, -1.0, 0.0), t(1.0, 1.0, 2.0))),
+        (Beta(t(2.0).expand(4, 1), t(3.0)), Uniform(t(-1.0, 0.5, 0.0), t(2.0, 1.0, 1.0))),
+    ],
+)
+def test_infinite_entries_keep_the_broadcast_shape(q, p):
+    values, integrals = kl(q, p), kl_quadrature(q, p)
+    assert values.shape == torch.broadcast_shapes(q.batch_shape, p.batch_shape)
+    torch.testing.assert_close(values, integrals, atol=1e-9, rtol=0)
+
+
 def test_quadrature_needs_no_closed_form():
     q, p = Normal(t(0.3), t(1.2)), StudentT(t(3.0))
     estimate = kl_monte_carlo(q, p, 200_000)
@@ -149,10 +173,153 @@ def test_quadrature_takes_parameters_that_learn(family):
     check("eq-kl", tolerance=1e-9, closed_form=kl(q, p), quadrature=value)
 
 
-def test_quadrature_needs_no_mean_of_p():
-    q = Normal(t(0.3), t(1.2))
-    by_student = kl_quadrature(q, StudentT(t(1.0), t(0.5), t(2.0)))
-    check("eq-kl", student=by_student, cauchy=kl_quadrature(q, Cauchy(t(0.5), t(2.0))))
+def test_quadrature_needs_no_mean_and_no_quantiles():
+    q, p = Cauchy(t(0.3), t(1.2)), Cauchy(t(0.5), t(2.0))
+    students = [StudentT(t(1.0), cauchy.loc, cauchy.scale) for cauchy in (q, p)]
+    check("eq-kl", closed_form=kl(q, p), quadrature=kl_quadrature(*students))
+
+
+def between(low, high):
+    return low + (high - low) * torch.rand(10).double()
+
+
+def draws_of_a_uniform():
+    low = between(-1.0, 1.0)
+    return Uniform(low, low + between(0.3, 3.0))
+
+
+FAMILIES = {
+    "Beta": lambda: Beta(between(0.5, 5.0), between(0.5, 5.0)),
+    "Cauchy": lambda: Cauchy(between(-1.0, 1.0), between(0.3, 3.0)),
+    "ContinuousBernoulli": lambda: ContinuousBernoulli(between(0.02, 0.98)),
+    "Exponential": lambda: Exponential(between(0.3, 3.0)),
+    "Gamma": lambda: Gamma(between(0.5, 5.0), between(0.3, 3.0)),
+    "Gumbel": lambda: Gumbel(between(-1.0, 1.0), between(0.3, 3.0)),
+    "HalfNormal": lambda: HalfNormal(between(0.3, 3.0)),
+    "Laplace": lambda: Laplace(between(-1.0, 1.0), between(0.3, 3.0)),
+    "Normal": lambda: Normal(between(-1.0, 1.0), between(0.3, 3.0)),
+    "Pareto": lambda: Pareto(between(0.3, 3.0), between(2.2, 5.0)),
+    "TransformedDistribution": lambda: LogNormal(between(-1.0, 1.0), between(0.3, 3.0)),
+    "Uniform": draws_of_a_uniform,
+}
+REGISTERED = sorted(
+    {(q.__name__, p.__name__) for q, p in _KL_REGISTRY} & {*product(FAMILIES, FAMILIES)}
+)
+
+
+@pytest.mark.parametrize(("q", "p"), REGISTERED)
+def test_every_registered_pair_agrees_with_torch(q, p):
+    q, p = FAMILIES[q](), FAMILIES[p]()
+    torch.testing.assert_close(kl_quadrature(q, p), kl(q, p), rtol=1e-11, atol=1e-11)
+
+
+HARD = {
+    "infinite at both ends": (Beta(t(0.2, 0.5), t(0.3, 0.5)), Beta(t(0.5, 0.4), t(2.0, 0.3))),
+    "infinite at zero": (Gamma(t(0.2), t(1.0)), Gamma(t(0.5), t(2.0))),
+    "p infinite at both ends": (Uniform(t(0.0), t(1.0)), Beta(t(0.5), t(0.5))),
+    "one support": (Beta(t(0.5), t(0.5)), Uniform(t(0.0), t(1.0))),
+    "one edge": (Pareto(t(0.7), t(0.5)), Pareto(t(0.7), t(3.0))),
+    "barely a mean": (Pareto(t(1.0), t(1.1)), Exponential(t(1.0))),
+    "barely a variance": (Pareto(t(1.0), t(2.1)), Normal(t(0.0), t(1.0))),
+    "no mean": (InverseGamma(t(0.5), t(1.0)), InverseGamma(t(2.0), t(1.0))),
+    "far wider": (Gamma(t(2.0), t(1e8)), Gamma(t(3.0), t(1.0))),
+    "far away": (Normal(t(0.0), t(1.0)), Laplace(t(20.0), t(0.01))),
+    "almost flat": (ContinuousBernoulli(t(0.4995)), Normal(t(0.0), t(1.0))),
+}
+
+
+@pytest.mark.parametrize(("q", "p"), HARD.values(), ids=HARD)
+def test_quadrature_takes_singular_ends_and_heavy_tails(q, p):
+    check("eq-kl", closed_form=kl(q, p), quadrature=kl_quadrature(q, p))
+
+
+def test_quadrature_finds_both_modes():
+    weights, means, widths = t(0.3, 0.7), t(-5.0, 5.0), t(0.1, 0.5)
+    q = MixtureSameFamily(Categorical(weights), Normal(means, widths))
+    p = Normal(t(0.0).squeeze(), t(5.0).squeeze())
+    apart = (weights * (weights.log() + kl(Normal(means, widths), p))).sum()
+    check("eq-kl", modes_apart=apart, quadrature=kl_quadrature(q, p))
+
+
+def test_quadrature_refines_its_steps():
+    q = Normal(t(0.0).squeeze(), t(2.0).squeeze())
+    p = MixtureSameFamily(Categorical(t(0.3, 0.7)), Normal(t(-2.0, 2.0), t(0.3, 0.5)))
+
+    z = torch.linspace(-30, 30, 200_001, dtype=torch.float64)
+    values = q.log_prob(z).exp() * (q.log_prob(z) - p.log_prob(z))
+    check("eq-kl", sums=torch.trapezoid(values, z), quadrature=kl_quadrature(q, p))
+
+
+@pytest.mark.parametrize(
+    ("q", "p"),
+    [
+        (Normal(t(0.0), t(1.0)), Uniform(t(-9.0), t(9.0))),
+        (Uniform(t(0.0), t(2.0)), Uniform(t(0.0), t(1.0))),
+        (Uniform(t(-0.1), t(0.5)), Gamma(t(2.0), t(1.0))),
+        (Beta(t(0.5), t(0.5)), Pareto(t(0.5), t(1.0))),
+        (Laplace(t(0.0), t(1.0)), Exponential(t(1.0))),
+    ],
+)
+def test_the_divergence_is_infinite_where_q_leaves_the_support_of_p(q, p):
+    torch.testing.assert_close(kl_quadrature(q, p), t(math.inf))
+
+
+def test_one_infinite_divergence_leaves_the_others_alone():
+    q, p = Uniform(t(0.0), t(1.0, 3.0)), Uniform(t(0.0, -1.0).unsqueeze(1), t(2.0))
+    infinite = t(math.inf).squeeze()
+    by_hand = torch.stack([t(2.0).log().squeeze(), infinite, t(3.0).log().squeeze(), infinite])
+    torch.testing.assert_close(kl_quadrature(q, p), by_hand.reshape(2, 2))
+
+
+LOW_AND_LONG = TransformedDistribution(Exponential(t(1.0)), [AffineTransform(1.0, 1.0)])
+NEEDLE = MixtureSameFamily(Categorical(t(0.9, 0.1)), Normal(t(0.0, 99.0), t(1.0, 1e-6)))
+TWO_EXPONENTIALS = MixtureSameFamily(Categorical(t(0.5, 0.5)), Exponential(t(1.0, 2.0)))
+
+
+@pytest.mark.parametrize(
+    ("q", "p"),
+    [
+        (Cauchy(t(0.0), t(1.0)), Normal(t(0.0), t(1.0))),
+        (Cauchy(t(0.0), t(1.0)), Laplace(t(0.0), t(1.0))),
+        (StudentT(t(2.0)), Normal(t(0.0), t(1.0))),
+        (Pareto(t(1.0), t(1.0)), Exponential(t(1.0))),
+        (Uniform(t(0.0), t(1.0)), InverseGamma(t(1.0), t(1.0))),
+        (Pareto(t(1.0), t(1.065)), Exponential(t(1.0))),
+        (NEEDLE, Normal(t(0.0).squeeze(), t(50.0).squeeze())),
+        (Normal(t(0.0), t(1.0)), TWO_EXPONENTIALS),
+        (LOW_AND_LONG, Gamma(t(2.0), t(1.0))),
+    ],
+    ids=[
+        "heavy tails",
+        "heavy tails and a kink",
+        "just infinite",
+        "just infinite on one side",
+        "infinite at an end",
+        "finite beyond float64",
+        "a needle",
+        "p hides its support",
+        "q hides its support",
+    ],
+)
+def test_what_does_not_converge_is_not_called_a_number(q, p):
+    with pytest.raises(RuntimeError, match="did not converge; it may be infinite"):
+        kl_quadrature(q, p)
+
+
+@pytest.mark.parametrize("family", [Normal, Gamma, Beta, Gumbel, LogNormal, Pareto])
+def test_single_precision_is_no_excuse(family):
+    single = [torch.tensor([value]) for value in (0.7, 0.3, 0.6, 0.9)]
+    q, p = family(*single[:2]), family(*single[2:])
+    double = [value.double() for value in single]
+    closed_form = kl(family(*double[:2]), family(*double[2:]))
+    check("eq-kl", closed_form=closed_form, quadrature=kl_quadrature(q, p))
+    assert q.sample().dtype == torch.float32
+
+
+def test_quadrature_leaves_the_random_numbers_alone():
+    before = torch.get_rng_state()
+    kl_quadrature(Gamma(t(2.0), t(1.0)), Gamma(t(1.0), t(1.0)))
+    assert torch.equal(before, torch.get_rng_state())
 
 
 def test_monte_carlo_leaves_no_graph():
@@ -187,6 +354,8 @@ def test_the_standard_error_is_the_spread_of_the_mean():
             "one event",
         ),
         (lambda: kl_quadrature(*full_normals()), "one-dimensional"),
+        (lambda: kl_quadrature(Bernoulli(0.5), Bernoulli(0.5)), "densities, got Bernoulli"),
+        (lambda: kl_quadrature(Normal(0.0, 1.0), Bernoulli(0.5)), "densities, got Bernoulli"),
         (lambda: kl_monte_carlo(Normal(0.0, 1.0), Normal(0.0, 1.0), 1), "at least 2, got 1"),
         (lambda: Estimate.of(torch.zeros(1, 3)), r"at least two values, got \(1, 3\)"),
         (lambda: Estimate.of(torch.tensor(0.0)), "at least two values"),
@@ -195,11 +364,6 @@ def test_the_standard_error_is_the_spread_of_the_mean():
 def test_bad_arguments_raise_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_an_infinite_divergence_does_not_converge():
-    with pytest.raises(RuntimeError, match="did not converge"):
-        kl_quadrature(Normal(t(0.0), t(1.0)), Uniform(t(-1.0), t(1.0)))
 
 
 @pytest.mark.parametrize(

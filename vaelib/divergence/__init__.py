@@ -1,0 +1,7 @@
+"""KL divergences, exact and estimated, in nats."""
+
+from vaelib.divergence.closed_form import kl
+from vaelib.divergence.quadrature import kl_quadrature
+from vaelib.divergence.sampled import Estimate, kl_monte_carlo
+
+__all__ = ["Estimate", "kl", "kl_monte_carlo", "kl_quadrature"]

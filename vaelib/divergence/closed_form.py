@@ -1,0 +1,52 @@
+"""The divergence by the formulas registered in torch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, kl_divergence
+
+from vaelib.divergence.pair import name, same_event
+
+
+def kl(q: Distribution, p: Distribution) -> Tensor:
+    """The KL divergence in closed form, as registered in torch.
+
+    ::
+
+        KL(q ‖ p) = E_q[log q(z) − log p(z)]
+
+    Args:
+        q: the distribution the average is taken over.
+        p: the distribution it is compared with; same event shape.
+
+    Returns:
+        Nats, shape ``q.batch_shape`` (broadcast with ``p.batch_shape``).
+
+    Raises:
+        ValueError: the event shapes differ.
+        NotImplementedError: torch has no closed form for this pair.
+
+    >>> from torch.distributions import Normal
+    >>> kl(Normal(1.0, 1.0), Normal(0.0, 1.0))
+    tensor(0.5000)
+    """
+    same_event(q, p)
+    shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
+    q, p = (each if each.batch_shape == shape else each.expand(shape) for each in (q, p))
+    if isinstance(q, MultivariateNormal) != isinstance(p, MultivariateNormal):
+        q, p = _full_covariance(q), _full_covariance(p)
+    try:
+        return kl_divergence(q, p)
+    except NotImplementedError:
+        raise NotImplementedError(
+            f"no closed-form KL between {name(q)} and {name(p)}: use kl='sampled' in an "
+            "objective, or kl_monte_carlo or kl_quadrature"
+        ) from None
+
+
+def _full_covariance(q: Distribution) -> Distribution:
+    """A diagonal normal as a multivariate one, so that torch knows the pair."""
+    if isinstance(q, Independent) and isinstance(q.base_dist, Normal) and len(q.event_shape) == 1:
+        return MultivariateNormal(q.mean, scale_tril=q.stddev.diag_embed(), validate_args=False)
+    return q

@@ -1,0 +1,75 @@
+"""A sample mean with its standard error, and the divergence as one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from vaelib.divergence.pair import same_event
+
+
+class Estimate(NamedTuple):
+    """A Monte Carlo mean and its standard error, entry by entry.
+
+    Attributes:
+        mean: the estimate.
+        standard_error: the standard deviation of that estimate, same shape.
+    """
+
+    mean: Tensor
+    standard_error: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor) -> Estimate:
+        """Average independent values over the first dimension.
+
+        ::
+
+            mean = Σ v_s / S,    standard error = sqrt(Σ (v_s − mean)² / (S − 1) / S)
+
+        Args:
+            values: shape ``(samples, ...)``, at least two samples.
+
+        Returns:
+            Estimate of shape ``(...)``.
+
+        Raises:
+            ValueError: fewer than two samples.
+
+        >>> Estimate.of(torch.tensor([1.0, 3.0]))
+        Estimate(mean=tensor(2.), standard_error=tensor(1.))
+        """
+        if values.ndim == 0 or len(values) < 2:
+            raise ValueError(
+                f"a standard error needs at least two values, got {tuple(values.shape)}"
+            )
+        return cls(values.mean(0), values.std(0) / len(values) ** 0.5)
+
+
+def kl_monte_carlo(q: Distribution, p: Distribution, samples: int) -> Estimate:
+    """The KL divergence as a sample mean, with its standard error.
+
+    ::
+
+        KL(q ‖ p) ≈ 1/S Σ_s [log q(z_s) − log p(z_s)],    z_s ~ q
+
+    Args:
+        q: the distribution that is sampled.
+        p: the distribution it is compared with; same event shape.
+        samples: S, at least 2.
+
+    Returns:
+        Estimate in nats, shape as of :func:`kl`.
+
+    Raises:
+        ValueError: the event shapes differ, or fewer than two samples.
+    """
+    same_event(q, p)
+    if samples < 2:
+        raise ValueError(f"samples must be at least 2, got {samples}")
+    with torch.no_grad():
+        z = q.sample((samples,))
+        return Estimate.of(q.log_prob(z) - p.log_prob(z))
