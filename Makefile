@@ -20,7 +20,7 @@ test: $(READY) ## check style, library, chapters and the book's rules
 lab: $(READY) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
 
-address: $(READY) ## copy the address in _config.yml into README and chapters
+address: $(READY) ## copy the address in _config.yml to where else it stands
 	$(BIN)/python _ext/address.py
 
 clean: ## remove the built site and every cache

@@ -77,6 +77,14 @@ def test_exercises_have_folded_solutions_that_run(chapter):
     assert solved == set(titles)
 
 
+def test_two_exercises_or_more_judge_an_answer_that_their_solution_gets_right(chapter):
+    asked = set(re.findall(r"^(exercise_\d) = Question\(", chapter.source, re.MULTILINE))
+    solved = "\n".join(c.source for c in chapter.code if "hide-cell" in tags(c))
+    judged = re.findall(r"^verdict = (\w+)\(.+\)\nassert verdict$", solved, re.MULTILINE)
+    assert len(asked) >= 2
+    assert asked == set(judged) == set(re.findall(r"`(exercise_\d)", chapter.text))
+
+
 def test_code_is_short_and_prose_carries_it(chapter):
     shown = [c for c in chapter.code if "remove-cell" not in tags(c)]
     assert max(map(lines, shown)) <= 25
