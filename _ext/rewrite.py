@@ -2,7 +2,18 @@
 
 A label may have moved from one page to another, so all changed pages are forgotten before the
 first is read again. Numbers, links, ledger and map may have moved, so all pages are written then.
+They are also written when only a style sheet or a picture changed, since without a page to write
+Sphinx copies neither.
 """
+
+import hashlib
+from pathlib import Path
+
+
+def watch(app, config):
+    files = sorted(p for p in Path(app.srcdir, "_static").rglob("*") if p.is_file())
+    digest = hashlib.sha256(b"".join(p.name.encode() + p.read_bytes() for p in files))
+    config.html_context = {**config.html_context, "static": digest.hexdigest()}
 
 
 def forget(app, env, docnames):
@@ -20,6 +31,7 @@ def rewrite(app, env):
 
 
 def setup(app):
+    app.connect("config-inited", watch)
     app.connect("env-before-read-docs", forget)
     app.connect("env-purge-doc", note)
     app.connect("env-updated", rewrite)

@@ -58,6 +58,13 @@ def test_links_between_chapter_ledger_and_bibliography_resolve(book):
                 assert anchor in pages[target].ids, f"{name} links to {link}"
 
 
+def test_a_changed_style_sheet_reaches_the_site(book):
+    for colour in ("red", "blue"):
+        book.write("_static/custom.css", colour)
+        book.build(html_static_path=["_static"])
+        assert (book.folder / "_build/html/_static/custom.css").read_text("utf8") == colour
+
+
 def test_a_label_may_move_to_a_page_that_is_read_earlier(book):
     other = TEXT.replace("eq-one", "def-three").replace("def-two", "def-four")
     book.write("index.md", INDEX.replace("chapter\n```", "chapter\nzeta\n```"))
