@@ -1,0 +1,18 @@
+"""The pictures of the book. No mathematics happens here."""
+
+from vaelib.plots.charts import bars, curves, intervals, lines
+from vaelib.plots.mosaics import images, mosaic
+from vaelib.plots.planes import contours, density, matrix, panels
+
+__all__ = [
+    "bars",
+    "contours",
+    "curves",
+    "density",
+    "images",
+    "intervals",
+    "lines",
+    "matrix",
+    "mosaic",
+    "panels",
+]

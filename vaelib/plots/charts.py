@@ -1,0 +1,139 @@
+"""Curves, bars and numbers with their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from vaelib.plots.style import array, book_style
+from vaelib.training import History
+
+_DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+
+
+@book_style()
+def lines(
+    x: Tensor,
+    series: Mapping[str, Tensor],
+    xlabel: str,
+    ylabel: str,
+    *,
+    logx: bool = False,
+    logy: bool = False,
+    legend: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Curves over one axis, each named at its right end.
+
+    Args:
+        x: shape ``(points,)``.
+        series: name and values of each curve, shape ``(points,)``.
+        xlabel: with its unit.
+        ylabel: with its unit.
+        logx: logarithmic horizontal axis.
+        logy: logarithmic vertical axis.
+        legend: names in a legend instead, where the ends lie close together.
+        ax: where to draw, instead of a new picture.
+    """
+    ax = ax or plt.subplots()[1]
+    for dash, (name, y) in zip(_DASHES, series.items(), strict=False):
+        ax.plot(array(x), array(y), linestyle=dash, label=name)
+    ax.set(
+        xlabel=xlabel,
+        ylabel=ylabel,
+        xscale="log" if logx else "linear",
+        yscale="log" if logy else "linear",
+    )
+    if legend:
+        ax.legend()
+    elif len(series) > 1:
+        _name_ends(ax)
+    return ax
+
+
+@book_style()
+def bars(ax: Axes, series: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Axes:
+    """Groups of bars, one group a position, one colour a name.
+
+    Args:
+        ax: where to draw.
+        series: name and heights, shape ``(positions,)``.
+        xlabel: with its unit.
+        ylabel: with its unit.
+    """
+    width = 0.8 / len(series)
+    for i, (name, heights) in enumerate(series.items()):
+        at = np.arange(1, len(heights) + 1) + (i - (len(series) - 1) / 2) * width
+        ax.bar(at, array(heights), width, label=name, hatch=("", "//")[i % 2], edgecolor="white")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.margins(y=0.25)
+    ax.legend(fontsize=8, ncols=len(series), loc="upper center")
+    return ax
+
+
+@book_style()
+def curves(history: History) -> Sequence[Axes]:
+    """The ELBO over the epochs, and its two terms."""
+    _, axes = plt.subplots(1, 3, sharex=True)
+    for ax, term in zip(axes, ("elbo", "reconstruction", "kl"), strict=True):
+        for name, dash in (("train", "-"), ("validation", "--")):
+            values = [getattr(t, term) for t in getattr(history, name)]
+            if values:
+                ax.plot(range(1, len(values) + 1), values, linestyle=dash, label=name)
+        low, high = _robust_limits(ax)
+        ax.set(title={"elbo": "ELBO", "kl": "KL"}.get(term, term), xlabel="epoch", ylim=(low, high))
+    axes[0].set_ylabel("nats per image")
+    axes[0].legend(loc="lower right")
+    return axes
+
+
+@book_style()
+def intervals(series: Mapping[str, tuple[float, float]], xlabel: str) -> Axes:
+    """Named numbers with their standard errors, one under the other.
+
+    Args:
+        series: name, and mean with standard error.
+        xlabel: with its unit.
+    """
+    _, ax = plt.subplots(figsize=(7, 0.4 * len(series) + 0.8))
+    for i, (mean, error) in enumerate(series.values()):
+        ax.errorbar(mean, i, xerr=2 * error, fmt="o", capsize=4)
+    ax.set_yticks(range(len(series)), list(series))
+    ax.set(xlabel=f"{xlabel}, ± 2 standard errors", ylim=(len(series) - 0.5, -0.5))
+    return ax
+
+
+def _name_ends(ax: Axes) -> None:
+    """Names beside the right ends of the curves, moved apart where they would overlap."""
+    ax.figure.canvas.draw()
+    to_axes = ax.transData + ax.transAxes.inverted()
+    ends = sorted(
+        (to_axes.transform((line.get_xdata()[-1], line.get_ydata()[-1]))[1], line)
+        for line in ax.get_lines()
+    )
+    height = -1.0
+    for end, line in ends:
+        height = max(end, height + 0.09)
+        ax.annotate(
+            line.get_label(),
+            (1.01, height),
+            xycoords="axes fraction",
+            color=line.get_color(),
+            va="center",
+            fontsize=9,
+        )
+
+
+def _robust_limits(ax: Axes) -> tuple[float, float]:
+    values = np.concatenate([line.get_ydata() for line in ax.get_lines()])
+    low, high = (
+        np.quantile(values, [0.05, 1.0])
+        if values[-1] > values[0]
+        else np.quantile(values, [0, 0.95])
+    )
+    pad = 0.08 * (high - low) or 1.0
+    return low - pad, high + pad

@@ -1,0 +1,86 @@
+"""Panels, densities over a plane, and a shaded table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from torch import Tensor
+
+from vaelib.plots.style import array, book_style
+
+
+@book_style()
+def panels(rows: int, columns: int, height: float = 2.8) -> np.ndarray:
+    """Empty axes side by side, shape ``(rows, columns)``, each row of a height in inches."""
+    return plt.subplots(rows, columns, figsize=(7, height * rows), squeeze=False)[1]
+
+
+@book_style()
+def density(ax: Axes, axis: Tensor, values: Tensor, filled: bool = True) -> Axes:
+    """A density over a square of the plane, as filled contours or as lines.
+
+    Args:
+        ax: where to draw.
+        axis: the grid along both sides, shape ``(points,)``.
+        values: shape ``(points, points)``, the first coordinate along the first dimension.
+        filled: filled contours, else lines.
+    """
+    grid, v = array(axis), array(values).T
+    levels = v.max() * np.array([0.01, 0.1, 0.3, 0.6, 0.9])
+    if filled:
+        ax.contourf(grid, grid, v, levels=[*levels, v.max() * 1.01], cmap="Blues")
+    else:
+        ax.contour(grid, grid, v, levels=levels, colors="C1", linewidths=1.2)
+    ax.set(aspect="equal")
+    return ax
+
+
+@book_style()
+def contours(
+    axis: Tensor, panels: Sequence[Mapping[str, Tensor]], titles: Sequence[str]
+) -> Sequence[Axes]:
+    """Densities over a square of the latent plane; a panel's first is filled, its second is lines.
+
+    Args:
+        axis: the grid along both sides, shape ``(points,)``.
+        panels: for each panel, name and values of one or two densities, shape ``(points, points)``
+            with the first coordinate of z along the first dimension.
+        titles: one for each panel.
+    """
+    _, axes = plt.subplots(1, len(panels), figsize=(7, 7 / len(panels) + 0.3), squeeze=False)
+    for ax, panel, title in zip(axes[0], panels, titles, strict=True):
+        for filled, values in zip((True, False), panel.values(), strict=False):
+            density(ax, axis, values, filled)
+        ax.set(xlabel="$z_1$", ylabel="$z_2$", title=title)
+    return axes[0]
+
+
+@book_style()
+def matrix(
+    shade: Tensor, text: Sequence[Sequence[str]], names: Sequence[str], rows: str, columns: str
+) -> Axes:
+    """A square table with shaded cells, white where the shade is not a number.
+
+    Args:
+        shade: from 0, light grey, over 1 to 2, blue, shape ``(n, n)``.
+        text: what stands in each cell.
+        names: of the rows and columns.
+        rows: what the rows are.
+        columns: what the columns are.
+    """
+    n = len(names)
+    _, ax = plt.subplots(figsize=(7, 5.2))
+    ax.pcolormesh(
+        array(shade), cmap=ListedColormap(["#e4e4e4", "#d6e7f5", "#9ecae1"]), vmin=0, vmax=2
+    )
+    for i, j in np.ndindex(n, n):
+        ax.text(j + 0.5, i + 0.5, text[i][j], ha="center", va="center", fontsize=8)
+    ax.set_xticks(np.arange(n) + 0.5, names, rotation=45, ha="right")
+    ax.set_yticks(np.arange(n) + 0.5, names)
+    ax.set(xlabel=columns, ylabel=rows, ylim=(n, 0))
+    ax.tick_params(length=0)
+    return ax
