@@ -1,0 +1,108 @@
+"""The latent plane of a trained decoder, to be walked through by hand."""
+
+from __future__ import annotations
+
+import torch
+import traitlets
+from torch import Tensor, nn
+
+from vaelib.explorer.weights import pack, to_bytes
+from vaelib.explorer.widget import Explorer
+
+
+class LatentExplorer(Explorer, module="latent.js"):
+    """A point in the latent plane, dragged by hand, and the image that the decoder makes of it.
+
+    ::
+
+        x = E[p(x|z)],    z = (z_1, z_2)
+
+    The decoder itself runs in the browser. Mouse, finger and arrow keys move the point (Shift makes
+    small steps, Home goes to the middle).
+
+    Args:
+        decoder: module z ↦ p(x|z) with two latents, as :func:`~vaelib.explorer.pack` takes it.
+        means: posterior means to show on the plane, shape ``(images, 2)``.
+        labels: the digit that each of them shows, whole numbers 0 to 9, shape ``(images,)``.
+        shape: height and width of an image.
+        images: the images themselves, in [0, 1], shape ``(images, height * width)``; the one
+            nearest to the point is shown. Without them only its label is.
+        precision: of the weights, ``"float32"`` or ``"float16"``.
+
+    Attributes:
+        z: the point; setting it moves the point in the figure.
+
+    Raises:
+        ValueError: arguments that do not fit together, by name.
+
+    >>> from vaelib.models import BernoulliDecoder
+    >>> means, labels = torch.randn(5, 2), torch.arange(5)
+    >>> explorer = LatentExplorer(BernoulliDecoder(2, [8], 64), means, labels, (8, 8))
+    >>> explorer.z = (1.0, -0.5)
+    """
+
+    z = traitlets.Tuple(traitlets.CFloat(), traitlets.CFloat(), default_value=(0.0, 0.0)).tag(
+        sync=True
+    )
+    layers = traitlets.List().tag(sync=True)
+    weights = traitlets.Bytes().tag(sync=True)
+    precision = traitlets.Unicode().tag(sync=True)
+    means = traitlets.Bytes().tag(sync=True)
+    labels = traitlets.Bytes().tag(sync=True)
+    images = traitlets.Bytes().tag(sync=True)
+    shape = traitlets.List().tag(sync=True)
+    extent = traitlets.Float().tag(sync=True)
+
+    def __init__(
+        self,
+        decoder: nn.Module,
+        means: Tensor,
+        labels: Tensor,
+        shape: tuple[int, int],
+        images: Tensor | None = None,
+        precision: str = "float32",
+    ) -> None:
+        layers, weights = pack(decoder, precision)
+        height, width = shape
+        _check(layers, means, labels, height * width, images)
+        grey = b"" if images is None else _grey(images)
+        super().__init__(
+            layers=layers,
+            weights=weights,
+            precision=precision,
+            means=to_bytes(means),
+            labels=bytes(labels.tolist()),
+            images=grey,
+            shape=[height, width],
+            extent=max(3.2, 1.04 * float(means.abs().max())),
+        )
+
+    @traitlets.validate("z")
+    def _finite(self, proposal):
+        if not all(abs(value) < float("inf") for value in proposal["value"]):
+            raise traitlets.TraitError(f"z must be finite, got {proposal['value']}")
+        return proposal["value"]
+
+
+def _grey(images: Tensor) -> bytes:
+    return bytes((255 * images).round().to(torch.uint8).flatten().tolist())
+
+
+def _check(layers, means, labels, pixels, images) -> None:
+    if layers[0]["inputs"] != 2:
+        raise ValueError(f"the explorer needs two latents, the decoder has {layers[0]['inputs']}")
+    if layers[-1]["outputs"] != pixels:
+        raise ValueError(f"the decoder gives {layers[-1]['outputs']} pixels, shape has {pixels}")
+    n = len(means)
+    if means.shape != (n, 2) or n == 0 or not means.isfinite().all():
+        raise ValueError(f"means must be finite, of shape (images, 2), got {tuple(means.shape)}")
+    if (
+        labels.shape != (n,)
+        or labels.is_floating_point()
+        or not ((labels >= 0) & (labels <= 9)).all()
+    ):
+        raise ValueError(f"labels must be {n} whole numbers from 0 to 9")
+    if images is not None and (
+        images.shape != (n, pixels) or not ((images >= 0) & (images <= 1)).all()
+    ):
+        raise ValueError(f"images must lie in [0, 1], of shape {(n, pixels)}")

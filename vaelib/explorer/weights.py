@@ -1,0 +1,86 @@
+"""The decoder's network as numbers that the browser can compute with."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+ACTIVATIONS = {
+    nn.Tanh: "tanh",
+    nn.ReLU: "relu",
+    nn.Sigmoid: "sigmoid",
+    nn.Softplus: "softplus",
+    nn.SiLU: "silu",
+}
+PRECISIONS = {"float16": "<f2", "float32": "<f4"}
+
+
+def pack(decoder: nn.Module, precision: str = "float32") -> tuple[list[dict], bytes]:
+    """The layers of a decoder's mean, and their weights as bytes.
+
+    ::
+
+        f(z) = g_n(W_n … g_1(W_1 z + b_1) … + b_n)
+
+    Args:
+        decoder: module with a ``network`` of linear layers and pointwise nonlinearities; its mean
+            is the network's output or the sigmoid of it.
+        precision: ``"float32"``, or ``"float16"`` for half the size and three digits.
+
+    Returns:
+        For each layer its ``inputs``, ``outputs`` and ``activation``; and for each layer W row by
+        row, then b, in that precision, little-endian.
+
+    Raises:
+        ValueError: an unknown precision, or a decoder that is not of this kind.
+
+    >>> from vaelib.models import BernoulliDecoder
+    >>> layers, weights = pack(BernoulliDecoder(2, [8], 64))
+    >>> [layer["activation"] for layer in layers], len(weights)
+    (['tanh', 'sigmoid'], 2400)
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be 'float16' or 'float32', got {precision!r}")
+    network = getattr(decoder, "network", None)
+    if not isinstance(network, nn.Sequential) or not isinstance(network[0], nn.Linear):
+        raise ValueError(f"{type(decoder).__name__} has no network that starts with a linear layer")
+    layers, arrays = [], []
+    for module in network:
+        if isinstance(module, nn.Linear):
+            layers.append(
+                {
+                    "inputs": module.in_features,
+                    "outputs": module.out_features,
+                    "activation": "identity",
+                }
+            )
+            bias = torch.zeros(module.out_features) if module.bias is None else module.bias
+            arrays += [module.weight, bias]
+        elif type(module) in ACTIVATIONS and layers[-1]["activation"] == "identity":
+            layers[-1]["activation"] = ACTIVATIONS[type(module)]
+        else:
+            raise ValueError(f"the browser cannot compute {module} at this place of a network")
+    if _squashes(decoder, network):
+        layers[-1]["activation"] = "sigmoid"
+    return layers, b"".join(to_bytes(array, precision) for array in arrays)
+
+
+def to_bytes(array: Tensor, precision: str = "float32") -> bytes:
+    """The numbers of a tensor, little-endian."""
+    return array.detach().cpu().numpy().astype(PRECISIONS[precision]).tobytes()
+
+
+@torch.no_grad()
+def _squashes(decoder: nn.Module, network: nn.Sequential) -> bool:
+    """Whether the mean is the sigmoid of the network's output rather than the output itself."""
+    weight = network[0].weight
+    z = torch.linspace(-3, 3, 5).to(weight)[:, None].expand(5, weight.shape[1])
+    output, mean = network(z), decoder(z).mean
+    if output.shape == mean.shape and torch.allclose(mean, output):
+        return False
+    squashed = isinstance(network[-1], nn.Linear) and output.shape == mean.shape
+    if squashed and torch.allclose(mean, output.sigmoid()):
+        return True
+    raise ValueError(
+        f"the mean of {type(decoder).__name__} is neither its network's output nor its sigmoid"
+    )

@@ -1,0 +1,68 @@
+"""A figure that answers the hand: one JavaScript module for Jupyter, Colab and a static page."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+
+import anywidget
+
+HERE = Path(__file__).parent
+SHARED = ("stage.js", "decoder.js")
+PAGE = """\
+<div id="{name}"></div>
+<style>
+{style}</style>
+<script type="module">
+{module}
+render({{ model: hold({state}), el: document.getElementById("{name}") }});
+</script>
+"""
+
+
+class Explorer(anywidget.AnyWidget):
+    """Base of the touchable figures.
+
+    A subclass names its JavaScript file, which defines ``render({ model, el })``, and its traits
+    that are tagged ``sync=True`` are what the two sides share. A notebook with a kernel shows the
+    live widget. Anything else shows the same module with the traits' values written into the page.
+    """
+
+    _css = (HERE / "explorer.css").read_text("utf8")
+
+    def __init_subclass__(cls, module: str | None = None, **kwargs) -> None:
+        if module:
+            cls.source = "\n".join((HERE / name).read_text("utf8") for name in (*SHARED, module))
+            cls._esm = f"{cls.source}\nexport default {{ render }};\n"
+        super().__init_subclass__(**kwargs)
+
+    def to_html(self) -> str:
+        """The figure as a piece of HTML that needs neither a kernel nor a network."""
+        state = {name: _plain(getattr(self, name)) for name in self.own_traits()}
+        page = (HERE / "page.js").read_text("utf8")
+        return PAGE.format(
+            name=f"vaelib-{self.model_id or id(self)}",
+            style=self._css,
+            module=f"{page}\n{self.source}",
+            state=json.dumps(state).replace("<", "\\u003c"),
+        )
+
+    def own_traits(self) -> list[str]:
+        """The names of the traits that the figure itself adds to a widget."""
+        added = set(type(self).class_traits(sync=True)) - set(Explorer.class_traits())
+        return sorted(name for name in added if not name.startswith("_"))
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None or "google.colab" in sys.modules:
+            return bundle  # Colab would show the HTML in place of the live widget
+        data, metadata = bundle
+        return {**data, "text/html": self.to_html()}, metadata
+
+
+def _plain(value):
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    return value
