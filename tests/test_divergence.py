@@ -30,7 +30,7 @@ from torch.distributions.kl import _KL_REGISTRY
 
 from vaelib.checks import check
 from vaelib.distributions import diagonal_normal
-from vaelib.divergence import Estimate, kl, kl_monte_carlo, kl_quadrature
+from vaelib.divergence import Estimate, kl, kl_by_coordinate, kl_monte_carlo, kl_quadrature
 
 
 def t(*values):
@@ -380,3 +380,25 @@ def test_bad_arguments_raise_by_name(call, message):
 def test_no_closed_form_names_the_way_out(q, p, names):
     with pytest.raises(NotImplementedError, match=f"{names}.*kl='sampled'.*kl_quadrature"):
         kl(q, p)
+
+
+def test_the_divergence_by_coordinate_is_that_of_each_coordinate_alone():
+    q, p = diagonal_normal(torch.randn(4, 3).double(), 0.5), diagonal_normal(t(0.0, 1.0, 2.0), 2.0)
+    each = kl_by_coordinate(q, p)
+    assert each.shape == (4, 3)
+    alone = kl_quadrature(Normal(q.mean, q.stddev), Normal(p.mean.expand(4, 3), 2.0))
+    torch.testing.assert_close(each, alone, atol=1e-9, rtol=0)
+    torch.testing.assert_close(each.sum(-1), kl(q, p))
+
+
+@pytest.mark.parametrize(
+    "q",
+    [
+        Normal(t(0.0, 0.0), 1.0),
+        MultivariateNormal(t(0.0, 0.0), torch.eye(2).double()),
+        Independent(MultivariateNormal(torch.zeros(2, 2), torch.eye(2)), 1),
+    ],
+)
+def test_coordinates_that_are_not_independent_have_no_divergence_of_their_own(q):
+    with pytest.raises(ValueError, match="the coordinates of .* are not independent"):
+        kl_by_coordinate(q, q)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim import SGD
 
-from vaelib.divergence import kl
+from vaelib.divergence import kl, kl_by_coordinate
 from vaelib.exact import LinearGaussian
 from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
 from vaelib.objectives import elbo, elbo_terms
@@ -165,6 +165,55 @@ def test_beta_does_not_change_what_is_reported():
         for t in terms.train + terms.validation:
             assert t.elbo == pytest.approx(t.reconstruction - t.kl, rel=1e-12)
             assert t.kl == pytest.approx(kl(model.encode(X), model.prior).mean().item())
+
+
+def test_a_coordinate_below_its_free_bits_is_charged_nothing_more():
+    """Where every divergence is below the free bits, only the reconstruction is left to climb."""
+    free, unpaid = small_vae(), small_vae()
+    train(free, learning_rate=1e-3, free_bits=100.0, epochs=1)
+    train(unpaid, learning_rate=1e-3, beta=0.0, epochs=1)
+    assert torch.allclose(parameters(free), parameters(unpaid), atol=1e-12)
+
+
+def test_free_bits_change_nothing_where_every_coordinate_is_above_them():
+    free, plain = small_vae(), small_vae()
+    for model in (free, plain):
+        model.encoder.network[-1].bias.data[:2] = 3.0
+    train(free, learning_rate=1e-3, free_bits=0.5, epochs=1)
+    train(plain, learning_rate=1e-3, epochs=1)
+    assert torch.allclose(parameters(free), parameters(plain), atol=1e-12)
+
+
+def test_free_bits_count_for_each_coordinate_by_the_average_of_the_minibatch():
+    model, start = small_vae(), small_vae()
+    by_coordinate = kl_by_coordinate(start.encode(X), start.prior).mean(0)
+    free_bits = by_coordinate.mean().item()
+    train(model, learning_rate=1.0, free_bits=free_bits, epochs=1, batch_size=50, optimizer=SGD)
+    weights = [w for w in start.parameters() if w.requires_grad]
+    torch.manual_seed(0)
+    reconstruction = elbo_terms(start, X[torch.randperm(50)])[0].mean()
+    gradients = torch.autograd.grad(reconstruction - by_coordinate.max(), weights)
+    moved = [w for w in model.parameters() if w.requires_grad]
+    for before, after, gradient in zip(weights, moved, gradients, strict=True):
+        assert torch.allclose(after - before, gradient, atol=1e-9)
+
+
+def test_free_bits_leave_what_is_reported_alone():
+    for free_bits in (0.0, 3.0):
+        model = small_vae()
+        (terms,) = train(model, learning_rate=1e-14, free_bits=free_bits, epochs=1).train
+        assert terms.kl == pytest.approx(kl(model.encode(X), model.prior).mean().item())
+
+
+@pytest.mark.parametrize("settings", [{"free_bits": -0.1}, {"free_bits": math.nan}])
+def test_free_bits_must_be_a_number_of_nats(settings):
+    with pytest.raises(ValueError, match="free_bits must be at least 0 and finite"):
+        train(small_vae(), **settings)
+
+
+def test_free_bits_need_the_closed_form():
+    with pytest.raises(ValueError, match="free_bits needs kl='exact', got kl='sampled'"):
+        train(small_vae(), free_bits=0.1, kl="sampled")
 
 
 def test_a_schedule_for_beta_gets_the_epochs_from_zero_and_is_followed():

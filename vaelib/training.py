@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from vaelib import data
+from vaelib.divergence import kl_by_coordinate
 from vaelib.objectives import elbo_terms
 
 ADAM = partial(Adam, fused=True)
@@ -55,6 +56,7 @@ def fit(
     samples: int = 1,
     kl: str = "exact",
     beta: float | Callable[[int], float] = 1.0,
+    free_bits: float = 0.0,
     binarise: bool = False,
     validation: Tensor | None = None,
     optimizer: Callable[..., Optimizer] = ADAM,
@@ -67,6 +69,11 @@ def fit(
     ::
 
         maximise 1/M Σ_{x in minibatch} [ E_q[log p(x|z)] − beta KL(q(z|x) ‖ p(z)) ]
+
+    With ``free_bits`` a coordinate whose divergence, averaged over the minibatch, is smaller than
+    that is charged that much, so that nothing is gained by making it smaller still::
+
+        KL = Σ_j max(free_bits, 1/M Σ_{x in minibatch} KL(q(z_j|x) ‖ p(z_j)))
 
     Only the parameters of ``model`` change: the global random state, the model's mode and device
     stay as they were.
@@ -81,6 +88,8 @@ def fit(
         samples: samples from q for each example and step.
         kl: ``"exact"`` or ``"sampled"``, as for :func:`~vaelib.objectives.elbo`.
         beta: weight of the KL, or a function epoch ↦ weight (counted from 0) for a warm-up.
+        free_bits: nats for each coordinate, at least 0; needs ``kl="exact"`` and distributions with
+            independent coordinates.
         binarise: draw the training pixels black or white afresh each epoch, the validation pixels
             once.
         validation: data evaluated after each epoch, with weight 1 on the KL.
@@ -97,11 +106,16 @@ def fit(
         FloatingPointError: the loss became infinite or not a number.
 
     Source:
-        Kingma and Welling (2014), algorithm 1; Kingma and Ba (2015) for Adam.
+        Kingma and Welling (2014), algorithm 1; Kingma and Ba (2015) for Adam; Kingma et al.
+        (2016), equation 15, for free bits.
     """
     _check(model, x, validation, epochs=epochs, batch_size=batch_size)
     if not learning_rate > 0:
         raise ValueError(f"learning_rate must be positive, got {learning_rate}")
+    if not 0 <= free_bits < float("inf"):
+        raise ValueError(f"free_bits must be at least 0 and finite, got {free_bits}")
+    if free_bits and kl != "exact":
+        raise ValueError(f"free_bits needs kl='exact', got kl={kl!r}")
     weight = beta if callable(beta) else lambda epoch: beta
     with _borrowed(model, device, seed) as place:
         x = x.to(place)
@@ -113,7 +127,7 @@ def fit(
         with _bar(epochs, progress) as bar:
             for epoch in range(epochs):
                 seen = data.binarise(x) if binarise else x
-                terms = _epoch(model, seen, batch_size, samples, kl, weight(epoch), step)
+                terms = _epoch(model, seen, batch_size, samples, kl, weight(epoch), free_bits, step)
                 history.train.append(terms)
                 if validation is not None:
                     history.validation.append(evaluate(model, validation, samples, kl))
@@ -152,16 +166,21 @@ def evaluate(
     return _terms(*(torch.cat(column).sum() for column in zip(*pairs, strict=True)), len(x))
 
 
-def _epoch(model, x, batch_size, samples, kl, beta, step) -> Terms:
+def _epoch(model, x, batch_size, samples, kl, beta, free_bits, step) -> Terms:
     total = x.new_zeros(2)
     for rows in torch.randperm(len(x)).to(x.device).split(batch_size):
         reconstruction, divergence = elbo_terms(model, x[rows], samples, kl)
-        loss = (beta * divergence - reconstruction).mean()
+        charged = _at_least(free_bits, model, x[rows]) if free_bits else divergence.mean()
+        loss = beta * charged - reconstruction.mean()
         step.zero_grad(set_to_none=True)
         loss.backward()
         step.step()
         total += torch.stack([reconstruction.detach().sum(), divergence.detach().sum()])
     return _terms(*total, len(x))
+
+
+def _at_least(free_bits: float, model, x: Tensor) -> Tensor:
+    return kl_by_coordinate(model.encode(x), model.prior).mean(0).clamp(min=free_bits).sum()
 
 
 def _terms(reconstruction: Tensor, divergence: Tensor, examples: int) -> Terms:

@@ -45,6 +45,38 @@ def kl(q: Distribution, p: Distribution) -> Tensor:
         ) from None
 
 
+def kl_by_coordinate(q: Distribution, p: Distribution) -> Tensor:
+    """The KL divergence of each coordinate, for distributions with independent coordinates.
+
+    ::
+
+        KL(q ‖ p) = Σ_j KL(q(z_j) ‖ p(z_j))
+
+    Args:
+        q: the distribution the average is taken over, such as
+            :func:`~vaelib.distributions.diagonal_normal` gives.
+        p: the distribution it is compared with; same event shape.
+
+    Returns:
+        Nats, shape ``(*batch, latent)``; the sum over the last dimension is :func:`kl`.
+
+    Raises:
+        ValueError: the event shapes differ, or the coordinates of one are not independent.
+        NotImplementedError: torch has no closed form for this pair.
+
+    >>> from vaelib.distributions import diagonal_normal
+    >>> q, p = diagonal_normal(torch.tensor([1.0, 0.0]), 1.0), diagonal_normal(torch.zeros(2), 1.0)
+    >>> kl_by_coordinate(q, p)
+    tensor([0.5000, 0.0000])
+    """
+    same_event(q, p)
+    for each in (q, p):
+        independent = isinstance(each, Independent) and each.reinterpreted_batch_ndims == 1
+        if not independent or each.base_dist.event_shape:
+            raise ValueError(f"the coordinates of {name(each)} are not independent")
+    return kl(q.base_dist, p.base_dist)
+
+
 def _full_covariance(q: Distribution) -> Distribution:
     """A diagonal normal as a multivariate one, so that torch knows the pair."""
     if isinstance(q, Independent) and isinstance(q.base_dist, Normal) and len(q.event_shape) == 1:
