@@ -400,5 +400,5 @@ def test_the_divergence_by_coordinate_is_that_of_each_coordinate_alone():
     ],
 )
 def test_coordinates_that_are_not_independent_have_no_divergence_of_their_own(q):
-    with pytest.raises(ValueError, match="the coordinates of .* are not independent"):
+    with pytest.raises(ValueError, match=r"the coordinates of .* are not independent"):
         kl_by_coordinate(q, q)
