@@ -1,8 +1,11 @@
-"""What all tests share: a seed, and MNIST where its files are at hand."""
+"""What all tests share: a seed, MNIST where its files are at hand, and a small stand-in for it."""
 
+import gzip
+import hashlib
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +14,7 @@ from vaelib import data
 
 def pytest_configure(config):
     torch.set_num_threads(1)  # the tensors are small: more threads only wait for each other
+    os.environ.setdefault("VAELIB_DATASET", "digits")  # on a GPU, too: tests fetch nothing
     config.addinivalue_line("markers", "mnist: needs MNIST's four files in VAELIB_DATA_DIR")
 
 
@@ -24,3 +28,19 @@ def pytest_runtest_setup(item):
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def small_mnist(tmp_path, monkeypatch):
+    """A folder with four small IDX files in MNIST's layout; their checksums are now MNIST's."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    for file, n in zip(data.MNIST, (3, 3, 2, 2), strict=True):
+        sizes = (n, 28, 28) if "images" in file else (n,)
+        values = np.arange(np.prod(sizes)) % (256 if "images" in file else 10)
+        header = bytes([0, 0, 8, len(sizes)]) + np.array(sizes, ">i4").tobytes()
+        raw = header + values.astype(np.uint8).tobytes()
+        monkeypatch.setitem(data.MNIST, file, hashlib.sha256(raw).hexdigest())
+        (folder / f"{file}.gz").write_bytes(gzip.compress(raw))
+    monkeypatch.setattr("vaelib.data.mnist.MIRRORS", ("http://127.0.0.1:9/",))
+    return folder

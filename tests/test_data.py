@@ -1,6 +1,3 @@
-import gzip
-import hashlib
-
 import numpy as np
 import pytest
 import scipy.stats
@@ -92,43 +89,20 @@ def test_bad_arguments_raise_by_name(call, message):
         call()
 
 
-@pytest.fixture
-def small_mnist(tmp_path, monkeypatch):
-    """A folder with four small IDX files in MNIST's layout, their checksums in place of MNIST's."""
-    sums = {}
-    for file, n in zip(data.MNIST, (3, 3, 2, 2), strict=True):
-        sizes = (n, 28, 28) if "images" in file else (n,)
-        values = np.arange(np.prod(sizes)) % (256 if "images" in file else 10)
-        header = bytes([0, 0, 8, len(sizes)]) + np.array(sizes, ">i4").tobytes()
-        raw = header + values.astype(np.uint8).tobytes()
-        sums[file] = hashlib.sha256(raw).hexdigest()
-        (tmp_path / f"{file}.gz").write_bytes(gzip.compress(raw))
-    monkeypatch.setattr(data, "MNIST", sums)
-    return tmp_path
-
-
-def unpack(path):
-    path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
-    path.unlink()
-
-
-@pytest.mark.parametrize("packed", [True, False])
-def test_idx_files_are_read_compressed_or_not(small_mnist, packed):
-    if not packed:
-        for path in list(small_mnist.glob("*.gz")):
-            unpack(path)
-    mnist = data.load("mnist", small_mnist)
-    assert (mnist.name, mnist.shape, mnist.levels) == ("mnist", (28, 28), 256)
-    assert (mnist.train.shape, mnist.test.shape) == ((3, 784), (2, 784))
-    torch.testing.assert_close(mnist.train.flatten()[:256] * 255, torch.arange(256.0))
-    assert mnist.train_labels.tolist() == [0, 1, 2]
-    assert mnist.test_labels.dtype == torch.int64
+@pytest.mark.parametrize(("gpu", "name"), [(True, "mnist"), (False, "digits")])
+def test_a_gpu_makes_mnist_the_default(small_mnist, monkeypatch, gpu, name):
+    monkeypatch.delenv("VAELIB_DATASET", raising=False)
+    monkeypatch.setenv("VAELIB_DATA_DIR", str(small_mnist))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    assert data.load().name == name
+    assert data.load("digits").name == "digits"
+    for chosen in ("digits", "mnist"):
+        monkeypatch.setenv("VAELIB_DATASET", chosen)
+        assert data.load().name == chosen
 
 
 def test_the_environment_names_the_folder_and_the_data_set(small_mnist, monkeypatch):
-    monkeypatch.delenv("VAELIB_DATASET", raising=False)
     monkeypatch.setenv("VAELIB_DATA_DIR", str(small_mnist))
-    assert data.load().name == "digits"
     assert data.load("mnist").name == "mnist"
     monkeypatch.setenv("VAELIB_DATASET", "mnist")
     assert data.load().name == "mnist"
@@ -136,46 +110,3 @@ def test_the_environment_names_the_folder_and_the_data_set(small_mnist, monkeypa
     monkeypatch.setenv("VAELIB_DATASET", "cifar")
     with pytest.raises(ValueError, match=r"no data set 'cifar'.*VAELIB_DATASET"):
         data.load()
-
-
-def test_no_folder_says_which_variable_to_set(monkeypatch):
-    monkeypatch.delenv("VAELIB_DATA_DIR", raising=False)
-    with pytest.raises(FileNotFoundError, match=r"VAELIB_DATA_DIR.*VAELIB_DATASET=digits"):
-        data.load("mnist")
-
-
-@pytest.mark.parametrize("file", data.MNIST)
-def test_a_missing_file_is_named(small_mnist, file):
-    (small_mnist / f"{file}.gz").unlink()
-    with pytest.raises(FileNotFoundError, match=f"has no {file}.gz: set VAELIB_DATA_DIR"):
-        data.load("mnist", small_mnist)
-
-
-@pytest.mark.parametrize("file", data.MNIST)
-def test_an_altered_file_is_refused(small_mnist, file):
-    path = small_mnist / f"{file}.gz"
-    raw = bytearray(gzip.decompress(path.read_bytes()))
-    raw[-1] ^= 1
-    path.write_bytes(gzip.compress(raw))
-    with pytest.raises(ValueError, match=f"does not hold MNIST's {file}"):
-        data.load("mnist", small_mnist)
-
-
-@pytest.mark.parametrize(
-    "damage", [lambda b: b[:-20], lambda b: b"x" + b, lambda b: b[:30] + b"?" * 20]
-)
-def test_a_damaged_gzip_file_is_refused(small_mnist, damage):
-    path = small_mnist / f"{next(iter(data.MNIST))}.gz"
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match="is not a whole gzip file"):
-        data.load("mnist", small_mnist)
-
-
-@pytest.mark.mnist
-def test_mnist_is_mnist():
-    mnist = data.load("mnist")
-    assert (mnist.train.shape, mnist.test.shape) == ((60_000, 784), (10_000, 784))
-    assert mnist.train_labels[:5].tolist() == [5, 0, 4, 1, 9]
-    assert mnist.test_labels[:5].tolist() == [7, 2, 1, 0, 4]
-    assert (mnist.train.min(), mnist.train.max()) == (0, 1)
-    assert mnist.train_labels.bincount().argmax() == 1

@@ -1,0 +1,142 @@
+"""MNIST's files, fetched where they do not lie: real HTTP, from mirrors on this machine."""
+
+import gzip
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from vaelib import data
+
+GZ = [f"{file}.gz" for file in data.MNIST]
+
+
+class Mirror(SimpleHTTPRequestHandler):
+    """Serves a folder, lists what was asked for, and hangs up early where told to."""
+
+    def __init__(self, *args, asked, cut, **kwargs):
+        self.asked, self.cut = asked, cut
+        super().__init__(*args, **kwargs)
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        super().do_GET()
+
+    def send_header(self, key, value):
+        more = key == "Content-Length" and self.path in self.cut
+        super().send_header(key, str(int(value) + 1) if more else value)
+
+
+@pytest.fixture
+def mirrors(small_mnist, tmp_path, monkeypatch):
+    """Two folders, served as mirrors; what was ``asked`` of them, and what they shall ``cut``."""
+    asked, cut = [], set()
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+        for path in small_mnist.iterdir():
+            (folder / path.name).write_bytes(path.read_bytes())
+    handler = partial(Mirror, directory=tmp_path, asked=asked, cut=cut)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        urls = tuple(f"http://127.0.0.1:{server.server_port}/{name}/" for name in ("one", "two"))
+        monkeypatch.setattr("vaelib.data.mnist.MIRRORS", urls)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        one, two = folders
+        yield SimpleNamespace(one=one, two=two, urls=urls, asked=asked, cut=cut)
+        server.shutdown()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    folder = tmp_path / "not" / "yet"
+    monkeypatch.setenv("VAELIB_DATA_DIR", str(folder))
+    return folder
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_is_not_there_is_fetched_once(mirrors, home, small_mnist):
+    fetched = data.load("mnist")
+    assert mirrors.asked == [f"/one/{name}" for name in GZ]
+    assert names(home) == sorted(GZ)
+    again, placed = data.load("mnist"), data.load("mnist", small_mnist)
+    assert len(mirrors.asked) == 4
+    for x, y, z in zip(fetched[3:], again[3:], placed[3:], strict=True):
+        assert torch.equal(x, y)
+        assert torch.equal(x, z)
+
+
+def test_without_a_folder_the_users_cache_takes_it(mirrors, tmp_path, monkeypatch):
+    monkeypatch.delenv("VAELIB_DATA_DIR", raising=False)
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
+    data.load("mnist")
+    assert names(tmp_path / "cache" / "vaelib" / "mnist") == sorted(GZ)
+
+
+@pytest.mark.parametrize("missing", GZ)
+def test_only_what_a_folder_lacks_is_fetched(mirrors, small_mnist, missing):
+    (small_mnist / missing).unlink()
+    data.load("mnist", small_mnist)
+    assert mirrors.asked == [f"/one/{missing}"]
+    assert names(small_mnist) == sorted(GZ)
+
+
+def absent(mirrors, name):
+    (mirrors.one / name).unlink()
+
+
+def altered(mirrors, name):
+    raw = bytearray(gzip.decompress((mirrors.one / name).read_bytes()))
+    raw[-1] ^= 1
+    (mirrors.one / name).write_bytes(gzip.compress(raw))
+
+
+def a_page(mirrors, name):
+    (mirrors.one / name).write_text("<html>Sign in to the network</html>")
+
+
+def cut_short(mirrors, name):
+    mirrors.cut.add(f"/one/{name}")
+
+
+@pytest.mark.parametrize("fault", [absent, altered, a_page, cut_short])
+@pytest.mark.parametrize("name", [GZ[0], GZ[-1]])
+def test_a_mirror_with_a_fault_is_passed_over(mirrors, home, fault, name):
+    fault(mirrors, name)
+    data.load("mnist")
+    assert mirrors.asked.index(f"/two/{name}") == mirrors.asked.index(f"/one/{name}") + 1
+    assert len(mirrors.asked) == 5
+    assert (home / name).read_bytes() == (mirrors.two / name).read_bytes()
+
+
+def test_if_all_fail_one_error_names_them_the_reasons_and_the_way_out(mirrors, home, monkeypatch):
+    closed = "http://127.0.0.1:9/"
+    monkeypatch.setattr("vaelib.data.mnist.MIRRORS", (*mirrors.urls, closed))
+    altered(mirrors, GZ[2])
+    (mirrors.two / GZ[2]).unlink()
+    with pytest.raises(FileNotFoundError) as error:
+        data.load("mnist")
+    first, one, two, three, way_out = str(error.value).splitlines()
+    assert first == f"no mirror gives MNIST's {GZ[2]}:"
+    assert one == f"  {mirrors.urls[0]}: not MNIST's {GZ[2][:-3]}: its SHA-256 differs"
+    assert two.startswith(f"  {mirrors.urls[1]}: 404 ")
+    assert three.startswith(f"  {closed}: ")
+    assert "refused" in three
+    assert "four files into a folder and set VAELIB_DATA_DIR" in way_out
+    assert "VAELIB_DATASET=digits" in way_out
+    assert names(home) == sorted(GZ[:2])
+
+
+def test_a_bar_says_what_is_being_fetched(mirrors, home, capsys):
+    data.load("mnist")
+    shown = capsys.readouterr().err
+    assert all(f"{name}:   0%" in shown for name in GZ)
