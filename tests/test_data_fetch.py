@@ -83,9 +83,10 @@ def test_without_a_folder_the_users_cache_takes_it(mirrors, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("missing", GZ)
-def test_only_what_a_folder_lacks_is_fetched(mirrors, small_mnist, missing):
+def test_only_what_a_folder_lacks_is_fetched(mirrors, home, small_mnist, missing):
     (small_mnist / missing).unlink()
     data.load("mnist", small_mnist)
+    assert not home.exists()
     assert mirrors.asked == [f"/one/{missing}"]
     assert names(small_mnist) == sorted(GZ)
 
