@@ -2,10 +2,11 @@
 
 from vaelib.plots.charts import bars, curves, intervals, lines
 from vaelib.plots.mosaics import images, mosaic
-from vaelib.plots.planes import contours, density, matrix, panels
+from vaelib.plots.planes import codes, contours, density, matrix, panels
 
 __all__ = [
     "bars",
+    "codes",
     "contours",
     "curves",
     "density",

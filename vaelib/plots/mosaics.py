@@ -33,15 +33,20 @@ def images(rows: Mapping[str, Tensor], shape: tuple[int, int]) -> Axes:
 
 @book_style()
 def mosaic(
-    grid: Tensor, shape: tuple[int, int], xlabel: str = "$z_1$", ylabel: str = "$z_2$"
+    grid: Tensor,
+    shape: tuple[int, int],
+    xlabel: str = "$z_1$",
+    ylabel: str = "$z_2$",
+    ax: Axes | None = None,
 ) -> Axes:
     """A square of images, the first index running upwards.
 
     Args:
         grid: shape ``(rows, columns, height * width)``.
         shape: height and width of an image.
+        ax: where to draw, instead of a new picture.
     """
-    _, ax = plt.subplots(figsize=(5, 5))
+    ax = ax or plt.subplots(figsize=(5, 5))[1]
     ax.imshow(
         np.vstack([_strip(row, shape, grid.shape[1]) for row in grid.flip(0)]), vmin=0, vmax=1
     )

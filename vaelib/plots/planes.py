@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
+from matplotlib.patches import Circle
 from torch import Tensor
 
 from vaelib.plots.style import array, book_style
@@ -36,6 +37,26 @@ def density(ax: Axes, axis: Tensor, values: Tensor, filled: bool = True) -> Axes
     else:
         ax.contour(grid, grid, v, levels=levels, colors="C1", linewidths=1.2)
     ax.set(aspect="equal")
+    return ax
+
+
+@book_style()
+def codes(ax: Axes, means: Tensor, labels: Tensor) -> Axes:
+    """Images at the means of their codes, each written as its label, over rings of the prior.
+
+    Args:
+        ax: where to draw.
+        means: shape ``(images, 2)``.
+        labels: whole numbers 0 to 9, shape ``(images,)``.
+    """
+    reach, colours = max(3.2, 1.04 * float(means.abs().max())), plt.get_cmap("tab10")
+    for radius in (1, 2, 3):
+        ax.add_patch(Circle((0, 0), radius, fill=False, linestyle="--", edgecolor="0.5"))
+    for (right, up), label in zip(array(means), labels.tolist(), strict=True):
+        ax.text(right, up, str(label), color=colours(label), fontsize=6, ha="center", va="center")
+    ax.set(
+        xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="$z_1$", ylabel="$z_2$"
+    )
     return ax
 
 
