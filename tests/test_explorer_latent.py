@@ -1,0 +1,160 @@
+import base64
+import json
+import re
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+from torch import nn
+
+from vaelib.explorer import LatentExplorer, pack
+from vaelib.models import BernoulliDecoder, GaussianDecoder
+
+SHAPE = (3, 4)
+
+
+def explorer(**changes):
+    given = {
+        "decoder": BernoulliDecoder(2, [5], 12),
+        "means": torch.tensor([[0.0, 1.0], [-2.0, 0.5], [4.0, 0.0]]),
+        "labels": torch.tensor([3, 1, 9]),
+        "shape": SHAPE,
+        "images": torch.rand(3, 12),
+    }
+    return LatentExplorer(**(given | changes))
+
+
+def state_in(html):
+    return json.loads(re.search(r"hold\((\{.*\})\), el:", html)[1])
+
+
+def test_what_is_packed_is_the_network():
+    decoder = BernoulliDecoder(2, [5, 6], 12, nn.ReLU)
+    layers, weights = pack(decoder)
+    assert [(n["inputs"], n["outputs"]) for n in layers] == [(2, 5), (5, 6), (6, 12)]
+    assert [n["activation"] for n in layers] == ["relu", "relu", "sigmoid"]
+    numbers = np.frombuffer(weights, "<f4")
+    flat = [p.detach().flatten() for p in decoder.network.parameters()]
+    np.testing.assert_array_equal(numbers, torch.cat(flat).numpy())
+
+
+def test_half_precision_takes_half_the_bytes():
+    decoder = BernoulliDecoder(2, [5], 12)
+    (_, full), (_, half) = pack(decoder), pack(decoder, "float16")
+    assert len(full) == 2 * len(half)
+    numbers = np.frombuffer(half, "<f2").astype(float)
+    np.testing.assert_allclose(numbers, np.frombuffer(full, "<f4"), rtol=1e-3, atol=1e-6)
+
+
+def test_a_gaussian_decoder_is_not_squashed():
+    assert pack(GaussianDecoder(2, [5], 12, 0.1))[0][-1]["activation"] == "identity"
+
+
+class Twice(GaussianDecoder):
+    def forward(self, z):
+        return super().forward(2 * z)
+
+
+class Bent(nn.Module):
+    def __init__(self, *layers):
+        super().__init__()
+        self.network = nn.Sequential(*layers)
+
+    def forward(self, z):
+        return BernoulliDecoder.forward(self, z)
+
+
+@pytest.mark.parametrize(
+    ("decoder", "message"),
+    [
+        (nn.Linear(2, 3), "Linear has no network that starts with a linear layer"),
+        (Twice(2, [5], 12, 0.1), "the mean of Twice is neither its network's output nor its"),
+        (Bent(nn.Linear(2, 3), nn.GELU()), r"cannot compute GELU\(.*at this place"),
+        (Bent(nn.Linear(2, 3), nn.Tanh(), nn.Tanh()), r"cannot compute Tanh\(\) at this place"),
+        (Bent(nn.Linear(2, 3), nn.Tanh()), "the mean of Bent is neither"),
+    ],
+)
+def test_a_decoder_that_the_browser_cannot_follow_is_refused(decoder, message):
+    with pytest.raises(ValueError, match=message):
+        pack(decoder)
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match="precision must be 'float16' or 'float32', got 'int8'"):
+        pack(BernoulliDecoder(2, [5], 12), "int8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"decoder": BernoulliDecoder(3, [5], 12)}, "needs two latents, the decoder has 3"),
+        ({"shape": (3, 5)}, "the decoder gives 12 pixels, shape has 15"),
+        ({"means": torch.zeros(3, 3)}, r"means must be finite, of shape \(images, 2\)"),
+        ({"means": torch.full((3, 2), torch.nan)}, "means must be finite"),
+        ({"means": torch.zeros(0, 2)}, "means must be finite"),
+        ({"labels": torch.tensor([1, 2])}, "labels must be 3 whole numbers from 0 to 9"),
+        ({"labels": torch.tensor([1, 2, 10])}, "labels must be 3 whole numbers"),
+        ({"labels": torch.tensor([1.0, 2.0, 3.0])}, "labels must be 3 whole numbers"),
+        ({"images": torch.rand(2, 12)}, r"images must lie in \[0, 1\], of shape \(3, 12\)"),
+        ({"images": torch.full((3, 12), 1.5)}, r"images must lie in \[0, 1\]"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        explorer(**changes)
+
+
+def test_the_point_is_set_from_python_and_must_be_finite():
+    figure = explorer()
+    figure.z = (1, -0.5)
+    assert figure.z == (1.0, -0.5)
+    for bad in [(1.0,), ("a", 1.0), (float("nan"), 0.0), (float("inf"), 0.0)]:
+        with pytest.raises(traitlets.TraitError):
+            figure.z = bad
+    assert figure.z == (1.0, -0.5)
+
+
+def test_the_plane_is_wide_enough_for_all_means_and_the_rings():
+    assert explorer().extent >= 4.0
+    assert explorer(means=torch.zeros(3, 2)).extent > 3.0
+
+
+def test_the_page_carries_state_and_module_and_asks_nobody():
+    figure = explorer()
+    html = figure.to_html()
+    state = state_in(html)
+    means = np.frombuffer(base64.b64decode(state["means"]["base64"]), "<f4")
+    np.testing.assert_array_equal(means, [0.0, 1.0, -2.0, 0.5, 4.0, 0.0])
+    assert list(base64.b64decode(state["labels"]["base64"])) == [3, 1, 9]
+    assert state["shape"] == [3, 4]
+    assert "function render(" in html
+    assert set(re.findall(r"https?://[^\"'\s]+", html)) <= {"http://www.w3.org/2000/svg"}
+    assert "export" not in html
+
+
+def test_a_figure_without_images_carries_none():
+    assert state_in(explorer(images=None).to_html())["images"]["base64"] == ""
+
+
+def test_text_in_the_state_cannot_end_the_script():
+    figure = explorer()
+    figure.precision = "</script><script>"
+    assert figure.to_html().count("</script>") == 1
+
+
+def test_a_notebook_gets_the_widget_and_a_page_the_html():
+    data, _ = explorer()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert 'role: "slider"' in data["text/html"]
+
+
+def test_colab_gets_the_live_widget_only(monkeypatch):
+    colab = types.ModuleType("google.colab")
+    colab.output = types.SimpleNamespace(enable_custom_widget_manager=lambda: None)
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    data, _ = explorer()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "text/html" not in data
