@@ -17,6 +17,16 @@ LINK = re.compile(r"\[([^\]]*)\]\(#([^)\s]+)\)")
 PAGE_LINK = re.compile(r"\]\(([^)\s:#]+\.(?:ipynb|md))\)")
 HEADING = re.compile(r"^(#{1,6}) (.+?)\s*$", re.MULTILINE)
 MATHEMATICS = re.compile(r"\$\$.+?\$\$|\$.+?\$", re.DOTALL)
+MYST = {
+    "directive": re.compile(r"^[ \t]*(?::{3}|(?:```|~~~)\S*\{)", re.MULTILINE),
+    "role": re.compile(r"\{[a-z][a-z:-]*\}`"),
+    "comment": re.compile(r"^[ \t]*%", re.MULTILINE),
+    "substitution": re.compile(r"\{\{"),
+    "target": re.compile(r"^\(\S+\)=[ \t]*$", re.MULTILINE),
+    "block break": re.compile(r"^\+\+\+", re.MULTILINE),
+    "footnote": re.compile(r"\[\^"),
+    "link without a text": re.compile(r"\[\]\("),
+}
 WORDS = re.compile(r"\\(text|mathrm|operatorname|begin|end)\*?\{[^}]*\}")
 COMMAND = re.compile(r"\\[A-Za-z]+")
 GREEK = re.compile(
@@ -63,6 +73,12 @@ def letters(text):
     mathematics = WORDS.sub("", "".join(MATHEMATICS.findall(text)))
     latin = re.findall(r"[A-Z]", COMMAND.sub("", mathematics))
     return {*GREEK.findall(mathematics), *latin}
+
+
+def myst(text):
+    """Name what a text holds that Jupyter and Colab would show raw."""
+    text = MATHEMATICS.sub("x", text)
+    return [name for name, pattern in MYST.items() if pattern.search(text)]
 
 
 def slug(title):

@@ -5,7 +5,7 @@ from statistics import median
 
 import pytest
 import yaml
-from chapter_source import CHAPTERS, CHECK, CONTENTS, HEADING, IN_ORDER, PAGES, ROOT, slug
+from chapter_source import CHAPTERS, CHECK, CONTENTS, HEADING, IN_ORDER, PAGES, ROOT, myst, slug
 from reading import EQUATION, description, lines, tags, visible_lines, words
 
 LABELS = {label for page in PAGES for label in page.labels}
@@ -108,6 +108,10 @@ def test_links_lead_somewhere_and_read_well_raw(page):
     assert all(text == f"({target})" for text, target in page.links if target in LABELS)
     assert all((page.path.parent / target).is_file() for target in page.page_links)
     assert not re.search(r"\{(eq|cite|ref|doc|numref)[:a-z]*\}`", page.text + page.source)
+
+
+def test_reads_well_where_myst_is_not_known(chapter):
+    assert myst(chapter.text) == []
 
 
 def test_every_definition_named_figure_and_source_is_linked_to():
