@@ -1,0 +1,29 @@
+"""What Binder builds its image from: a Python that the library takes, and torch without CUDA."""
+
+import tomllib
+
+from chapter_source import ROOT
+from packaging.specifiers import SpecifierSet
+
+
+def requirements(path):
+    for line in path.read_text("utf8").splitlines():
+        if line.startswith("-r "):
+            yield from requirements(path.parent / line.removeprefix("-r "))
+        else:
+            yield line.partition("#")[0].strip()
+
+
+def test_the_python_is_one_that_the_library_takes():
+    version = (ROOT / "binder" / "runtime.txt").read_text("utf8").strip().removeprefix("python-")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+    assert version in SpecifierSet(project["requires-python"])
+
+
+def test_the_image_holds_the_pinned_torch_for_the_cpu_and_the_library():
+    binder = list(requirements(ROOT / "binder" / "requirements.txt"))
+    assert any(line.startswith("--extra-index-url") and line.endswith("/cpu") for line in binder)
+    assert "-e ." in binder
+    assert {"torch", "jupyterlab", "jupyterlab-myst"} <= {
+        line.partition("==")[0] for line in binder if "==" in line
+    }
