@@ -1,6 +1,8 @@
 """Figures that answer the hand, with a kernel and without."""
 
+from vaelib.explorer.gap import GapExplorer
+from vaelib.explorer.gaussians import GaussianExplorer
 from vaelib.explorer.latent import LatentExplorer
 from vaelib.explorer.weights import pack
 
-__all__ = ["LatentExplorer", "pack"]
+__all__ = ["GapExplorer", "GaussianExplorer", "LatentExplorer", "pack"]

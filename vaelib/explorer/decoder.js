@@ -28,6 +28,19 @@ function floats(view, precision = "float32") {
     : new Float32Array(copy);
 }
 
+// W's row from k on times x, in four sums that do not wait for each other.
+function dot(W, k, x) {
+  let s = 0, t = 0, u = 0, v = 0, j = 0;
+  for (; j + 3 < x.length; j += 4, k += 4) {
+    s += W[k] * x[j];
+    t += W[k + 1] * x[j + 1];
+    u += W[k + 2] * x[j + 2];
+    v += W[k + 3] * x[j + 3];
+  }
+  for (; j < x.length; j++, k++) s += W[k] * x[j];
+  return s + t + u + v;
+}
+
 // layers: [{ inputs, outputs, activation }]; weights: for each layer W (outputs × inputs), then b.
 function decoder(layers, weights) {
   let start = 0;
@@ -39,11 +52,7 @@ function decoder(layers, weights) {
   });
   return (z) => steps.reduce((x, { W, b, inputs, g }) => {
     const next = new Float64Array(b.length);
-    for (let i = 0; i < b.length; i++) {
-      let sum = b[i];
-      for (let j = 0; j < inputs; j++) sum += W[i * inputs + j] * x[j];
-      next[i] = g(sum);
-    }
+    for (let i = 0; i < b.length; i++) next[i] = g(b[i] + dot(W, i * inputs, x));
     return next;
-  }, z);
+  }, Float64Array.from(z));
 }

@@ -6,8 +6,12 @@ function element(name, attributes = {}, ...children) {
   const node = name.startsWith("svg:")
     ? document.createElementNS(SVG, name.slice(4))
     : document.createElement(name);
+  put(node, attributes).append(...children);
+  return node;
+}
+
+function put(node, attributes) {
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...children);
   return node;
 }
 
@@ -53,38 +57,72 @@ function plane({ x, y, width, height, label }) {
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 
-// A handle that is dragged by mouse or finger and moved by the arrow keys; Shift makes small steps.
-function handle(stage, { name, at, move, home, range, step = 0.1, look = "" }) {
-  const knob = element("div", {
+function knob(stage, { name, range, look = "", move }) {
+  const node = element("div", {
     class: `vaelib-knob ${look}`, role: "slider", tabindex: "0", "aria-label": name,
     "aria-valuemin": range[0], "aria-valuemax": range[1],
   });
-  knob.addEventListener("pointerdown", (event) => {
+  node.addEventListener("pointerdown", (event) => {
     event.preventDefault();
-    knob.setPointerCapture(event.pointerId);
-    knob.focus({ preventScroll: true });
+    node.setPointerCapture(event.pointerId);
+    node.focus({ preventScroll: true });
   });
-  knob.addEventListener("pointermove", (event) => {
-    if (knob.hasPointerCapture(event.pointerId)) move(stage.point(event));
+  node.addEventListener("pointermove", (event) => {
+    if (node.hasPointerCapture(event.pointerId)) move(stage.point(event));
   });
-  knob.addEventListener("keydown", (event) => {
-    const way = ARROWS[event.key];
-    if (!way && event.key !== "Home") return;
+  stage.root.append(node);
+  return node;
+}
+
+// ask(key, size of a step) gives the new value, or nothing where the key is not meant for it.
+function onKeys(node, step, ask, move) {
+  node.addEventListener("keydown", (event) => {
+    const to = ask(event.key, event.shiftKey ? step / 5 : step);
+    if (to === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    const size = event.shiftKey ? step / 5 : step;
-    const to = way ? at().map((value, i) => value + size * way[i]) : home;
-    move([clamp(to[0], stage.x), clamp(to[1], stage.y)]);
+    move(to);
   });
-  stage.root.append(knob);
-  return {
-    knob,
-    update(value, text) {
-      stage.place(knob, at());
-      knob.setAttribute("aria-valuenow", value.toFixed(3));
-      knob.setAttribute("aria-valuetext", text);
-    },
+}
+
+function updater(stage, node, at) {
+  return (value, text) => {
+    stage.place(node, at());
+    node.setAttribute("aria-valuenow", value.toFixed(3));
+    node.setAttribute("aria-valuetext", text);
   };
+}
+
+// A handle that is dragged by mouse or finger and moved by the arrow keys; Shift makes small steps.
+function handle(stage, { name, at, move, home, range, step = 0.1, look }) {
+  const node = knob(stage, { name, range, look, move });
+  const ask = (key, size) => {
+    const way = ARROWS[key];
+    const to = way ? at().map((value, i) => value + size * way[i]) : key === "Home" && home;
+    return to ? [clamp(to[0], stage.x), clamp(to[1], stage.y)] : undefined;
+  };
+  onKeys(node, step, ask, move);
+  return { knob: node, update: updater(stage, node, at) };
+}
+
+// The same for one number: all arrows change it, Home and End go to the ends of its range.
+function slider(stage, { name, at, get, set, from, range, step = 0.1, look }) {
+  const move = (value) => set(clamp(value, range));
+  const node = knob(stage, { name, range, look, move: (point) => move(from(point)) });
+  const ask = (key, size) => {
+    const [right, up] = ARROWS[key] ?? [];
+    if (right !== undefined) return get() + size * (right + up);
+    return { Home: range[0], End: range[1] }[key];
+  };
+  onKeys(node, step, ask, move);
+  const update = updater(stage, node, at);
+  return { knob: node, update: (text) => update(get(), text) };
+}
+
+function button(text, press) {
+  const node = element("button", { type: "button" }, text);
+  node.addEventListener("click", press);
+  return node;
 }
 
 // Pressing a mouse button anywhere on the plane, or tapping it, brings the handle there.

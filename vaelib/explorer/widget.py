@@ -25,16 +25,18 @@ render({{ model: hold({state}), el: document.getElementById("{name}") }});
 class Explorer(anywidget.AnyWidget):
     """Base of the touchable figures.
 
-    A subclass names its JavaScript file, which defines ``render({ model, el })``, and its traits
-    that are tagged ``sync=True`` are what the two sides share. A notebook with a kernel shows the
-    live widget. Anything else shows the same module with the traits' values written into the page.
+    A subclass names its JavaScript files, the last of which defines ``render({ model, el })``. Its
+    traits that are tagged ``sync=True`` are what the two sides share. A notebook with a kernel
+    shows the live widget. Anything else shows the same module with the traits' values written into
+    the page.
     """
 
     _css = (HERE / "explorer.css").read_text("utf8")
 
     def __init_subclass__(cls, module: str | None = None, **kwargs) -> None:
         if module:
-            cls.source = "\n".join((HERE / name).read_text("utf8") for name in (*SHARED, module))
+            names = (*SHARED, *module.split())
+            cls.source = "\n".join((HERE / name).read_text("utf8") for name in names)
             cls._esm = f"{cls.source}\nexport default {{ render }};\n"
         super().__init_subclass__(**kwargs)
 
