@@ -105,7 +105,7 @@ function account(evidence, deepest, picture) {
     const head = element("th", { scope: "row" }, name);
     return element("tr", {}, head, cells[i]);
   });
-  const image = element("figure", {}, picture, element("figcaption", {}, "x, the image"));
+  const image = element("div", { class: "picture" }, picture, element("p", {}, "x, the image"));
   const right = element("div", {}, element("table", { class: "readout" }, ...rows), image);
   return {
     root: element("div", { class: "side" }, levels.root, right),

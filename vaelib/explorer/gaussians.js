@@ -42,7 +42,7 @@ function chart(name) {
     (10 ** power).toLocaleString("en") + (power === 1 ? " draws" : ""),
   ));
   const formula = element("p", { class: "readout" }), draws = element("p", { class: "readout" });
-  const title = element("figcaption", {}, `KL(${name}), z ~ ${name[0]}`);
+  const title = element("p", {}, `KL(${name}), z ~ ${name[0]}`);
   const draw = (value, path, [low, high]) => {
     const room = 0.2 * (high - low), last = path.at(-1);
     stage.y.splice(0, 2, low - room, high + room / 3);
@@ -63,7 +63,7 @@ function chart(name) {
     put(stage.drawing, { "aria-label": label });
   };
   const look = { class: `chart ${name[0]}` };
-  return { root: element("figure", look, title, formula, draws, stage.root), draw };
+  return { root: element("div", look, title, formula, draws, stage.root), draw };
 }
 
 // Counts up to the number of draws asked for, in about a second where motion is welcome.

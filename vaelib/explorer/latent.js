@@ -38,8 +38,7 @@ function nearest(means, z) {
 
 function picture(caption) {
   const canvas = element("canvas", { role: "img", "aria-label": caption });
-  const text = element("figcaption", {}, caption);
-  return { canvas, text, root: element("figure", {}, canvas, text) };
+  return { canvas, root: element("div", { class: "picture" }, canvas, element("p", {}, caption)) };
 }
 
 function render({ model, el }) {
