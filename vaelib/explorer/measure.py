@@ -1,0 +1,90 @@
+"""Where test images lie in a recorded plane, and how well its decoder models them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Independent, StudentT
+
+from vaelib.data import Dataset, binarise
+from vaelib.models import VAE, Model
+from vaelib.objectives import elbo, log_evidence
+
+SHOWN, LISTED = 1000, 20
+ROUNDS, SAMPLES = 10, 5000
+FREEDOM, WIDTH = 3, 2
+BATCH = 1000
+
+
+@torch.no_grad()
+def measure(model: VAE, images: Dataset, seed: int) -> tuple[Tensor, Tensor, dict]:
+    """Where test images lie in the plane, the bound on all of them, log p(x) of those shown.
+
+    The test images are made black and white once, by ``seed``. Of them 1,000 are shown, evenly
+    spread over the test set.
+
+    Args:
+        model: VAE with two latents.
+        images: data set whose test images are taken.
+        seed: of the black and white pixels.
+
+    Returns:
+        Posterior means, shape ``(shown, 2)``; labels, shape ``(shown,)``; figures in nats, each
+        with its standard errors from the choice of images and from sampling.
+    """
+    x, shown = black_and_white(images, seed)
+    bounds = torch.stack([_elbos(model, x) for _ in range(ROUNDS)])
+    evidence = log_evidence(around(model), x[shown], SAMPLES)
+    figures = {
+        "elbo": _figure(bounds.mean(0), bounds.std(0) / ROUNDS**0.5, ROUNDS),
+        "log_evidence": _figure(*evidence, SAMPLES),
+        "each": {
+            "index": shown[:LISTED].tolist(),
+            "log_evidence": _rounded(evidence.mean[:LISTED]),
+            "standard_error": _rounded(evidence.standard_error[:LISTED]),
+        },
+    }
+    return model.encode(x[shown]).mean, images.test_labels[shown], figures
+
+
+def black_and_white(images: Dataset, seed: int) -> tuple[Tensor, Tensor]:
+    """All test images in black and white, and the indices of those shown."""
+    x = binarise(images.test, torch.Generator().manual_seed(seed))
+    return x, torch.arange(0, len(x), max(1, len(x) // SHOWN))[:SHOWN]
+
+
+def around(model: VAE) -> Model:
+    """The model with samples for log p(x) from a wider q with long tails.
+
+    ::
+
+        z = mu(x) + 2 sigma(x) t,    t ~ Student(3)
+
+    A posterior in the plane can have several modes. The encoder's normal distribution stands on
+    one, and weights of samples from it seldom see the others.
+    """
+
+    def encode(x: Tensor) -> Independent:
+        q = model.encode(x)
+        return Independent(StudentT(FREEDOM, q.mean, WIDTH * q.stddev), 1)
+
+    return Model(model.prior, model.decode, encode)
+
+
+def _elbos(model: VAE, x: Tensor) -> Tensor:
+    return torch.cat([elbo(model, rows) for rows in x.split(BATCH)])
+
+
+def _figure(values: Tensor, errors: Tensor, samples: int) -> dict:
+    n = len(values)
+    return {
+        "mean": round(float(values.mean()), 4),
+        "over_images": round(float(values.std() / n**0.5), 4),
+        "monte_carlo": round(float(errors.square().sum().sqrt() / n), 4),
+        "images": n,
+        "samples": samples,
+    }
+
+
+def _rounded(values: Tensor) -> list[float]:
+    return [round(float(value), 4) for value in values]

@@ -1,0 +1,141 @@
+"""From images to a recorded explorer: train, round, measure, and say how."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from vaelib import data, provenance
+from vaelib.explorer.measure import measure
+from vaelib.explorer.recorded import HALF, MOST_WEIGHTS, Recorded, unpack
+from vaelib.explorer.weights import pack
+from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
+from vaelib.training import ADAM, fit
+
+ENCODER = (512, 256)
+BATCH_SIZE, LEARNING_RATE, LARGEST_GRADIENT = 256, 3e-3, 50.0
+
+
+def produce(
+    name: str,
+    *,
+    epochs: int,
+    hidden: Sequence[int],
+    seed: int,
+    command: str = "",
+    progress: bool = True,
+) -> Recorded:
+    """Train a VAE with two latents and record what its explorer shows, with test figures.
+
+    ::
+
+        p(z) = N(0, I),    p(x|z) = ∏_i Bernoulli(x_i; f_i(z)),    f smooth: layers with SiLU
+
+    Everything measured belongs to the decoder as it is recorded, in half precision.
+
+    Args:
+        name: data set, as for :func:`vaelib.data.load`.
+        epochs: passes over the training images, at least 1.
+        hidden: widths of the decoder's hidden layers.
+        seed: decides everything random.
+        command: what was typed to call this, for the record.
+        progress: whether to show a progress bar.
+
+    Returns:
+        Recorded; for the same seed, versions and machine the same but for date and times.
+
+    Raises:
+        ValueError: bad settings, by name, or a decoder too large for the file.
+    """
+    begin = time.monotonic()
+    images = data.load(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = _model(images.train.shape[1], hidden)
+        _train(model, images.train, epochs, seed, progress)
+        trained = time.monotonic()
+        model.decoder = unpack(*pack(model.decoder, HALF), HALF)
+        means, labels, figures = measure(model, images, seed)
+    settings = {"epochs": epochs, "decoder": list(hidden), "images": len(images.train)}
+    record = (
+        {"command": command, "seed": seed}
+        | _record(model, images, settings)
+        | {
+            "training_seconds": round(trained - begin),
+            "seconds": round(time.monotonic() - begin),
+            "test": figures,
+        }
+    )
+    return Recorded(model.decoder, means, labels, images.shape, record)
+
+
+def _model(pixels: int, hidden: Sequence[int]) -> VAE:
+    decoder = BernoulliDecoder(2, hidden, pixels, nn.SiLU)
+    size = _size(decoder)
+    if size > MOST_WEIGHTS:
+        raise ValueError(f"hidden {list(hidden)} needs {size:,} weights; {MOST_WEIGHTS:,} fit")
+    return VAE(StandardNormal(2), GaussianEncoder(pixels, ENCODER, 2, nn.SiLU), decoder)
+
+
+def _size(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def _train(model: VAE, x: Tensor, epochs: int, seed: int, progress: bool) -> None:
+    fit(
+        model,
+        x,
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        learning_rate=LEARNING_RATE,
+        binarise=True,
+        optimizer=_gentle(epochs * math.ceil(len(x) / BATCH_SIZE)),
+        seed=seed,
+        progress=progress,
+    )
+
+
+def _gentle(steps: int) -> Callable[..., Optimizer]:
+    """Adam with bounded gradients; its step size rises for a tenth of the time, then falls to 0."""
+
+    def share(step: int) -> float:
+        return min(1, 10 * (step + 1) / steps) * (1 + math.cos(math.pi * step / steps)) / 2
+
+    def optimizer(parameters, lr: float) -> Optimizer:
+        adam = ADAM(parameters, lr=lr)
+        schedule = LambdaLR(adam, share)
+
+        def bound(*_) -> None:
+            nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
+
+        adam.register_step_pre_hook(bound)
+        adam.register_step_post_hook(lambda *_: schedule.step())
+        return adam
+
+    return optimizer
+
+
+def _record(model: VAE, images: data.Dataset, settings: dict) -> dict:
+    return {
+        "data": provenance.fingerprint(images),
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": provenance.commit(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "training": settings
+        | {
+            "encoder": list(ENCODER),
+            "activation": "silu",
+            "batch_size": BATCH_SIZE,
+            "learning_rate": LEARNING_RATE,
+            "largest_gradient": LARGEST_GRADIENT,
+        },
+        "parameters": {"decoder": _size(model.decoder), "encoder": _size(model.encoder)},
+    }

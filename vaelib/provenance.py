@@ -1,0 +1,58 @@
+"""What a recorded result says of its making: machine, versions, commit, data."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from pathlib import Path
+
+import torch
+
+import vaelib
+from vaelib.data import MNIST, Dataset
+
+HERE = Path(__file__).parent
+
+
+def machine() -> dict:
+    """The kind of processor, the system and the threads that torch uses; no names, no paths."""
+    kind = platform.processor() or platform.machine()
+    return {"processor": kind, "system": platform.system(), "threads": torch.get_num_threads()}
+
+
+def versions() -> dict:
+    """The versions of Python, torch and vaelib."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "vaelib": vaelib.__version__,
+    }
+
+
+def commit() -> str | None:
+    """The commit of the code, with ``-dirty`` where a file differs; None outside a checkout."""
+    git = ["git", "-C", str(HERE)]
+    known = [*git, "ls-files", "--error-unmatch", Path(__file__).name]
+    describe = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        subprocess.run(known, check=True, capture_output=True)
+        return subprocess.run(describe, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def fingerprint(data: Dataset) -> dict:
+    """The name of a data set and the SHA-256 of its files, or of its images where it has none.
+
+    >>> from vaelib.data import load
+    >>> fingerprint(load("digits"))["sha256"]["images"][:8]
+    '80343107'
+    """
+    if data.name == "mnist":
+        return {"name": data.name, "sha256": dict(MNIST)}
+    images = torch.cat([data.train, data.test]).mul(data.levels - 1).round().to(torch.uint8)
+    return {
+        "name": data.name,
+        "sha256": {"images": hashlib.sha256(images.numpy().tobytes()).hexdigest()},
+    }
