@@ -11,7 +11,7 @@ book: $(READY) ## build the site, running every chapter
 	$(BIN)/jupyter-book build . -W --keep-going
 	@echo "Open $(CURDIR)/_build/html/index.html"
 
-test: $(READY) ## check style, library, chapters and the book's rules
+test: book ## check style, library, chapters, the book's rules and the built site
 	$(BIN)/nbstripout --keep-id --verify chapters/*.ipynb
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
