@@ -122,7 +122,9 @@ def _elbo(model: VAE, x: Tensor, q: Distribution, nodes: int) -> Tensor:
 def _best_normal(model: VAE, x: Tensor, start: Distribution, nodes: int) -> Distribution:
     """The diagonal normal that maximises the ELBO of x, by ascent from a start."""
     phi = torch.stack([start.mean, start.stddev.log()]).requires_grad_(True)
-    optimiser = torch.optim.LBFGS([phi], max_iter=100, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        [phi], max_iter=100, tolerance_change=1e-12, line_search_fn="strong_wolfe"
+    )
 
     def loss():
         optimiser.zero_grad()

@@ -40,13 +40,23 @@ class GaussianExplorer(Explorer, module="averages.js gaussians.js"):
     (0.0, 1.0)
     """
 
-    mu_q = traitlets.CFloat(0.0).tag(sync=True)
+    mu_q = traitlets.CFloat().tag(sync=True)
     sigma_q = traitlets.CFloat(1.0).tag(sync=True)
-    mu_p = traitlets.CFloat(0.0).tag(sync=True)
+    mu_p = traitlets.CFloat().tag(sync=True)
     sigma_p = traitlets.CFloat(1.0).tag(sync=True)
     draws = traitlets.Int(100).tag(sync=True)
     means = traitlets.List(list(MEANS), read_only=True).tag(sync=True)
     widths = traitlets.List(list(WIDTHS), read_only=True).tag(sync=True)
+
+    def __init__(
+        self,
+        mu_q: float = 0.0,
+        sigma_q: float = 1.0,
+        mu_p: float = 0.0,
+        sigma_p: float = 1.0,
+        draws: int = 100,
+    ) -> None:
+        super().__init__(mu_q=mu_q, sigma_q=sigma_q, mu_p=mu_p, sigma_p=sigma_p, draws=draws)
 
     @traitlets.validate("mu_q", "mu_p", "sigma_q", "sigma_p", "draws")
     def _drawable(self, proposal):

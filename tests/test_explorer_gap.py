@@ -1,0 +1,167 @@
+import copy
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+from torch import nn
+from torch.distributions import Independent, Laplace
+
+from vaelib.distributions import diagonal_normal
+from vaelib.exact import LinearGaussian, log_evidence_quadrature
+from vaelib.explorer import GapExplorer
+from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
+
+X = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0, 0.0]).double()
+
+
+def vae(decoder, latent=2, observed=6):
+    return VAE(StandardNormal(latent), GaussianEncoder(observed, [4], latent), decoder).double()
+
+
+def explorer(model=None, x=X, log_evidence=None, shape=(2, 3)):
+    model = model or vae(BernoulliDecoder(2, [5], 6))
+    if log_evidence is None:
+        log_evidence = log_evidence_quadrature(model, X).value
+    return GapExplorer(model, x, log_evidence, shape)
+
+
+def linear(sigma=0.5):
+    model = vae(GaussianDecoder(2, [], 6, sigma))
+    layer = model.decoder.network[0]
+    return model, LinearGaussian(layer.weight.detach(), layer.bias.detach(), sigma)
+
+
+def test_the_best_normal_of_a_linear_model_is_the_one_by_hand():
+    model, exact = linear()
+    x = torch.randn(6).double()
+    mu, sigma = explorer(model, x, exact.log_evidence(x)).places["the best normal"]
+    np.testing.assert_allclose(mu, exact.encode(x).mean, atol=1e-5)
+    np.testing.assert_allclose(sigma, exact.precision.diagonal() ** -0.5, atol=1e-5)
+
+
+def test_the_other_two_places_are_the_prior_and_the_encoder():
+    model = vae(BernoulliDecoder(2, [5], 6))
+    places = explorer(model).places
+    q = model.encode(X)
+    assert places["the prior"] == [[0.0, 0.0], [1.0, 1.0]]
+    assert places["the encoder's q"] == [q.mean.tolist(), q.stddev.tolist()]
+
+
+def test_black_and_white_pixels_travel_as_log_odds_and_grey_ones_with_their_noise():
+    figure = explorer()
+    assert (figure.layers[-1]["activation"], figure.noise) == ("identity", 0.0)
+    model, exact = linear(0.3)
+    assert explorer(model, X, exact.log_evidence(X)).noise == pytest.approx(0.3, rel=1e-6)
+
+
+@pytest.mark.parametrize(("hidden", "nodes"), [(4, 16), (40, 16), (128, 6)])
+def test_large_networks_get_fewer_nodes(hidden, nodes):
+    pixels = 784 if hidden == 128 else 64
+    model = vae(BernoulliDecoder(2, [hidden], pixels), observed=pixels)
+    figure = explorer(model, torch.zeros(pixels).double(), 0.0, (pixels // 8, 8))
+    t, share = figure.rule
+    assert len(t) == len(share) == nodes
+    assert np.dot(share, np.square(t)) == pytest.approx(1)
+
+
+def test_the_model_is_left_as_it_was():
+    model = vae(BernoulliDecoder(2, [5], 6)).float()
+    before = copy.deepcopy(model.state_dict())
+    explorer(model, X.float(), -1.0)
+    assert all(p.requires_grad and p.grad is None for p in model.parameters())
+    assert all(torch.equal(a, before[name]) for name, a in model.state_dict().items())
+
+
+def test_the_windows_hold_the_prior_and_the_guesses():
+    figure = explorer()
+    (mu, sigma), (x, y, half) = figure.places["the best normal"], figure.near
+    assert figure.whole[2] >= 3
+    assert (x, y) == tuple(mu)
+    assert half == pytest.approx(5 * max(sigma))
+
+
+def test_mu_and_sigma_are_set_from_python_and_elbo_and_gap_are_not():
+    figure = explorer()
+    figure.mu, figure.sigma = (1, -2), (0.5, 0.25)
+    assert (figure.mu, figure.sigma) == ((1.0, -2.0), (0.5, 0.25))
+    assert figure.elbo is None
+    assert figure.gap is None
+    figure.set_state({"elbo": -3.5, "gap": 0.25})
+    assert (figure.elbo, figure.gap) == (-3.5, 0.25)
+    for name in ("elbo", "gap"):
+        with pytest.raises(traitlets.TraitError, match=name):
+            setattr(figure, name, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "message"),
+    [
+        ("mu", (float("nan"), 0.0), "mu must be finite"),
+        ("mu", (1.0,), "mu"),
+        ("sigma", (1.0, float("inf")), "sigma must be finite"),
+        ("sigma", (1.0, 0.0), "sigma must be positive"),
+        ("sigma", (-1.0, 1.0), "sigma must be positive"),
+    ],
+)
+def test_a_q_that_is_none_is_refused_by_name(name, bad, message):
+    with pytest.raises(traitlets.TraitError, match=message):
+        setattr(explorer(), name, bad)
+
+
+class WidePrior(StandardNormal):
+    def forward(self):
+        return diagonal_normal(self.mu, 2.0)
+
+
+class Uneven(GaussianDecoder):
+    def forward(self, z):
+        return diagonal_normal(self.network(z), torch.linspace(1.0, 2.0, 6))
+
+
+class Heavy(GaussianDecoder):
+    def forward(self, z):
+        return Independent(Laplace(self.network(z), 1.0), 1)
+
+
+class Odd(nn.Module):
+    def forward(self, z):
+        return diagonal_normal(torch.cat([z, z, z], -1), 1.0)
+
+
+def wide_prior():
+    model = vae(BernoulliDecoder(2, [5], 6))
+    model.prior_module = WidePrior(2).double()
+    return model
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": vae(BernoulliDecoder(3, [5], 6), 3)}, r"must be N\(0, I\) in two latents"),
+        ({"model": wide_prior()}, r"must be N\(0, I\) in two latents"),
+        ({"model": vae(Uneven(2, [5], 6, 1.0))}, "one sigma for all pixels"),
+        ({"model": vae(Heavy(2, [5], 6, 1.0))}, "must be Bernoulli, or normal with one sigma"),
+        ({"model": vae(Odd())}, "Odd has no network"),
+        ({"x": X[:5]}, r"x must have shape \(6,\), got \(5,\)"),
+        ({"x": X[None]}, r"x must have shape \(6,\), got \(1, 6\)"),
+        ({"shape": (3, 3)}, r"x must have shape \(9,\), got \(6,\)"),
+        ({"x": X / 2}, "x has pixels that are neither 0 nor 1"),
+        ({"log_evidence": float("nan")}, "log_evidence must be finite"),
+        ({"log_evidence": -20.0}, "log_evidence is -20.0000, and yet an ELBO of .* was found"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        explorer(**({"log_evidence": 0.0} | changes))
+
+
+def test_the_page_carries_all_that_the_figure_needs():
+    html = explorer().to_html()
+    state = json.loads(re.search(r"hold\((\{.*\})\), el:", html)[1])
+    assert state["mu"] == [0.0, 0.0]
+    assert state["elbo"] is None
+    assert set(state["places"]) == {"the prior", "the encoder's q", "the best normal"}
+    assert "function terms(" in html

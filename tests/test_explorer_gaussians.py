@@ -1,0 +1,49 @@
+import json
+import re
+
+import pytest
+import traitlets
+
+from vaelib.explorer import GaussianExplorer
+
+
+def test_starts_with_two_standard_normals_and_takes_what_it_is_given():
+    figure = GaussianExplorer(mu_q=1, sigma_p=2)
+    assert (figure.mu_q, figure.sigma_q, figure.mu_p, figure.sigma_p) == (1.0, 1.0, 0.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("mu_q", 3.5),
+        ("mu_p", float("nan")),
+        ("sigma_q", 0.0),
+        ("sigma_q", -1.0),
+        ("sigma_p", float("inf")),
+        ("sigma_p", 0.4),
+        ("draws", 9),
+        ("draws", 100_001),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_by_name(name, bad):
+    with pytest.raises(traitlets.TraitError, match=f"{name} must lie between .* got {bad}"):
+        GaussianExplorer(**{name: bad})
+    figure = GaussianExplorer()
+    before = getattr(figure, name)
+    with pytest.raises(traitlets.TraitError, match=name):
+        setattr(figure, name, bad)
+    assert getattr(figure, name) == before
+
+
+def test_a_name_that_is_none_of_its_own_is_refused():
+    with pytest.raises(TypeError, match="'sigma'"):
+        GaussianExplorer(sigma=2.0)
+
+
+def test_the_page_carries_the_five_numbers_and_the_ranges_of_the_handles():
+    html = GaussianExplorer(mu_q=1.5, sigma_q=0.75, mu_p=-1, sigma_p=2, draws=1000).to_html()
+    state = json.loads(re.search(r"hold\((\{.*\})\), el:", html)[1])
+    assert state == {
+        **{"mu_q": 1.5, "sigma_q": 0.75, "mu_p": -1.0, "sigma_p": 2.0, "draws": 1000},
+        **{"means": [-3.0, 3.0], "widths": [0.5, 2.5]},
+    }
