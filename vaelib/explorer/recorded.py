@@ -47,6 +47,8 @@ def unpack(layers: list[dict], weights: bytes, precision: str = "float32") -> Be
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be 'float16' or 'float32', got {precision!r}")
+    if not layers:
+        raise ValueError("there are no layers")
     *inner, last = [layer["activation"] for layer in layers]
     kinds = {name: kind for kind, name in ACTIVATIONS.items()}
     if last != "sigmoid" or len(set(inner)) > 1 or not set(inner) <= set(kinds):
@@ -56,8 +58,8 @@ def unpack(layers: list[dict], weights: bytes, precision: str = "float32") -> Be
     decoder = BernoulliDecoder(layers[0]["inputs"], hidden, layers[-1]["outputs"], kind)
     parameters = list(decoder.parameters())
     numbers = from_bytes(weights, precision)
-    if len(numbers) != sum(p.numel() for p in parameters):
-        raise ValueError(f"the weights hold {len(numbers)} numbers, the layers need another count")
+    if len(numbers) != (needed := sum(p.numel() for p in parameters)):
+        raise ValueError(f"the weights hold {len(numbers)} numbers, the layers need {needed}")
     torch.nn.utils.vector_to_parameters(numbers, parameters)
     return decoder
 
@@ -147,7 +149,7 @@ class Recorded:
             means = from_bytes(raw["means"], fields["precision"]).reshape(-1, 2)
             labels, shape = torch.tensor(list(raw["labels"])), tuple(fields["shape"])
             return cls(decoder, means, labels, shape, fields["record"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
             raise ValueError(f"{path} is no recorded explorer: {error!r}") from None
 
 

@@ -1,0 +1,106 @@
+"""A recorded explorer on a page, beside what its record says of it.
+
+The page shows a picture at once. The figure, whose weights are most of the page, comes in a script
+of its own that does not hold up the text, and takes the picture's place.
+"""
+
+import hashlib
+import re
+from datetime import date
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+import vaelib.explorer
+from vaelib.explorer.recorded import Recorded
+
+LOGGER = logging.getLogger(__name__)
+SHOW = """\
+(() => {{
+"use strict";
+{module}
+document.getElementById("{name}").closest("figure").querySelector(".still")?.remove();
+}})();
+"""
+
+
+class explorer(nodes.General, nodes.Element):
+    """Where the figure goes."""
+
+
+class ExplorerDirective(SphinxDirective):
+    required_arguments = 1
+    has_content = True
+    option_spec = {  # noqa: RUF012
+        "picture": directives.unchanged_required,
+        "alt": directives.unchanged_required,
+    }
+
+    def run(self):
+        relative, path = self.env.relfn2path(self.arguments[0])
+        self.env.note_dependency(relative)
+        for part in Path(vaelib.explorer.__file__).parent.iterdir():
+            self.env.note_dependency(str(part))
+        try:
+            recorded = Recorded.load(path)
+        except (OSError, ValueError) as error:
+            LOGGER.warning(str(error), location=self.get_location())
+            return []
+        caption, made = nodes.caption(), nodes.paragraph("", "", *said(recorded))
+        caption += self.parse_inline(" ".join(self.content))[0]
+        figure = nodes.figure("", explorer(path=path), classes=["landing"])
+        figure += [*self.still(), caption, nodes.legend("", made, classes=["record"])]
+        return [figure]
+
+    def still(self):
+        if "picture" in self.options:
+            image = nodes.image(uri=self.options["picture"], alt=self.options.get("alt", ""))
+            yield nodes.container("", image, classes=["still"])
+
+
+def said(recorded):
+    """What the record says, as inline nodes."""
+    record = recorded.record
+    file, digest = next(iter(record["data"]["sha256"].items()))
+    day = date.fromisoformat(record["date"])
+    yield nodes.Text("Recorded by ")
+    yield nodes.literal("", record["command"])
+    yield nodes.Text(
+        f" with seed {record['seed']} on {day.day} {day:%B %Y}, from the data set "
+        f"{record['data']['name']} (SHA-256 of {file}: {digest[:8]}…). {summary(recorded)}."
+    )
+
+
+def summary(recorded):
+    return re.sub(r"-(?=\d)", "−", recorded.summary())
+
+
+def parts(path):
+    """What stands in the page: the place of the figure and its style; and the script apart."""
+    figure = Recorded.load(path).explorer().to_html()
+    name = f"explorer-{Path(path).stem}"
+    figure = figure.replace(re.search(r'id="(.+?)"', figure)[1], name)
+    place, module = figure.split('<script type="module">')
+    return place, SHOW.format(module=module.replace("</script>", "").strip(), name=name)
+
+
+def visit_explorer(self, node):
+    place, script = parts(node["path"])
+    target = f"recorded/{Path(node['path']).stem}.js"
+    written = Path(self.builder.outdir, target)
+    written.parent.mkdir(exist_ok=True)
+    written.write_text(script, "utf8")
+    up = "../" * self.builder.current_docname.count("/")
+    version = hashlib.sha256(script.encode()).hexdigest()[:8]
+    self.body.append(f'{place}<script defer src="{up}{target}?v={version}"></script>\n')
+    raise nodes.SkipNode
+
+
+def setup(app):
+    app.setup_extension("rewrite")
+    app.add_node(explorer, html=(visit_explorer, None))
+    app.add_directive("explorer", ExplorerDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
