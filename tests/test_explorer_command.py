@@ -1,7 +1,6 @@
 """``python -m vaelib explorer`` from end to end, on the embedded digits."""
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -11,12 +10,10 @@ import torch
 
 from vaelib import __main__ as command
 from vaelib import data
-from vaelib.distributions import bernoulli, diagonal_normal
 from vaelib.exact import log_evidence_quadrature
 from vaelib.explorer import measure, produce
 from vaelib.explorer.recorded import Recorded
 from vaelib.models import Model, StandardNormal
-from vaelib.objectives import log_evidence
 
 WORDS = ["explorer", "--data", "digits", "--epochs", "1", "--seed", "3", "--hidden", "12", "9"]
 
@@ -73,8 +70,10 @@ def test_its_log_evidence_is_that_of_quadrature(done):
 
 
 def test_the_same_seed_gives_the_same_file_and_another_does_not(few):
+    first = json.loads(make(3).text())
+    torch.rand(1)
     state = torch.random.get_rng_state()
-    first, again, other = (json.loads(make(seed).text()) for seed in (3, 3, 4))
+    again, other = (json.loads(make(seed).text()) for seed in (3, 4))
     assert torch.equal(torch.random.get_rng_state(), state)
     for fields in (first, again):
         for name in ("date", "training_seconds", "seconds"):
@@ -101,22 +100,6 @@ def test_what_is_measured_is_what_is_recorded(few, monkeypatch):
 def test_training_raises_the_bound(few):
     once, more = (make(epochs=n).record["test"]["elbo"]["mean"] for n in (1, 20))
     assert more > once + 5
-
-
-def test_a_second_mode_beside_the_encoder_is_counted():
-    def decode(z):
-        return bernoulli(8 * (z**2 - 0.25).expand(*z.shape[:-1], 40))
-
-    def encode(x):
-        return diagonal_normal(torch.full((len(x), 1), 0.5).double(), 0.15)
-
-    model = Model(StandardNormal(1).double()(), decode, encode)
-    x = torch.arange(40).remainder(2).double()[None]
-    exact = log_evidence_quadrature(model, x).value
-    blind, seeing = log_evidence(model, x), log_evidence(measure.around(model), x)
-    assert exact - blind.mean == pytest.approx(math.log(2), abs=0.05)
-    assert blind.standard_error < 0.02
-    assert (seeing.mean - exact).abs() <= 5 * seeing.standard_error <= 0.5
 
 
 def test_a_figure_tells_both_its_errors():

@@ -1,0 +1,81 @@
+"""Samples for log p(x) in the latent plane: their density, and what they see."""
+
+import math
+
+import pytest
+import torch
+
+from vaelib.data import binarise
+from vaelib.distributions import bernoulli, diagonal_normal
+from vaelib.exact import log_evidence_quadrature
+from vaelib.explorer.measure import evidences
+from vaelib.explorer.proposal import REACH, Plane
+from vaelib.models import BernoulliDecoder, Model, StandardNormal
+from vaelib.objectives import log_evidence
+
+PRIOR = StandardNormal(2).double()()
+
+
+def two_modes(pixels=40):
+    """A posterior around z_1 = 0.5 and z_1 = −0.5, of which an encoder sees the first."""
+
+    def decode(z):
+        return bernoulli(8 * (z[..., :1] ** 2 - 0.25).expand(*z.shape[:-1], pixels))
+
+    def encode(x):
+        return diagonal_normal(torch.tensor([[0.5, 0.0]] * len(x)).double(), torch.tensor([0.1, 1]))
+
+    return Model(PRIOR, decode, encode), torch.arange(pixels).remainder(2).double()[None]
+
+
+def sharp(pixels=300):
+    """A decoder whose posteriors are narrow and lie in many places."""
+    decoder = BernoulliDecoder(2, [20], pixels).double()
+    with torch.no_grad():
+        decoder.network[0].weight.mul_(4)
+        decoder.network[2].weight.mul_(12)
+    model = Model(PRIOR, decoder, None)
+    return model, binarise(decoder(PRIOR.sample((30,))).mean.detach())
+
+
+def test_the_density_has_mass_one():
+    model, x = sharp()
+    with torch.no_grad():
+        q = Plane(model, x[:2])
+        axis = torch.linspace(-8, 8, 1281).double()[:-1] + 1 / 160
+        mass = q.log_prob(torch.cartesian_prod(axis, axis)[:, None]).exp().sum(0) / 80**2
+    torch.testing.assert_close(mass, torch.ones(2).double(), rtol=0, atol=1e-6)
+
+
+def test_samples_have_that_density():
+    model, x = sharp()
+    with torch.no_grad():
+        q = Plane(model, x[:2])
+        z = q.rsample((200_000,))
+        w = (PRIOR.log_prob(z) - q.log_prob(z)).exp()
+        left = w * (z[..., 0] < 0.3).double()
+    for value, expected in [(w, 1.0), (left, torch.special.ndtr(torch.tensor(0.3)))]:
+        error = value.std(0) / value.shape[0] ** 0.5
+        assert (error < 0.01).all()
+        assert ((value.mean(0) - expected).abs() < 5 * error).all()
+    assert w.max() <= 1 / 0.1 + 1e-9
+    assert z.abs().max() < REACH
+
+
+def test_a_mode_that_the_encoder_misses_is_seen():
+    model, x = two_modes()
+    exact = log_evidence_quadrature(model, x, tolerance=1e-5).value
+    blind, seeing = log_evidence(model, x), evidences(model, x)
+    assert exact - blind.mean == pytest.approx(math.log(2), abs=0.05)
+    assert blind.standard_error < 0.05
+    assert (seeing.mean - exact).abs() <= 5 * seeing.standard_error <= 0.2
+
+
+def test_narrow_posteriors_are_weighed_right_and_the_errors_are_honest():
+    model, x = sharp()
+    exact = log_evidence_quadrature(model, x).value
+    estimate = evidences(model, x)
+    assert estimate.standard_error.max() < 0.1
+    z = (estimate.mean - exact) / estimate.standard_error
+    assert z.abs().max() < 5
+    assert z.square().mean() < 2
