@@ -42,7 +42,7 @@ class ExplorerDirective(SphinxDirective):
     def run(self):
         relative, path = self.env.relfn2path(self.arguments[0])
         self.env.note_dependency(relative)
-        for part in Path(vaelib.explorer.__file__).parent.iterdir():
+        for part in Path(vaelib.explorer.__file__).parent.glob("*.*s*"):
             self.env.note_dependency(str(part))
         try:
             recorded = Recorded.load(path)

@@ -42,11 +42,10 @@ def book(tmp_path):
     return book
 
 
-def build(book):
-    _, warnings = book.build(
-        extensions=[*SETTINGS["extensions"], "explorer_page"], nb_execution_mode="off"
-    )
-    return warnings
+def build(book, run="off"):
+    """Build the site; only with ``run="cache"`` does the next build remember this one."""
+    extensions = [*SETTINGS["extensions"], "explorer_page"]
+    return book.build(extensions=extensions, nb_execution_mode=run)[1]
 
 
 def script(book):
@@ -81,21 +80,21 @@ def test_the_script_shows_the_figure_in_the_place_of_the_picture(book):
 
 
 def test_a_new_record_is_shown_by_the_next_build(book):
-    build(book)
+    build(book, run="cache")
     before, path = script(book), book.folder / "recorded/x.json"
     record(path, seed=8)
     later = path.stat().st_mtime + 10
     os.utime(path, (later, later))
-    build(book)
+    build(book, run="cache")
     assert script(book) != before
     assert "with seed 8" in book.page("index")
 
 
 def test_a_script_that_was_deleted_with_the_site_comes_back(book):
-    build(book)
+    build(book, run="cache")
     (book.folder / "_build/html/index.html").unlink()
     (book.folder / "_build/html/recorded/x.js").unlink()
-    build(book)
+    build(book, run="cache")
     assert "explorer-x" in script(book)
 
 
