@@ -1,4 +1,4 @@
-"""Copy the address in _config.yml to wherever else it stands: ``make address``."""
+"""The address in _config.yml: copied to wherever else it stands, and where it puts the site."""
 
 import re
 from pathlib import Path
@@ -16,6 +16,12 @@ def pages(root):
 
 def rewritten(text, url):
     return ADDRESS.sub(rf"\g<1>{url}", text)
+
+
+def site(url):
+    """Return where GitHub Pages serves the book of a repository."""
+    owner, name = url.rstrip("/").split("/")[-2:]
+    return f"https://{owner}.github.io/{name}/"
 
 
 def main():

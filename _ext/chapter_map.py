@@ -1,17 +1,11 @@
 """The map of the chapters: what each is about, how long it takes to read and to run."""
 
-from math import ceil
-from pathlib import Path
-
-import nbformat
+import about
 from docutils import nodes
-from myst_nb.sphinx_ import NbMetadataCollector
-from reading import EQUATION_SECONDS, LINE_SECONDS, WORDS_A_MINUTE, description, seconds_to_read
-from sphinx import addnodes
+from reading import EQUATION_SECONDS, LINE_SECONDS, WORDS_A_MINUTE, description
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
-from sphinx.util.nodes import make_refnode
 
 LOGGER = logging.getLogger(__name__)
 HOW = (
@@ -41,44 +35,27 @@ class ChapterMap(SphinxPostTransform):
 
     def parts(self):
         """Yield a heading and a list for each part of the contents that has notebooks."""
-        contents = self.env.get_doctree(self.config.root_doc)
-        for toctree in contents.findall(addnodes.toctree):
-            chapters = [d for _, d in toctree["entries"] if self.path(d).suffix == ".ipynb"]
-            if chapters:
-                yield nodes.rubric("", toctree["caption"] or "")
-                yield nodes.bullet_list("", *map(self.chapter, chapters), classes=["chapter-map"])
-
-    def path(self, docname):
-        return Path(self.env.doc2path(docname))
+        for caption, docnames in about.parts(self.env):
+            yield nodes.rubric("", caption)
+            yield nodes.bullet_list("", *map(self.chapter, docnames), classes=["chapter-map"])
 
     def chapter(self, docname):
-        notebook = nbformat.read(self.path(docname), as_version=4)
-        about = description(notebook)
-        if not about:
+        notebook = about.read(self.env, docname)
+        sentence = description(notebook)
+        if not sentence:
             LOGGER.warning("no description: set myst.html_meta.description", location=docname)
+        times = about.times(self.env, docname, notebook)
         return nodes.list_item(
             "",
             nodes.paragraph("", "", *self.title(docname), classes=["title"]),
-            nodes.paragraph("", about),
-            nodes.paragraph("", " · ".join(self.times(docname, notebook)), classes=["times"]),
+            nodes.paragraph("", sentence),
+            nodes.paragraph("", times, classes=["times"]),
         )
 
     def title(self, docname):
-        number = self.env.toc_secnumbers.get(docname, {}).get("", ())
-        yield nodes.inline("", ".".join(map(str, number)), classes=["number"])
+        yield nodes.inline("", about.number(self.env, docname), classes=["number"])
         yield nodes.Text(" ")
-        title = nodes.inline("", "", *(n.deepcopy() for n in self.env.titles[docname].children))
-        yield make_refnode(self.app.builder, self.env.docname, docname, "", title)
-
-    def times(self, docname, notebook):
-        yield f"{duration(seconds_to_read(notebook))} to read"
-        run = NbMetadataCollector.get_exec_data(self.env, docname)
-        if run and run["runtime"]:
-            yield f"{duration(run['runtime'])} to run"
-
-
-def duration(seconds):
-    return f"{ceil(seconds)} s" if seconds < 60 else f"{seconds / 60:.0f} min"
+        yield about.link(self.app.builder, self.env.docname, docname)
 
 
 def setup(app):

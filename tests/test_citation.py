@@ -44,3 +44,7 @@ def test_make_address_rewrites_every_place(path):
     after = address.rewritten(before, NEW)
     assert NEW in after
     assert after == before.replace(ADDRESS, NEW)
+
+
+def test_the_site_stands_where_github_pages_puts_it():
+    assert address.site("https://github.com/someone/book/") == "https://someone.github.io/book/"

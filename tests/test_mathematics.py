@@ -1,0 +1,71 @@
+"""Mathematics typeset at the build."""
+
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "_ext"))
+
+from mathematics import Typesetter
+
+CLASSES = 'class="math notranslate nohighlight"'
+NUMBER = '<span class="eqno">(1)<a class="headerlink" href="#equation-eq-a">#</a></span>'
+PAGE = f"""<head></head>
+<p>Where <span {CLASSES}>\\(x &lt; y\\)</span>,</p>
+<div {CLASSES} id="equation-eq-a">
+{NUMBER}\\[\\left\\{{ p(x|z) \\right\\}} \\\\[2pt]\\]</div>"""
+
+
+@pytest.fixture(scope="module")
+def typesetter(tmp_path_factory):
+    return Typesetter(tmp_path_factory.mktemp("memory") / "known.json")
+
+
+def test_formulas_become_containers_and_all_else_stays(typesetter):
+    page = typesetter.page(PAGE, "../")
+    assert page.count("<mjx-container ") == 2
+    assert page.count('display="true"') > 0
+    assert "\\(" not in page
+    assert "\\[" not in page
+    assert NUMBER in page
+    assert f'<div {CLASSES} id="equation-eq-a">' in page
+
+
+def test_formulas_are_read_as_mathml(typesetter):
+    assert "<mi>x</mi><mo>&lt;</mo><mi>y</mi>" in typesetter.page(PAGE, "")
+
+
+@pytest.mark.parametrize("letter", ["|", "{", "}", "x", "z"])
+def test_every_letter_has_its_rule(typesetter, letter):
+    tex = rf"\{letter}" if letter in "{}" else letter
+    page = typesetter.page(f"<head></head><span {CLASSES}>\\({tex}\\)</span>", "")
+    code = ord(letter) if letter in "|{}" else 0x1D44E + ord(letter) - ord("a")
+    assert f"mjx-c.mjx-c{code:X}" in page.split("<body")[0]
+    assert "mjx-c.mjx-c2211" not in page
+
+
+def test_letters_come_from_the_site(typesetter):
+    assert 'url("../_static/mathjax/MathJax_Main-Regular.woff")' in typesetter.page(PAGE, "../")
+
+
+def test_a_page_without_formulas_and_a_finished_one_stay_as_they_are(typesetter):
+    done = typesetter.page(PAGE, "")
+    assert typesetter.page(done, "") == done
+    assert typesetter.page("<head></head><p>x</p>", "") == "<head></head><p>x</p>"
+
+
+def test_what_is_known_is_not_typeset_again(typesetter):
+    first = typesetter.page(PAGE, "")
+    typesetter.save()
+    again = Typesetter(typesetter.memory)
+    assert again.page(PAGE, "") == first
+    assert again.engine is None
+
+
+def test_a_formula_that_cannot_be_typeset_warns(typesetter, caplog):
+    logging.getLogger("sphinx").propagate = True
+    with caplog.at_level(logging.WARNING):
+        typesetter.page(f"<head></head><span {CLASSES}>\\(\\frac{{1\\)</span>", "")
+    assert "cannot typeset" in caplog.text
