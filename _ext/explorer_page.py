@@ -22,7 +22,7 @@ SHOW = """\
 (() => {{
 "use strict";
 {module}
-document.getElementById("{name}").closest("figure").querySelector(".still")?.remove();
+document.getElementById("{name}").parentNode.querySelector(":scope > img")?.remove();
 }})();
 """
 
@@ -51,14 +51,13 @@ class ExplorerDirective(SphinxDirective):
             return []
         caption, made = nodes.caption(), nodes.paragraph("", "", *said(recorded))
         caption += self.parse_inline(" ".join(self.content))[0]
-        figure = nodes.figure("", explorer(path=path), classes=["landing"])
-        figure += [*self.still(), caption, nodes.legend("", made, classes=["record"])]
-        return [figure]
+        shown = nodes.container("", explorer(path=path), *self.still())
+        legend = nodes.legend("", made, classes=["record"])
+        return [nodes.figure("", shown, caption, legend, classes=["landing"])]
 
     def still(self):
         if "picture" in self.options:
-            image = nodes.image(uri=self.options["picture"], alt=self.options.get("alt", ""))
-            yield nodes.container("", image, classes=["still"])
+            yield nodes.image(uri=self.options["picture"], alt=self.options.get("alt", ""))
 
 
 def said(recorded):
@@ -81,7 +80,7 @@ def summary(recorded):
 def parts(path):
     """What stands in the page: the place of the figure and its style; and the script apart."""
     figure = Recorded.load(path).explorer().to_html()
-    name = f"explorer-{Path(path).stem}"
+    name = f"recorded-{Path(path).stem}"
     figure = figure.replace(re.search(r'id="(.+?)"', figure)[1], name)
     place, module = figure.split('<script type="module">')
     return place, SHOW.format(module=module.replace("</script>", "").strip(), name=name)
