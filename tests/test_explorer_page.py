@@ -91,14 +91,6 @@ def test_a_new_record_is_shown_by_the_next_build(book):
     assert "with seed 8" in book.page("index")
 
 
-def test_a_script_that_was_deleted_with_the_site_comes_back(book):
-    build(book, run="cache")
-    (book.folder / "_build/html/index.html").unlink()
-    (book.folder / "_build/html/recorded/x.js").unlink()
-    build(book, run="cache")
-    assert "recorded-x" in script(book)
-
-
 @pytest.mark.parametrize(
     ("text", "message"), [(None, "No such file"), ("{}", "x.json is no recorded explorer")]
 )
