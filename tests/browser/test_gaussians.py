@@ -94,7 +94,7 @@ def test_the_average_and_its_error_are_numpys_on_the_same_draws(script):
         assert step["error"] == pytest.approx(seen.std(ddof=1) / len(seen) ** 0.5, abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", [1, 7])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_the_draws_are_normal_and_the_average_is_within_its_errors(script, seed):
     n = 20_000
     eps = np.array(script.evaluate("([seed, n]) => [...normals(seed, n)]", [seed, n]))

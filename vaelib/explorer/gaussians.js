@@ -102,7 +102,7 @@ function buttons(model) {
 function line({ means, widths }) {
   const far = means[1] + 1.2 * widths[1];
   const stage = plane({
-    x: [-far, far], y: [-0.09, 1.1 * density(0, [0, widths[0]])], width: 400, height: 210,
+    x: [-far, far], y: [-0.09, 1.1 * density(0, [0, widths[0]])], width: 400, height: 180,
     label: "Two normal densities, q and p, over the line of z.",
   });
   const write = (x, text) => stage.drawing.append(
@@ -139,7 +139,7 @@ function render({ model, el }) {
   };
   const ranges = { means: model.get("means"), widths: model.get("widths") }, stage = line(ranges);
   const bells = ["p", "q"].map((name) => bell(stage, name, ranges, get(name), set(name)));
-  const charts = both({ q: normals(1, MOST), p: normals(7, MOST) }), controls = buttons(model);
+  const charts = both({ q: normals(1, MOST), p: normals(2, MOST) }), controls = buttons(model);
   const draw = () => {
     const q = get("q")(), p = get("p")(), kl = (a, b) => number(klNormals(a, b), 3);
     charts.draw(q, p, growth.shown());
