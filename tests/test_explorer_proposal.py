@@ -33,7 +33,7 @@ def sharp(pixels=300):
     decoder = BernoulliDecoder(2, [20], pixels).double()
     with torch.no_grad():
         decoder.network[0].weight.mul_(4)
-        decoder.network[2].weight.mul_(12)
+        decoder.network[2].weight.mul_(30)
     model = Model(PRIOR, decoder, None)
     return model, binarise(decoder(PRIOR.sample((30,))).mean.detach())
 
@@ -73,9 +73,9 @@ def test_a_mode_that_the_encoder_misses_is_seen():
 
 def test_narrow_posteriors_are_weighed_right_and_the_errors_are_honest():
     model, x = sharp()
-    exact = log_evidence_quadrature(model, x).value
+    exact = log_evidence_quadrature(model, x, tolerance=1e-4).value
     estimate = evidences(model, x)
-    assert estimate.standard_error.max() < 0.1
+    assert estimate.standard_error.max() < 0.08
     z = (estimate.mean - exact) / estimate.standard_error
     assert z.abs().max() < 5
     assert z.square().mean() < 2
