@@ -8,7 +8,16 @@ import lean
 import mends
 from mathematics import FONTS, MATHJAX, Typesetter
 
-SUMMARY = ("SHOW_SEARCH_SUMMARY: true", 'SHOW_SEARCH_SUMMARY: location.protocol !== "file:"')
+PATCHES = {
+    "documentation_options.js": (  # words around a result: browsers read no file from another
+        "SHOW_SEARCH_SUMMARY: true",
+        'SHOW_SEARCH_SUMMARY: location.protocol !== "file:"',
+    ),
+    "scripts/sphinx-book-theme.js": (  # a button pressed by keyboard keeps the focus
+        '"click",(()=>{t.blur()})',
+        '"click",(n=>{n.detail&&t.blur()})',
+    ),
+}
 
 
 def pages(site):
@@ -35,8 +44,9 @@ def files(static):
     """Bring the letters of mathematics; take away what no page loads."""
     shutil.rmtree(static / "mathjax", ignore_errors=True)
     shutil.copytree(MATHJAX / FONTS, static / "mathjax")
-    options = static / "documentation_options.js"
-    options.write_text(options.read_text("utf8").replace(*SUMMARY), "utf8")
+    for name, patch in PATCHES.items():
+        script = (static / name).read_text("utf8")
+        (static / name).write_text(script.replace(*patch), "utf8")
     for pattern in ("**/*.map", "**/*macros.html", "sphinx-thebe.*", "scripts/fontawesome.js*"):
         for path in static.glob(pattern):
             path.unlink()

@@ -13,7 +13,7 @@ from docutils import nodes
 from sphinxext import opengraph
 
 PICTURE = "_static/manifold.png"
-GENERATED = {"genindex": "Index", "py-modindex": "Modules", "search": "Search"}
+GENERATED = {"genindex": "Index", "py-modindex": "Python Module Index", "search": "Search"}
 SIZE = {"og:image:width": "1200", "og:image:height": "630"}
 
 

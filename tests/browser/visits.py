@@ -1,0 +1,112 @@
+"""One look at a page of the built site: opened from the disk, with the network cut."""
+
+from functools import cache, cached_property
+from pathlib import Path
+
+from axe_playwright_python.base import AXE_SCRIPT
+from bs4 import BeautifulSoup
+
+SITE = Path(__file__).parents[2] / "_build/html"
+PAGES = sorted(
+    path.relative_to(SITE).as_posix()
+    for path in SITE.rglob("*.html")
+    if "_static" not in path.relative_to(SITE).parts
+)
+WIDTHS = {1280: 900, 390: 844}
+OWN = ("file:", "data:", "blob:")
+WATCH = """() => {
+    window.shifts = [];
+    new PerformanceObserver((list) => {
+        for (const e of list.getEntries())
+            if (!e.hadRecentInput) window.shifts.push([e.startTime, e.value]);
+    }).observe({ type: "layout-shift", buffered: true });
+}"""
+SCROLL = """async () => {
+    await document.fonts.ready;
+    const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    for (let y = 0; y < document.body.scrollHeight; y += innerHeight / 2) {
+        scrollTo(0, y);
+        await frame();
+    }
+    scrollTo(0, 0);
+    await frame();
+}"""
+LOOK = """() => ({
+    shifts: window.shifts,
+    sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    broken: [...document.images].filter((i) => !i.naturalWidth).map((i) => i.src),
+    formulas: document.querySelectorAll("mjx-container").length,
+    misset: document.querySelectorAll("mjx-merror, [data-mjx-error]").length,
+})"""
+# Thousands of coloured words and drawn letters say nothing that one of each kind does not.
+THIN = """() => {
+    for (const math of document.querySelectorAll("mjx-math")) {
+        const { width, height } = math.getBoundingClientRect();
+        math.replaceChildren();
+        Object.assign(math.style, { width: width + "px", height: height + "px" });
+    }
+    const seen = new Set();
+    for (const word of document.querySelectorAll(".highlight span:not(:has(*), [id])")) {
+        const kind = word.className + word.closest(".cell, .highlight").parentElement.className;
+        if (seen.has(kind)) word.replaceWith(word.textContent);
+        seen.add(kind);
+    }
+}"""
+AXE = """(rules) => axe.run(document, {
+    preload: false, resultTypes: ["violations"], ...(rules && { runOnly: rules }),
+})"""
+
+
+class Visit:
+    """What is seen on a page in a window of some width, first in light, then in dark."""
+
+    def __init__(self, browser, name, width):
+        size = {"width": width, "height": WIDTHS[width]}
+        self.context = browser.new_context(viewport=size, color_scheme="light")
+        self.page = self.context.new_page()
+        self.asked, self.loaded, self.errors = [], [], []
+        self.page.route("**/*", self.answer)
+        self.page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.add_init_script(f"({WATCH})()")
+        self.page.goto((SITE / name).as_uri())
+        self.page.evaluate(SCROLL)
+        vars(self).update(self.page.evaluate(LOOK))
+        self.themes, self.violations = {}, {}
+        self.page.evaluate(THIN)
+        self.page.evaluate(AXE_SCRIPT)
+        self.judge("light", None)
+        self.judge("dark", ["cat.color"])
+        self.context.close()
+
+    def answer(self, route):
+        url = route.request.url
+        if url.startswith(OWN):
+            self.loaded.append(url)
+            return route.continue_()
+        self.asked.append(url)
+        return route.abort()
+
+    def judge(self, scheme, rules):
+        self.page.emulate_media(color_scheme=scheme)
+        self.themes[scheme] = self.page.evaluate("document.documentElement.dataset.theme")
+        found = self.page.evaluate(AXE, rules)["violations"]
+        said = [(v["id"], len(v["nodes"]), v["nodes"][0]["html"][:200]) for v in found]
+        self.violations[scheme] = said
+
+    @cached_property
+    def shift(self):
+        """Cumulative layout shift: the worst window of shifts less than a second apart."""
+        worst = window = began = last = 0.0
+        for start, value in self.shifts:
+            if start - last > 1000 or start - began > 5000:
+                window, began = 0.0, start
+            window, last = window + value, start
+            worst = max(worst, window)
+        return worst
+
+
+@cache
+def soup(name):
+    """Return a page as it stands in its file."""
+    return BeautifulSoup((SITE / name).read_text("utf8"), "html.parser")
