@@ -28,17 +28,24 @@ function floats(view, precision = "float32") {
     : new Float32Array(copy);
 }
 
-// W's row from k on times x, in four sums that do not wait for each other.
-function dot(W, k, x) {
-  let s = 0, t = 0, u = 0, v = 0, j = 0;
-  for (; j + 3 < x.length; j += 4, k += 4) {
-    s += W[k] * x[j];
-    t += W[k + 1] * x[j + 1];
-    u += W[k + 2] * x[j + 2];
-    v += W[k + 3] * x[j + 3];
+// Wx + b, four rows at a time, whose sums do not wait for each other. Past the last row they are
+// sums of nothing, and the array drops them.
+function affine(W, b, x) {
+  const out = new Float64Array(b.length), n = x.length;
+  for (let i = 0; i < b.length; i += 4) {
+    let s = b[i], t = b[i + 1], u = b[i + 2], v = b[i + 3];
+    for (let j = 0, k = i * n; j < n; j++, k++) {
+      s += W[k] * x[j];
+      t += W[k + n] * x[j];
+      u += W[k + 2 * n] * x[j];
+      v += W[k + 3 * n] * x[j];
+    }
+    out[i] = s;
+    out[i + 1] = t;
+    out[i + 2] = u;
+    out[i + 3] = v;
   }
-  for (; j < x.length; j++, k++) s += W[k] * x[j];
-  return s + t + u + v;
+  return out;
 }
 
 // layers: [{ inputs, outputs, activation }]; weights: for each layer W (outputs × inputs), then b.
@@ -48,11 +55,11 @@ function decoder(layers, weights) {
     const W = weights.subarray(start, start + inputs * outputs);
     const b = weights.subarray(start + W.length, start + W.length + outputs);
     start += W.length + b.length;
-    return { W, b, inputs, g: ACTIVATIONS[activation] };
+    return { W, b, g: ACTIVATIONS[activation] };
   });
-  return (z) => steps.reduce((x, { W, b, inputs, g }) => {
-    const next = new Float64Array(b.length);
-    for (let i = 0; i < b.length; i++) next[i] = g(b[i] + dot(W, i * inputs, x));
+  return (z) => steps.reduce((x, { W, b, g }) => {
+    const next = affine(W, b, x);
+    for (let i = 0; i < next.length; i++) next[i] = g(next[i]);
     return next;
   }, Float64Array.from(z));
 }

@@ -19,7 +19,8 @@ from vaelib.explorer.widget import Explorer
 from vaelib.models import VAE
 from vaelib.objectives import log_likelihood
 
-BUDGET = 4e6  # multiplications for one frame
+BUDGET = 3e6  # multiplications for one frame
+MOST = 16  # nodes for each coordinate
 SLACK = 1e-3  # nats by which a bound may seem to lie above the evidence
 
 
@@ -82,10 +83,10 @@ class GapExplorer(Explorer, module="elbo.js gap.js"):
         if not noise:
             layers[-1]["activation"] = "identity"  # log odds instead of probabilities
         cost = sum(layer["inputs"] * layer["outputs"] for layer in layers)
-        nodes = int(min(16, max(6, (BUDGET / cost) ** 0.5)))
+        nodes = int(min(MOST, max(5, (BUDGET / cost) ** 0.5)))
         guess = model.encode(x)
         best = _best_normal(model, x, guess, nodes)
-        _check_evidence(log_evidence, _elbo(model, x, best, nodes))
+        _check_evidence(log_evidence, _elbo(model, x, best, MOST))
         t, share = np.polynomial.hermite_e.hermegauss(nodes)
         reach = max(float((q.mean.abs() + 3 * q.stddev).max()) for q in (guess, best))
         super().__init__(
