@@ -36,8 +36,12 @@ SETTLE = """async () => {
     await new Promise((done) => setTimeout(done, 100));
     await Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {})));
 }"""
+UNFOLD = """async () => {
+    for (const fold of document.querySelectorAll("details")) fold.open = true;
+    for (const image of document.images) image.loading = "eager";
+    await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
+}"""
 LOOK = """() => ({
-    shifts: window.shifts,
     sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
     broken: [...document.images].filter((i) => !i.naturalWidth).map((i) => i.src),
     formulas: document.querySelectorAll("mjx-container").length,
@@ -76,6 +80,8 @@ class Visit:
         self.page.add_init_script(f"({WATCH})()")
         self.page.goto((SITE / name).as_uri())
         self.page.evaluate(SCROLL)
+        self.shifts = self.page.evaluate("window.shifts")
+        self.page.evaluate(UNFOLD)
         vars(self).update(self.page.evaluate(LOOK))
         self.themes, self.violations = {}, {}
         self.page.evaluate(THIN)
