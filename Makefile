@@ -5,7 +5,7 @@ READY := .venv/ready
 export JUPYTER_PATH := $(CURDIR)/.venv/share/jupyter
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' Makefile
 
 book: $(READY) ## build the site, running every chapter
 	$(BIN)/jupyter-book build . -W --keep-going
@@ -16,6 +16,9 @@ test: book ## check style, library, chapters, the book's rules and the built sit
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pytest --nbmake --doctest-modules vaelib tests chapters
+
+lighthouse: book ## say what Lighthouse thinks of the built site (needs Node and Chromium)
+	$(BIN)/python benchmarks/lighthouse.py
 
 lab: $(READY) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
@@ -35,4 +38,4 @@ $(READY): requirements.txt pyproject.toml $(REQUIREMENTS)
 	$(BIN)/python -m pip install --quiet --requirement $(REQUIREMENTS)
 	@touch $@
 
-.PHONY: help book test lab address clean
+.PHONY: help book test lighthouse lab address clean
