@@ -55,6 +55,18 @@ def test_a_page_stands_still_while_it_loads_and_scrolls(visit, name, width):
     assert visit(name, width).shift < 0.1
 
 
+def test_a_scroll_bar_that_comes_while_a_page_arrives_moves_nothing(browser, site):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((site / "chapters/vae.html").as_uri())
+    place = "document.querySelector('main').getBoundingClientRect().toJSON()"
+    whole = page.evaluate(place)
+    page.evaluate("document.querySelector('article').replaceChildren()")
+    assert page.evaluate("innerHeight >= document.documentElement.scrollHeight")
+    arriving = page.evaluate(place)
+    page.close()
+    assert (arriving["left"], arriving["width"]) == (whole["left"], whole["width"])
+
+
 @every_page
 def test_every_picture_is_there_and_mathematics_is_typeset(visit, name):
     seen = visit(name, 390)
