@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Independent, Normal
 
+from vaelib.validation import examining
+
 
 def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
     """A normal distribution with independent coordinates.
@@ -36,6 +38,8 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
     torch.Size([3])
     """
     _check_vector("mu", mu)
+    if isinstance(sigma, int | float):
+        sigma = mu.new_full((), sigma)  # made where mu is: a GPU need not wait for it
     sigma = torch.as_tensor(sigma, dtype=mu.dtype, device=mu.device)
     try:
         scale = sigma.expand_as(mu)
@@ -43,7 +47,7 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
         raise ValueError(
             f"sigma of shape {tuple(sigma.shape)} does not broadcast to mu's {tuple(mu.shape)}"
         ) from None
-    if not ((sigma > 0) & sigma.isfinite()).all():
+    if examining() and not ((sigma > 0) & sigma.isfinite()).all():
         low, high = sigma.aminmax()
         raise ValueError(f"sigma must be positive and finite, got {low:g} to {high:g}")
     return Independent(Normal(mu, scale, validate_args=False), 1, validate_args=False)
@@ -80,7 +84,7 @@ def _check_vector(name: str, value: Tensor) -> None:
         raise ValueError(
             f"{name} must have an event dimension, shape (*batch, event); got a scalar"
         )
-    if not value.isfinite().all():
+    if examining() and not value.isfinite().all():
         raise ValueError(
             f"{name} must be finite, got {int((~value.isfinite()).sum())} values that are not"
         )

@@ -8,9 +8,10 @@ A model is anything with ``prior``, ``decode(z)`` and ``encode(x)``, each giving
 """
 
 from vaelib.objectives.bounds import elbo, elbo_terms, iwae, log_evidence, log_weights
-from vaelib.objectives.joint import log_joint, log_likelihood
+from vaelib.objectives.joint import check_data, log_joint, log_likelihood
 
 __all__ = [
+    "check_data",
     "elbo",
     "elbo_terms",
     "iwae",

@@ -1,0 +1,142 @@
+"""A training run in a file: written whole or not at all, read without running anything in it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from vaelib.training import shares
+
+FORMAT, VERSION = "vaelib checkpoint", 1
+
+
+def save(path: str | Path, state: Mapping) -> None:
+    """Write a state so that the file holds the old one or the new one, whenever the machine stops.
+
+    Args:
+        path: the file; its folder is made if it is not there.
+        state: tensors, numbers and words in dictionaries and lists.
+
+    Raises:
+        OSError: it cannot be written; what was there before is untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            torch.save({"format": FORMAT, "version": VERSION, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def load(path: str | Path) -> dict:
+    """Read a state; nothing in the file is executed.
+
+    Args:
+        path: a file that :func:`save` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no checkpoint, it is cut short, or a newer vaelib wrote it.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is no checkpoint, or not a whole one ({reason})") from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise ValueError(f"{path} is no checkpoint of vaelib")
+    if state["version"] > VERSION:
+        raise ValueError(f"{path} was written by a newer vaelib: format {state['version']}")
+    return state
+
+
+def same_settings(path: str | Path, then: Mapping, now: Mapping) -> None:
+    """Raise a ValueError that names every setting that differs between two runs."""
+    names = [n for n in {**then, **now} if then.get(n) != now.get(n)]
+    if names:
+        differences = "; ".join(f"{n} was {then.get(n)}, is {now.get(n)}" for n in names)
+        raise ValueError(f"{path} belongs to a run with other settings: {differences}")
+
+
+def describe(setting) -> object:
+    """A setting as a number or a word; a function by its name, with what it was given.
+
+    >>> from functools import partial
+    >>> describe(partial(max, key=abs)), describe(0.5)
+    ('builtins.max(key=builtins.abs)', 0.5)
+    """
+    if isinstance(setting, partial):
+        given = [str(describe(a)) for a in setting.args]
+        given += [f"{k}={describe(a)}" for k, a in setting.keywords.items()]
+        return f"{describe(setting.func)}({', '.join(given)})"
+    if isinstance(setting, Callable):
+        kind = setting if hasattr(setting, "__qualname__") else type(setting)
+        return f"{kind.__module__}.{kind.__qualname__}"
+    return setting
+
+
+def describe_all(**settings) -> dict[str, object]:
+    """Every setting as :func:`describe` puts it, the model by its modules."""
+    model = " ".join(repr(settings.pop("model")).split())
+    return {"model": model} | {name: describe(value) for name, value in settings.items()}
+
+
+class Keeper:
+    """Keeps a run's state in a file.
+
+    Args:
+        path: the file, or None to keep nothing.
+        every: seconds between two writings.
+        settings: what must be the same when the run is resumed.
+    """
+
+    def __init__(self, path: str | Path | None, every: float, settings: Mapping) -> None:
+        self.path, self.every, self.settings = path, every, settings
+        self.written = time.monotonic()
+
+    def resume(self, run, wanted: bool) -> None:
+        """Put the run where the file says it was, if it is wanted and the file is there.
+
+        Raises:
+            ValueError: no file is named, it is no checkpoint, or it is of another run.
+        """
+        if wanted and self.path is None:
+            raise ValueError("resume=True needs a checkpoint to resume from")
+        if wanted and Path(self.path).exists():
+            state = load(self.path)
+            same_settings(self.path, state["settings"], self.settings)
+            run.resume(state)
+
+    def sometimes(self, run) -> None:
+        """Write the state, if it is time to."""
+        if self.path is not None and time.monotonic() - self.written >= self.every:
+            self.write(run)
+
+    def write(self, run) -> None:
+        """Write the state now; of several processes, the first does it for all."""
+        if self.path is not None and shares.rank() == 0:
+            save(self.path, {"settings": self.settings, **run.state()})
+        self.written = time.monotonic()
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,61 @@
+"""The ELBO over a data set."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from vaelib.objectives import elbo_terms
+from vaelib.training import shares
+from vaelib.training.history import Terms
+from vaelib.training.rows import Data, Rows
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, x: Data, samples: int = 1, kl: str = "exact", batch_size: int = 1024
+) -> Terms:
+    """The average ELBO and its terms over a data set, without gradients, in ``eval`` mode.
+
+    Args:
+        model: as for :func:`fit`.
+        x: data, shape ``(examples, observed)``, as for :func:`fit`.
+        samples: samples from q for each example.
+        kl: ``"exact"`` or ``"sampled"``.
+        batch_size: how many examples are held at a time.
+
+    Returns:
+        Terms, in nats per example.
+
+    Raises:
+        ValueError: bad data or settings, by name.
+    """
+    check_counts(batch_size=batch_size)
+    first = next(model.parameters())
+    rows = x if isinstance(x, Rows) else Rows("x", x, first.device, first.dtype)
+    training = model.training
+    model.eval()
+    try:
+        sums = sum(_sums(model, batch, samples, kl) for batch in rows.chunks(batch_size))
+    finally:
+        model.train(training)
+    return Terms.of(shares.total(sums), len(rows))
+
+
+def _sums(model: nn.Module, batch, samples: int, kl: str):
+    share = shares.Share(len(batch))
+    with share.noise(1):
+        reconstruction, divergence = elbo_terms(model, batch[share.rows], samples, kl)
+    return sums_of(reconstruction - divergence, reconstruction, divergence)
+
+
+def sums_of(*terms):
+    """The sums over the examples, in double precision."""
+    return torch.stack([term.detach().sum(dtype=torch.float64) for term in terms])
+
+
+def check_counts(**counts: int) -> None:
+    """Raise a ValueError for what is no whole number of at least 1."""
+    for name, n in counts.items():
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {n!r}")

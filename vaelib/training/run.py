@@ -1,0 +1,148 @@
+"""A training run: everything that changes while it lasts, and that a checkpoint must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from vaelib.training.diagnosis import first_not_finite
+from vaelib.training.history import History, Terms
+from vaelib.training.rows import Rows
+from vaelib.training.shares import total
+
+
+class Run:
+    """Model, optimizer, history, and how far they are.
+
+    Args:
+        model: what learns.
+        rows: what it learns from.
+        held: what it is judged by after each epoch, if there is something.
+        optimizer: over the model's parameters.
+        batch_size: M.
+        judge: model, held ↦ Terms.
+
+    Attributes:
+        epoch: epochs that are done.
+        seen: examples seen in the present epoch.
+        sums: of the terms over these examples.
+        best: the parameters of the epoch with the best validation ELBO, if somebody wants them.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        rows: Rows,
+        held: Rows | None,
+        optimizer: Optimizer,
+        batch_size: int,
+        judge: Callable[[nn.Module, Rows], Terms],
+    ) -> None:
+        self.model, self.rows, self.held, self.optimizer = model, rows, held, optimizer
+        self.batch_size, self.judge = batch_size, judge
+        self.epoch, self.seen, self.history = 0, 0, History()
+        self.sums = torch.zeros(3, dtype=torch.float64, device=rows.place)
+        self.best: dict[str, Tensor] | None = None
+        self.random_at_start = self.random()
+
+    def minibatches(self) -> Iterator[Tensor]:
+        """Yield the numbers of the rows of each minibatch that the present epoch still has."""
+        now = self.random()
+        if self.seen:
+            self.set_random(self.random_at_start)
+        else:
+            self.random_at_start = now
+        order = torch.randperm(len(self.rows)).to(self.rows.x.device)
+        if self.seen:
+            self.set_random(now)
+        yield from order[self.seen :].split(self.batch_size)
+
+    def count(self, images: int, sums: Tensor) -> None:
+        """Take note of a minibatch."""
+        self.sums += sums
+        self.seen += images
+
+    def check(self, loss: Tensor) -> None:
+        """On a processor, where it costs nothing, look at the loss before each step."""
+        if self.rows.place.type == "cpu" and not loss.isfinite():
+            self.stop(loss)
+
+    def stop(self, loss: Tensor) -> None:
+        """Raise a FloatingPointError that says where, in which tensor, and what to try."""
+        done = self.seen // self.batch_size
+        steps = -(-len(self.rows) // self.batch_size)
+        x = self.rows[torch.arange(min(len(self.rows), self.batch_size))]
+        raise FloatingPointError(
+            f"the loss is not finite ({float(loss)}) in step {done + 1} of {steps} of epoch "
+            f"{self.epoch + 1}; not finite first: {first_not_finite(self.model, x)}. Try a smaller "
+            "learning_rate, data of moderate size, or a decoder whose sigma cannot vanish"
+        )
+
+    def end_epoch(self, patience: int | None) -> None:
+        """Note the epoch's averages, those of the held-out data, and the best parameters."""
+        terms = Terms.of(total(self.sums), len(self.rows))
+        if not abs(terms.elbo) < float("inf"):
+            self.stop(-self.sums[0])
+        self.history.train.append(terms)
+        self.sums.zero_()
+        self.epoch, self.seen = self.epoch + 1, 0
+        if self.held is None:
+            return
+        self.history.validation.append(self.judge(self.model, self.held))
+        if patience is not None and self.history.best == self.epoch - 1:
+            self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
+
+    def stopped(self, patience: int | None) -> bool:
+        """Whether nothing was better than the best for ``patience`` epochs."""
+        if patience is not None and self.history.validation:
+            late = len(self.history.validation) - 1 - self.history.best >= patience
+            self.history.stopped = "patience" if late else ""
+        return bool(self.history.stopped)
+
+    def random(self) -> dict[str, Tensor]:
+        """The states of the generators that noise and order come from."""
+        states = {"cpu": torch.get_rng_state()}
+        if self.rows.place.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.rows.place)
+        return states
+
+    def set_random(self, states: dict[str, Tensor]) -> None:
+        torch.set_rng_state(states["cpu"])
+        if "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"], self.rows.place)
+
+    def state(self) -> dict:
+        """Everything that :meth:`resume` needs to go on as if nothing had happened."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "progress": {"epoch": self.epoch, "seen": self.seen, "sums": self.sums},
+            "random": {"now": self.random(), "start": self.random_at_start},
+            "history": {
+                "train": [list(terms) for terms in self.history.train],
+                "validation": [list(terms) for terms in self.history.validation],
+            },
+        }
+
+    def resume(self, state: dict) -> None:
+        """Go back to a state.
+
+        Raises:
+            ValueError: the model has other parameters.
+        """
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f"the checkpoint is of another model: {error}") from None
+        self.best = state["best"]
+        self.epoch, self.seen = state["progress"]["epoch"], state["progress"]["seen"]
+        self.sums.copy_(state["progress"]["sums"])
+        for name in ("train", "validation"):
+            setattr(self.history, name, [Terms(*terms) for terms in state["history"][name]])
+        self.random_at_start = state["random"]["start"]
+        self.set_random(state["random"]["now"])

@@ -1,0 +1,106 @@
+"""Several processes, one minibatch: which rows are whose, and the same noise whoever draws it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.overrides import TorchFunctionMode
+
+
+def rank() -> int:
+    """The number of this process among those that train together, 0 if it is alone."""
+    return dist.get_rank() if _together() else 0
+
+
+def size() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if _together() else 1
+
+
+def total(value: Tensor) -> Tensor:
+    """The sum of a tensor over all processes."""
+    if size() > 1:
+        value = value.clone()
+        dist.all_reduce(value)
+    return value
+
+
+def together(loss: nn.Module, place: torch.device) -> nn.Module:
+    """Average the gradients over all processes, if there are several."""
+    if size() == 1:
+        return loss
+    devices = [place] if place.type == "cuda" else None
+    return DistributedDataParallel(loss, device_ids=devices)
+
+
+class Share:
+    """The rows of a minibatch that this process works on.
+
+    Process r of N takes rows ⌊r M / N⌋ to ⌊(r + 1) M / N⌋ of M, so each row is one process's.
+
+    Args:
+        rows: M, the number of rows in the whole minibatch.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.whole = rows
+        self.rows = slice(rows * rank() // size(), rows * (rank() + 1) // size())
+
+    def noise(self, dimension: int) -> AbstractContextManager:
+        """Within this block, random tensors are drawn for the whole minibatch and cut to the share.
+
+        So all processes use up the same random numbers, and each row meets the noise that it would
+        have met in a single process.
+
+        Args:
+            dimension: where the rows lie in the tensors drawn.
+        """
+        return nullcontext() if size() == 1 else _Cut(self, dimension)
+
+
+class _Cut(TorchFunctionMode):
+    """Meets every random function that torch's distributions call, in its three kinds."""
+
+    SHAPED = (torch.rand, torch.randn)
+    LIKE = (torch.normal, torch.bernoulli, torch.rand_like, torch.randn_like, torch._standard_gamma)
+    INTO = ("normal_", "uniform_", "exponential_", "cauchy_", "geometric_", "log_normal_")
+
+    def __init__(self, share: Share, dimension: int) -> None:
+        super().__init__()
+        self.share, self.dimension = share, dimension
+        self.start, self.stop = share.rows.start, share.rows.stop
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function in self.SHAPED:
+            shape = args if isinstance(args[0], int) else args[0]
+            return self._cut(function(self._whole(shape), **kwargs))
+        if function in self.LIKE:
+            return self._cut(function(*map(self._spread, args), **kwargs))
+        if getattr(function, "__name__", "") in self.INTO:
+            drawn = function(self._spread(args[0]), *args[1:], **kwargs)
+            return args[0].copy_(self._cut(drawn))
+        return function(*args, **kwargs)
+
+    def _cut(self, drawn: Tensor) -> Tensor:
+        return drawn.narrow(self.dimension, self.start, self.stop - self.start)
+
+    def _whole(self, shape) -> tuple[int, ...]:
+        return (*shape[: self.dimension], self.share.whole, *shape[self.dimension + 1 :])
+
+    def _spread(self, value):
+        """Give the other rows some parameters, too; what is drawn with them is cut off."""
+        if not isinstance(value, Tensor):
+            return value
+        if self.start == self.stop:
+            return value.new_ones(self._whole(value.shape))
+        mine = torch.arange(self.share.whole, device=value.device) - self.start
+        return value.index_select(self.dimension, mine.clamp(0, self.stop - self.start - 1))
+
+
+def _together() -> bool:
+    return dist.is_available() and dist.is_initialized()

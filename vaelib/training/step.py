@@ -1,0 +1,143 @@
+"""One step: the loss of a minibatch, its gradient, and the optimizer; recorded once on a GPU."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from vaelib.divergence import kl_by_coordinate
+from vaelib.objectives import elbo_terms
+from vaelib.training import shares
+from vaelib.training.evaluation import sums_of
+from vaelib.validation import unexamined
+
+WARM_UP = 3  # steps that a GPU needs before it can record one
+
+
+class Loss(nn.Module):
+    """Minus the average objective over a minibatch, and the sums to report.
+
+    ::
+
+        loss = 1/M Σ_{x in minibatch} [ beta KL − reconstruction ],
+        or    −1/M Σ_{x in minibatch} objective(model, x)
+
+    Under several processes each gives its share of the sum, times their number, since
+    ``DistributedDataParallel`` averages gradients over them.
+    """
+
+    def __init__(self, model, objective, samples, kl, free_bits, binarise) -> None:
+        super().__init__()
+        self.model, self.objective, self.samples, self.kl = model, objective, samples, kl
+        self.free_bits, self.binarise = free_bits, binarise
+
+    def forward(self, x: Tensor, beta: Tensor | float, share: shares.Share):
+        if self.binarise:
+            with share.noise(0):
+                x = torch.bernoulli(x)
+        with share.noise(1):
+            if self.objective:
+                value = self.objective(self.model, x)
+                return -self._mean(value, share), sums_of(
+                    value, value * torch.nan, value * torch.nan
+                )
+            reconstruction, divergence = elbo_terms(self.model, x, self.samples, self.kl)
+        charged = self._charged(x, share) if self.free_bits else self._mean(divergence, share)
+        loss = beta * charged - self._mean(reconstruction, share)
+        return loss, sums_of(reconstruction - divergence, reconstruction, divergence)
+
+    def _mean(self, value: Tensor, share: shares.Share) -> Tensor:
+        return value.sum(0) * (shares.size() / share.whole)
+
+    def _charged(self, x: Tensor, share: shares.Share) -> Tensor:
+        """Each coordinate's divergence where, averaged over the whole minibatch, it is above."""
+        mine = self._mean(kl_by_coordinate(self.model.encode(x), self.model.prior), share)
+        average = shares.total(mine.detach()) / shares.size()
+        return torch.where(average >= self.free_bits, mine, self.free_bits).sum()
+
+
+class Step:
+    """Takes the numbers of a minibatch's rows and makes one step; returns the sums of the terms.
+
+    On a GPU, full minibatches after the first few are replayed from a recorded graph, so that the
+    processor has nothing to do but start it. Where that cannot be, every step is made plainly.
+
+    Args:
+        rows: the data.
+        loss: the module above, or the same within ``DistributedDataParallel``.
+        optimizer: over the parameters of the model.
+        batch_size: M; smaller minibatches are never recorded.
+    """
+
+    def __init__(self, rows, loss: nn.Module, optimizer: Optimizer, batch_size: int) -> None:
+        self.rows, self.loss, self.optimizer, self.batch_size = rows, loss, optimizer, batch_size
+        self.beta = torch.ones((), device=rows.place, dtype=rows.dtype)
+        self.made, self.graph, self.learning_rate = 0, None, None
+        self.record = shares.size() == 1 and _recordable(rows, optimizer)
+
+    def prepare(self, learning_rate: float, beta: float) -> None:
+        """Set what may change from epoch to epoch."""
+        self.beta.fill_(beta)
+        if learning_rate == self.learning_rate:
+            return
+        if not learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, got {learning_rate}")
+        if self.learning_rate is not None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate
+        self.learning_rate, self.graph = learning_rate, None
+
+    def __call__(self, index: Tensor, check: Callable[[Tensor], None]) -> Tensor:
+        self.made += 1
+        if not self.record or len(index) < self.batch_size:
+            return self.plain(index, check)
+        if self.made <= WARM_UP:
+            return self._aside(index, check)
+        if self.graph is None and not self._recorded(index):
+            return self.plain(index, check)
+        self.index.copy_(index)
+        self.graph.replay()
+        return self.sums
+
+    def plain(self, index: Tensor, check: Callable[[Tensor], None]) -> Tensor:
+        """Make a step; only the first has its values examined."""
+        share = shares.Share(len(index))
+        with unexamined() if self.made > 1 else nullcontext():
+            loss, sums = self.loss(self.rows[index[share.rows]], self.beta, share)
+        check(loss)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return sums
+
+    def _aside(self, index: Tensor, check) -> Tensor:
+        stream = torch.cuda.Stream(self.rows.place)
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            sums = self.plain(index, check)
+        torch.cuda.current_stream().wait_stream(stream)
+        return sums
+
+    def _recorded(self, index: Tensor) -> bool:
+        self.index, graph = index.clone(), torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                self.sums = self.plain(self.index, lambda loss: None)
+        except RuntimeError as error:
+            warnings.warn(
+                f"a step cannot be recorded, so each is made plainly: {error}", stacklevel=2
+            )
+            self.record = False
+            return False
+        self.graph = graph
+        return True
+
+
+def _recordable(rows, optimizer: Optimizer) -> bool:
+    resident = rows.place.type == "cuda" and rows.x.device == rows.place
+    return resident and all(group.get("capturable") for group in optimizer.param_groups)

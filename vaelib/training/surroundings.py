@@ -1,0 +1,83 @@
+"""What a training run borrows from its surroundings, and puts back whatever happens."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from vaelib.training import shares
+
+
+@contextmanager
+def borrowed(model: nn.Module, device, seed: int) -> Iterator[torch.device]:
+    """Seed, move and switch the model to training; afterwards put everything back."""
+    home, training = next(model.parameters()).device, model.training
+    place = torch.device(device) if device is not None else home
+    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+        torch.manual_seed(seed)
+        model.to(place).train()
+        try:
+            yield place
+        finally:
+            model.to(home).train(training)
+
+
+@contextmanager
+def fast_matmul(place: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """On a processor, multiply float32 matrices through oneDNN where it keeps float32's precision.
+
+    The setting that opens this route allows bfloat16, too, and on processors with matrix units for
+    it that is what one gets. So a product is compared with its double-precision value first.
+    """
+    before = torch.get_float32_matmul_precision()
+    if place.type != "cpu" or dtype != torch.float32 or before != "highest":
+        yield
+        return
+    torch.set_float32_matmul_precision("medium")
+    try:
+        if matmul_error() > 1e-6:
+            torch.set_float32_matmul_precision(before)
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def matmul_error() -> float:
+    """The relative error of a float32 matrix product under the present settings."""
+    a, b = (torch.linspace(-1, 1, 256 * 256).add(s).sin().reshape(256, 256) for s in (0.0, 1.0))
+    exact = a.double() @ b.double()
+    return float(((a @ b).double() - exact).norm() / exact.norm())
+
+
+@dataclass
+class Interrupt:
+    """Whether somebody has asked to stop."""
+
+    asked: bool = False
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupt]:
+    """Turn the first Ctrl-C, or a notebook's interrupt, into a wish; the second acts as ever."""
+    interrupt = Interrupt()
+    before = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()
+    if not main or before is None or shares.size() > 1:
+        yield interrupt
+        return
+
+    def wish(*_) -> None:
+        interrupt.asked = True
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, wish)
+    try:
+        yield interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
