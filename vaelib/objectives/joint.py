@@ -54,7 +54,7 @@ def check_data(p: Distribution, x: Tensor) -> None:
     """Raise a ValueError unless x has the shape of p's events, is finite and in its support."""
     if x.ndim == 0 or x.shape[-1:] != p.event_shape:
         raise ValueError(f"x must have shape (..., {p.event_shape[0]}), got {tuple(x.shape)}")
-    if not examining():
+    if not examining() or x.numel() == 0:
         return
     check_finite(x)
     if p.support.check(x).all():

@@ -50,13 +50,12 @@ def load(path: str | Path) -> dict:
         FileNotFoundError: there is no such file.
         ValueError: it is no checkpoint, it is cut short, or a newer vaelib wrote it.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"{path} is no checkpoint, or not a whole one ({reason})") from None
+    with Path(path).open("rb") as file:
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"{path} is no checkpoint, or not a whole one ({reason})") from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise ValueError(f"{path} is no checkpoint of vaelib")
     if state["version"] > VERSION:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vaelib.objectives import elbo_terms
 from vaelib.training import shares
@@ -42,16 +42,17 @@ def evaluate(
     return Terms.of(shares.total(sums), len(rows))
 
 
-def _sums(model: nn.Module, batch, samples: int, kl: str):
+def _sums(model: nn.Module, batch: Tensor, samples: int, kl: str) -> Tensor:
     share = shares.Share(len(batch))
     with share.noise(1):
         reconstruction, divergence = elbo_terms(model, batch[share.rows], samples, kl)
-    return sums_of(reconstruction - divergence, reconstruction, divergence)
+    return sums_of(share, reconstruction - divergence, reconstruction, divergence)
 
 
-def sums_of(*terms):
-    """The sums over the examples, in double precision."""
-    return torch.stack([term.detach().sum(dtype=torch.float64) for term in terms])
+def sums_of(share: shares.Share, *terms: Tensor) -> Tensor:
+    """The sums of some terms over a share's examples, in double precision."""
+    sums = [term.detach().sum(dtype=torch.float64) for term in terms]
+    return share.counts * torch.stack(sums)
 
 
 def check_counts(**counts: int) -> None:

@@ -58,7 +58,8 @@ class Run:
         order = torch.randperm(len(self.rows)).to(self.rows.x.device)
         if self.seen:
             self.set_random(now)
-        yield from order[self.seen :].split(self.batch_size)
+        if self.seen < len(order):
+            yield from order[self.seen :].split(self.batch_size)
 
     def count(self, images: int, sums: Tensor) -> None:
         """Take note of a minibatch."""
@@ -76,7 +77,7 @@ class Run:
         steps = -(-len(self.rows) // self.batch_size)
         x = self.rows[torch.arange(min(len(self.rows), self.batch_size))]
         raise FloatingPointError(
-            f"the loss is not finite ({float(loss)}) in step {done + 1} of {steps} of epoch "
+            f"the loss is not finite ({float(loss.detach())}) in step {done + 1} of {steps}, epoch "
             f"{self.epoch + 1}; not finite first: {first_not_finite(self.model, x)}. Try a smaller "
             "learning_rate, data of moderate size, or a decoder whose sigma cannot vanish"
         )

@@ -40,15 +40,22 @@ def together(loss: nn.Module, place: torch.device) -> nn.Module:
 class Share:
     """The rows of a minibatch that this process works on.
 
-    Process r of N takes rows ⌊r M / N⌋ to ⌊(r + 1) M / N⌋ of M, so each row is one process's.
+    Process r of N takes rows ⌊r M / N⌋ to ⌊(r + 1) M / N⌋ of M, so each row is one process's. Where
+    that is none, it takes any one row, which counts nothing.
 
     Args:
         rows: M, the number of rows in the whole minibatch.
+
+    Attributes:
+        rows: where this process's rows lie.
+        counts: 1, or 0 where the row is not its own.
     """
 
     def __init__(self, rows: int) -> None:
         self.whole = rows
-        self.rows = slice(rows * rank() // size(), rows * (rank() + 1) // size())
+        start, stop = (rows * r // size() for r in (rank(), rank() + 1))
+        self.counts = float(start < stop)
+        self.rows = slice(start, stop) if start < stop else slice(0, 1)
 
     def noise(self, dimension: int) -> AbstractContextManager:
         """Within this block, random tensors are drawn for the whole minibatch and cut to the share.
@@ -96,8 +103,6 @@ class _Cut(TorchFunctionMode):
         """Give the other rows some parameters, too; what is drawn with them is cut off."""
         if not isinstance(value, Tensor):
             return value
-        if self.start == self.stop:
-            return value.new_ones(self._whole(value.shape))
         mine = torch.arange(self.share.whole, device=value.device) - self.start
         return value.index_select(self.dimension, mine.clamp(0, self.stop - self.start - 1))
 

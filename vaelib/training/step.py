@@ -43,16 +43,15 @@ class Loss(nn.Module):
         with share.noise(1):
             if self.objective:
                 value = self.objective(self.model, x)
-                return -self._mean(value, share), sums_of(
-                    value, value * torch.nan, value * torch.nan
-                )
+                missing = torch.full_like(value, torch.nan)
+                return -self._mean(value, share), sums_of(share, value, missing, missing)
             reconstruction, divergence = elbo_terms(self.model, x, self.samples, self.kl)
         charged = self._charged(x, share) if self.free_bits else self._mean(divergence, share)
         loss = beta * charged - self._mean(reconstruction, share)
-        return loss, sums_of(reconstruction - divergence, reconstruction, divergence)
+        return loss, sums_of(share, reconstruction - divergence, reconstruction, divergence)
 
     def _mean(self, value: Tensor, share: shares.Share) -> Tensor:
-        return value.sum(0) * (shares.size() / share.whole)
+        return value.sum(0) * (share.counts * shares.size() / share.whole)
 
     def _charged(self, x: Tensor, share: shares.Share) -> Tensor:
         """Each coordinate's divergence where, averaged over the whole minibatch, it is above."""

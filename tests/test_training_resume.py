@@ -1,0 +1,259 @@
+"""A run that is stopped anywhere ends with the weights, to the bit, of one that never was."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import zipfile
+from contextlib import suppress
+
+import pytest
+import torch
+from test_training import GREY, X, parameters, small_vae, train
+
+from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
+from vaelib.training import checkpoint
+
+
+class Cut(Exception):
+    pass
+
+
+def cut_after(model, steps):
+    """Raise in the forward pass that follows so many training steps."""
+    left = [steps]
+
+    def count(module, arguments):
+        if module.training:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Cut
+
+    return model.encoder.register_forward_pre_hook(count)
+
+
+def coins(seed=0):
+    torch.manual_seed(seed)
+    return small_vae(seed, BernoulliDecoder(2, [4], 3))
+
+
+RUNS = {
+    "plain": (small_vae, X, {}),
+    "several samples": (small_vae, X, {"samples": 3, "kl": "sampled", "beta": 0.5}),
+    "free bits": (small_vae, X, {"free_bits": 0.1}),
+    "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:20]}),
+    "patience": (small_vae, X, {"validation": X[:9], "patience": 1, "learning_rate": 0.05}),
+}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 11])
+@pytest.mark.parametrize("run", RUNS)
+def test_a_run_cut_anywhere_goes_on_as_if_nothing_had_happened(run, steps, tmp_path):
+    make, x, settings = RUNS[run]
+    whole, first, second = make(), make(), make(seed=5)
+    settings = settings | {"epochs": 3}  # of 4 steps each
+    seen = train(whole, x, **settings)
+    keep = {"checkpoint": tmp_path / "run.pt", "every": 0}
+    calls = 2 if run == "free bits" else 1  # of the encoder in a step
+    cut = cut_after(first, calls * steps)
+    with suppress(Cut):
+        train(first, x, **settings, **keep)
+    cut.remove()
+    resumed = train(second, x, **settings, **keep, resume=True)
+    assert torch.equal(parameters(whole), parameters(second))
+    assert resumed == seen
+
+
+def test_a_finished_run_can_be_made_longer(tmp_path):
+    whole, short = small_vae(), small_vae()
+    seen = train(whole, epochs=4)
+    keep = {"checkpoint": tmp_path / "run.pt"}
+    train(short, epochs=2, **keep)
+    again = small_vae(seed=3)
+    assert train(again, epochs=2, **keep, resume=True).train == seen.train[:2]
+    assert torch.equal(parameters(again), parameters(short))
+    assert train(again, epochs=4, **keep, resume=True) == seen
+    assert torch.equal(parameters(again), parameters(whole))
+
+
+def test_without_a_file_resuming_starts_and_without_a_name_it_is_an_error(tmp_path):
+    plain, resumed = small_vae(), small_vae()
+    train(plain)
+    train(resumed, checkpoint=tmp_path / "new/run.pt", resume=True)
+    assert torch.equal(parameters(plain), parameters(resumed))
+    assert (tmp_path / "new/run.pt").is_file()
+    with pytest.raises(ValueError, match="resume=True needs a checkpoint"):
+        train(small_vae(), resume=True)
+
+
+OTHERS = {
+    "batch_size": 10,
+    "learning_rate": 1e-2,
+    "samples": 2,
+    "beta": 0.5,
+    "free_bits": 0.2,
+    "seed": 1,
+    "optimizer": torch.optim.SGD,
+    "validation": X[:5],
+    "x": X.flip(0),
+    "kl": "sampled",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_settings_are_an_error_that_names_them(name, tmp_path):
+    keep = {"checkpoint": tmp_path / "run.pt"}
+    train(small_vae(), **keep)
+    with pytest.raises(ValueError, match=f"run with other settings: {name} was .*, is ") as error:
+        train(small_vae(), **({"epochs": 3} | keep | {name: OTHERS[name]}), resume=True)
+    assert ";" not in str(error.value)
+
+
+def test_another_model_is_an_error(tmp_path):
+    keep = {"checkpoint": tmp_path / "run.pt"}
+    train(small_vae(), **keep)
+    other = VAE(StandardNormal(1), GaussianEncoder(3, [4], 1), BernoulliDecoder(1, [4], 3))
+    with pytest.raises(ValueError, match="run with other settings: model was VAE"):
+        train(other.double(), GREY, binarise=True, **keep, resume=True)
+
+
+def damaged(path, how):
+    whole = path.read_bytes()
+    if how == "cut short":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "words":
+        path.write_text("epoch 3")
+    elif how == "zip":
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("a", "b")
+    elif how == "other":
+        torch.save({"a": torch.zeros(2)}, path)
+    elif how == "newer":
+        torch.save(torch.load(path, weights_only=True) | {"version": 99}, path)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("cut short", "is no checkpoint, or not a whole one"),
+        ("empty", "is no checkpoint, or not a whole one"),
+        ("words", "is no checkpoint, or not a whole one"),
+        ("zip", "is no checkpoint, or not a whole one"),
+        ("other", "is no checkpoint of vaelib"),
+        ("newer", "was written by a newer vaelib: format 99"),
+    ],
+)
+def test_what_is_no_checkpoint_is_said_in_a_sentence(how, message, tmp_path):
+    path = tmp_path / "run.pt"
+    train(small_vae(), checkpoint=path)
+    damaged(path, how)
+    with pytest.raises(ValueError, match=f"^{path} {message}") as error:
+        train(small_vae(), checkpoint=path, resume=True)
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    path = tmp_path / "run.pt"
+    train(small_vae(), checkpoint=path)
+    before = path.read_bytes()
+
+    def full(state, file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(path, {})
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_the_state_is_written_every_so_many_seconds(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(checkpoint, "save", lambda path, state: written.append(path))
+    clock = iter(range(10**6))
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: next(clock))
+    train(small_vae(), epochs=10, checkpoint=tmp_path / "run.pt", every=1e9)
+    assert len(written) == 1
+    train(small_vae(), epochs=10, checkpoint=tmp_path / "run.pt", every=4)
+    assert 5 < len(written) < 41
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_an_interrupt_ends_after_a_step_with_the_model_usable(tmp_path):
+    model, handler = small_vae(), signal.getsignal(signal.SIGINT)
+    keep = {"checkpoint": tmp_path / "run.pt", "epochs": 100_000}
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    history = train(model, **keep)
+    assert history.stopped == "interrupted"
+    assert 0 < len(history.train) < 100_000
+    assert parameters(model).isfinite().all()
+    assert signal.getsignal(signal.SIGINT) is handler
+    resumed, whole = small_vae(), small_vae()
+    further = {"epochs": len(history.train) + 2}
+    train(resumed, **(keep | further), resume=True)
+    train(whole, **further)
+    assert torch.equal(parameters(resumed), parameters(whole))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_second_interrupt_acts_as_ever():
+    def twice(*_):
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    model, handler = small_vae(), signal.getsignal(signal.SIGINT)
+    model.encoder.register_forward_pre_hook(twice)
+    with pytest.raises(KeyboardInterrupt):
+        train(model)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+KILLED = """
+    import sys, torch
+    sys.path.insert(0, {tests!r})
+    from test_training import GREY, parameters, train
+    from test_training_resume import coins
+    torch.set_num_threads(1)
+    model = coins()
+    train(model, GREY, epochs=60, binarise=True, checkpoint={path!r}, every=0, resume=True)
+    torch.save(parameters(model), {out!r})
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_run_killed_again_and_again_ends_with_the_same_weights(tmp_path):
+    path, out = tmp_path / "run.pt", tmp_path / "weights.pt"
+    tests = os.path.dirname(__file__)
+    program = textwrap.dedent(KILLED.format(tests=tests, path=str(path), out=str(out)))
+    for kill in range(4):
+        process = subprocess.Popen([sys.executable, "-c", program])
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        while process.poll() is None and (not path.exists() or path.stat().st_mtime_ns == before):
+            time.sleep(0.01)
+        time.sleep(0.013 * kill)
+        process.kill()
+        process.wait()
+    subprocess.run([sys.executable, "-c", program], check=True)
+    whole = coins()
+    train(whole, GREY, epochs=60, binarise=True)
+    assert torch.equal(torch.load(out), parameters(whole))
+
+
+def test_nothing_in_a_checkpoint_is_executed(tmp_path):
+    path, trap = tmp_path / "run.pt", tmp_path / "trap"
+
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(trap),)
+
+    torch.save({"format": checkpoint.FORMAT, "version": 1, "model": Trap()}, path)
+    with pytest.raises(ValueError, match="is no checkpoint"):
+        checkpoint.load(path)
+    assert not trap.exists()
