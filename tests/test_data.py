@@ -81,7 +81,10 @@ def test_dequantised_values_fill_their_own_interval_evenly(levels):
         (lambda: data.dequantise(torch.tensor([0.5]), 2), "must hold the grey levels k / 1"),
         (lambda: data.dequantise(torch.tensor([2.0]), 2), "must hold the grey levels"),
         (lambda: data.dequantise(torch.tensor([-1.0]), 2), "must hold the grey levels"),
-        (lambda: data.load("cifar"), "no data set 'cifar': choose 'digits' or 'mnist'"),
+        (
+            lambda: data.load("cifar"),
+            "no data set 'cifar': choose 'digits', 'mnist' or 'fashion-mnist'",
+        ),
     ],
 )
 def test_bad_arguments_raise_by_name(call, message):

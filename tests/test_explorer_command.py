@@ -10,6 +10,7 @@ import torch
 
 from vaelib import __main__ as command
 from vaelib import data
+from vaelib.commands.arguments import typed
 from vaelib.exact import log_evidence_quadrature
 from vaelib.explorer import measure, produce
 from vaelib.explorer.recorded import Recorded
@@ -164,7 +165,7 @@ def test_what_cannot_be_recorded_ends_before_training(
     place = ["--out", str(tmp_path / "x.json")]
     with pytest.raises(SystemExit) as stop:
         command.main([*WORDS, *place, *(word.format(tmp_path) for word in changes)])
-    assert stop.value.code == 1
+    assert stop.value.code == 2
     assert f"python -m vaelib: {message.format(tmp_path)}" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
@@ -173,6 +174,12 @@ def test_defaults_need_no_words():
     options = type("Options", (), {"data": "mnist", "epochs": 7, "seed": 0, "hidden": [96] * 4})
     defaults = {"data": "mnist", "epochs": 100, "seed": 0, "hidden": [96] * 4}
     options.defaults = defaults.get
-    assert command._command("explorer", options) == "python -m vaelib explorer --epochs 7"
+    assert (
+        typed("explorer", options, "data", "epochs", "seed", "hidden")
+        == "python -m vaelib explorer --epochs 7"
+    )
     options.epochs = 100
-    assert command._command("explorer", options) == "python -m vaelib explorer"
+    assert (
+        typed("explorer", options, "data", "epochs", "seed", "hidden")
+        == "python -m vaelib explorer"
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 import vaelib
-from vaelib.data import MNIST, Dataset
+from vaelib.data import FASHION_MNIST, MNIST, Dataset
 
 HERE = Path(__file__).parent
 
@@ -49,8 +49,9 @@ def fingerprint(data: Dataset) -> dict:
     >>> fingerprint(load("digits"))["sha256"]["images"][:8]
     '80343107'
     """
-    if data.name == "mnist":
-        return {"name": data.name, "sha256": dict(MNIST)}
+    files = {"mnist": MNIST, "fashion-mnist": FASHION_MNIST}.get(data.name)
+    if files:
+        return {"name": data.name, "sha256": dict(files)}
     images = torch.cat([data.train, data.test]).mul(data.levels - 1).round().to(torch.uint8)
     return {
         "name": data.name,

@@ -11,17 +11,19 @@ from torch import Tensor
 
 from vaelib.data.mnist import MNIST, read
 
+FETCHED = ("mnist", "fashion-mnist")
+
 
 class Dataset(NamedTuple):
     """Images with their labels, split into train and test.
 
     Attributes:
-        name: ``digits`` or ``mnist``.
+        name: ``digits``, ``mnist`` or ``fashion-mnist``.
         shape: height and width of an image.
         levels: number of grey levels, black to white.
         train: float32 in [0, 1], shape ``(train, height * width)``.
         test: the same, shape ``(test, height * width)``.
-        train_labels: the digit shown, int64, shape ``(train,)``.
+        train_labels: the class shown, int64, shape ``(train,)``.
         test_labels: the same, shape ``(test,)``.
     """
 
@@ -39,21 +41,21 @@ def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
 
     Args:
         name: ``digits``, scikit-learn's 1,797 handwritten digits of 8×8 pixels, every sixth of them
-            in the test set; or ``mnist``, 70,000 of 28×28. Without it, the environment variable
-            ``VAELIB_DATASET`` decides, and without that, ``mnist`` where torch finds a GPU and
-            ``digits`` elsewhere.
-        folder: where MNIST's four IDX files lie, gzip-compressed or not; those that it lacks are
-            fetched into it. Without it, ``VAELIB_DATA_DIR``, and without that, the user's cache.
+            in the test set; ``mnist``, 70,000 of 28×28; or ``fashion-mnist``, as many pieces of
+            clothing. Without it, the environment variable ``VAELIB_DATASET`` decides, and without
+            that, ``mnist`` where torch finds a GPU and ``digits`` elsewhere.
+        folder: where the four IDX files lie, gzip-compressed or, MNIST's, not; those that it lacks
+            are fetched into it. Without it, as :func:`place` says.
 
     Returns:
         Dataset.
 
     Raises:
-        ValueError: an unknown name, or a file with other bytes than MNIST's.
-        FileNotFoundError: a file of MNIST is missing, and no mirror gives it.
+        ValueError: an unknown name, or a file with other bytes than the data set's.
+        FileNotFoundError: a file is missing, and no mirror gives it.
 
     Source:
-        Alpaydin and Kaynak (1998); LeCun et al. (1998).
+        Alpaydin and Kaynak (1998); LeCun et al. (1998); Xiao, Rasul and Vollgraf (2017).
 
     >>> load("digits").train.shape
     torch.Size([1498, 64])
@@ -61,21 +63,39 @@ def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
     name = name or os.environ.get("VAELIB_DATASET") or _suited()
     if name == "digits":
         return _digits()
-    if name == "mnist":
-        return _mnist(folder or os.environ.get("VAELIB_DATA_DIR") or _cache())
+    if name in FETCHED:
+        return _fetched(name, place(name, folder))
     raise ValueError(
-        f"no data set {name!r}: choose 'digits' or 'mnist' (argument or VAELIB_DATASET)"
+        f"no data set {name!r}: choose 'digits', 'mnist' or 'fashion-mnist' (argument or "
+        "VAELIB_DATASET)"
     )
+
+
+def place(name: str, folder: str | Path | None = None) -> Path | None:
+    """The folder of a data set's files.
+
+    Args:
+        name: as for :func:`load`.
+        folder: the folder itself; without it, for MNIST the one that ``VAELIB_DATA_DIR`` names, and
+            otherwise one in the user's cache.
+
+    Returns:
+        Path, or None for ``digits``, which have no files of their own.
+    """
+    if name not in FETCHED:
+        return None
+    folder = folder or (os.environ.get("VAELIB_DATA_DIR") if name == "mnist" else None)
+    return Path(folder).expanduser() if folder else _cache(name)
 
 
 def _suited() -> str:
     return "mnist" if torch.cuda.is_available() else "digits"
 
 
-def _cache() -> Path:
+def _cache(name: str) -> Path:
     from pooch import os_cache
 
-    return os_cache("vaelib") / "mnist"
+    return os_cache("vaelib") / name
 
 
 def _digits() -> Dataset:
@@ -88,7 +108,7 @@ def _digits() -> Dataset:
     return Dataset("digits", (8, 8), 17, x[~test], x[test], y[~test], y[test])
 
 
-def _mnist(folder: str | Path) -> Dataset:
-    arrays = [torch.from_numpy(read(Path(folder).expanduser(), file)) for file in MNIST]
+def _fetched(name: str, folder: Path) -> Dataset:
+    arrays = [torch.from_numpy(read(folder, file, name)) for file in MNIST]
     images = [a.reshape(len(a), -1).float() / 255 for a in arrays[::2]]
-    return Dataset("mnist", (28, 28), 256, *images, *(a.long() for a in arrays[1::2]))
+    return Dataset(name, (28, 28), 256, *images, *(a.long() for a in arrays[1::2]))

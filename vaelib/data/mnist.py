@@ -1,4 +1,4 @@
-"""MNIST's four files: their checksums, where they come from, and what they hold."""
+"""The four files of MNIST and of Fashion-MNIST: their checksums, where they come from."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,32 +17,68 @@ MNIST = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+FASHION_MNIST = {
+    "train-images-idx3-ubyte": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    "train-labels-idx1-ubyte": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    "t10k-images-idx3-ubyte": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "t10k-labels-idx1-ubyte": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+}
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://raw.githubusercontent.com/fgnt/mnist/master/",
 )
+FASHION_MIRRORS = (
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+)
 TIMEOUT = 20  # seconds for a mirror to answer
 
 
-def read(folder: Path, file: str) -> np.ndarray:
-    """Read one of MNIST's files, gzip-compressed or not, fetching it if the folder lacks it.
+class Source(NamedTuple):
+    """A data set of four files of the same names.
+
+    Attributes:
+        title: what messages call it.
+        files: their SHA-256, of the compressed bytes or of what is in them.
+        mirrors: where they are fetched.
+        compressed: whether the compressed bytes are the ones that are known.
+    """
+
+    title: str
+    files: dict[str, str]
+    mirrors: tuple[str, ...]
+    compressed: bool
+
+
+def source(name: str) -> Source:
+    """Where the files of ``mnist`` or ``fashion-mnist`` come from."""
+    if name == "mnist":
+        return Source("MNIST", MNIST, MIRRORS, compressed=False)
+    return Source("Fashion-MNIST", FASHION_MNIST, FASHION_MIRRORS, compressed=True)
+
+
+def read(folder: Path, file: str, name: str = "mnist") -> np.ndarray:
+    """Read one of the files, gzip-compressed or not, fetching it if the folder lacks it.
 
     Args:
         folder: where the file lies, or is put.
-        file: a key of ``MNIST``, whose value is the SHA-256 of the uncompressed bytes.
+        file: a key of ``MNIST``.
+        name: ``mnist`` or ``fashion-mnist``; of the latter only the compressed bytes are known, so
+            its files must be compressed.
 
     Returns:
         Pixels of shape ``(images, 28, 28)``, or labels of shape ``(images,)``; bytes.
 
     Raises:
-        ValueError: the file in the folder has other bytes than MNIST's.
+        ValueError: the file in the folder has other bytes than it should.
         FileNotFoundError: it is not there, and no mirror gives it.
     """
-    path = next((p for p in (folder / f"{file}.gz", folder / file) if p.is_file()), None)
-    path = path or fetch(folder, file)
+    wanted = source(name)
+    places = [folder / f"{file}.gz"] + ([] if wanted.compressed else [folder / file])
+    path = next((p for p in places if p.is_file()), None) or fetch(folder, file, name)
     try:
-        raw = _verified(path, file)
+        raw = _verified(path, file, wanted)
     except ValueError as error:
         raise ValueError(f"{path} is {error}; delete it, and it is fetched again") from None
     dimensions = raw[3]
@@ -49,12 +86,13 @@ def read(folder: Path, file: str) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions).reshape(sizes).copy()
 
 
-def fetch(folder: Path, file: str) -> Path:
-    """Fetch one of MNIST's files from the first mirror that gives it, whole or not at all.
+def fetch(folder: Path, file: str, name: str = "mnist") -> Path:
+    """Fetch one of the files from the first mirror that gives it, whole or not at all.
 
     Args:
         folder: where to put it; made if it is not there.
         file: a key of ``MNIST``.
+        name: ``mnist`` or ``fashion-mnist``.
 
     Returns:
         Where it lies now, gzip-compressed.
@@ -63,21 +101,22 @@ def fetch(folder: Path, file: str) -> Path:
         FileNotFoundError: no mirror gives it; the message says why, and what to do offline.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    reasons = []
+    wanted, reasons = source(name), []
     with TemporaryDirectory(dir=folder, prefix=".fetch-") as place:
         part = Path(place, f"{file}.gz")
-        for mirror in MIRRORS:
+        for mirror in wanted.mirrors:
             try:
                 _download(mirror + part.name, part)
-                _verified(part, file)
+                _verified(part, file, wanted)
             except (OSError, ValueError) as error:
                 reasons.append(f"  {mirror}: {error}")
             else:
                 return part.replace(folder / part.name)
     raise FileNotFoundError(
-        "\n".join([f"no mirror gives MNIST's {file}.gz:", *reasons])
-        + "\nOffline, put MNIST's four files into a folder and set VAELIB_DATA_DIR to it, or set "
-        "VAELIB_DATASET=digits, which needs none"
+        "\n".join([f"no mirror gives {wanted.title}'s {file}.gz:", *reasons])
+        + f"\nOffline, put {wanted.title}'s four files into a folder and "
+        + ("set VAELIB_DATA_DIR to it" if name == "mnist" else "name it by folder=...")
+        + ", or set VAELIB_DATASET=digits, which needs none"
     )
 
 
@@ -89,12 +128,12 @@ def _download(url: str, path: Path) -> None:
         HTTPDownloader(progressbar=bar, timeout=TIMEOUT)(url, path, None)
 
 
-def _verified(path: Path, file: str) -> bytes:
-    raw = path.read_bytes()
+def _verified(path: Path, file: str, wanted: Source) -> bytes:
+    held = raw = path.read_bytes()
     try:
-        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        raw = gzip.decompress(held) if path.suffix == ".gz" else held
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"not a whole gzip file ({error})") from None
-    if hashlib.sha256(raw).hexdigest() != MNIST[file]:
-        raise ValueError(f"not MNIST's {file}: its SHA-256 differs")
+    if hashlib.sha256(held if wanted.compressed else raw).hexdigest() != wanted.files[file]:
+        raise ValueError(f"not {wanted.title}'s {file}: its SHA-256 differs")
     return raw

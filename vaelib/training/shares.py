@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -19,6 +20,28 @@ def rank() -> int:
 def size() -> int:
     """How many processes train together."""
     return dist.get_world_size() if _together() else 1
+
+
+def join(place: torch.device) -> None:
+    """Meet the other processes that torchrun started.
+
+    torchrun's store may outlive a restart, with the addresses of processes that are gone, so each
+    start on one machine gets a corner of the store to itself. Several machines count restarts each
+    for itself; there the variable ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1`` brings a fresh store.
+    """
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    store, me, all_of_us = next(dist.rendezvous("env://"))
+    if os.environ.get("GROUP_WORLD_SIZE") == "1":
+        store = dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)
+    backend = "nccl" if place.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=me, world_size=all_of_us)
+
+
+def leave() -> None:
+    """Part from the others, if there are some."""
+    if _together():
+        dist.destroy_process_group()
 
 
 def total(value: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""What ``python -m vaelib`` can do, one module a command."""

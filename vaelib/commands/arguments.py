@@ -1,0 +1,59 @@
+"""What the commands share: how their words are read."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+
+PROGRAM = "python -m vaelib"
+
+
+class Form(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Names each default, and leaves the example as it is written."""
+
+
+def add(commands, name: str, about: str, example: str, run) -> argparse.ArgumentParser:
+    """Add a command, whose help ends with an example."""
+    epilog = f"example:\n  {PROGRAM} {example}"
+    parser = commands.add_parser(
+        name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=epilog,
+        formatter_class=Form,
+    )  # fmt: skip
+    parser.set_defaults(run=run, defaults=parser.get_default)
+    return parser
+
+
+def typed(name: str, options: argparse.Namespace, *shown: str) -> str:
+    """What to type for the same result, leaving out what is the default."""
+    words = [PROGRAM, name]
+    for option in shown:
+        value = getattr(options, option)
+        if value != options.defaults(option):
+            values = value if isinstance(value, list) else [value]
+            words.append(shlex.join([f"--{option}", *map(str, values)]))
+    return " ".join(words)
+
+
+def whole(word: str) -> int:
+    number = int(word) if word.isdecimal() else -1
+    if not 0 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {word!r}")
+    return number
+
+
+def positive(word: str) -> int:
+    if not whole(word):
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {word!r}")
+    return int(word)
+
+
+def amount(word: str) -> float:
+    """A finite number of at least 0."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of at least 0, got {word!r}")
+    return number

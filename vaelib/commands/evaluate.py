@@ -1,0 +1,56 @@
+"""``python -m vaelib evaluate``: how good the model of a run folder is."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vaelib.commands.arguments import add, positive, whole
+
+ABOUT = "measure the trained model of a run folder on images that it has not seen"
+
+
+def register(commands) -> None:
+    parser = add(commands, "evaluate", ABOUT, "evaluate run --samples 5000 --images 1000", evaluate)
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="the folder")
+    parser.add_argument("--data", help="other images than those of the run's test set")
+    parser.add_argument("--samples", type=positive, default=1000, help="weights for each log p(x)")
+    parser.add_argument("--images", type=positive, default=1000, help="how many images at most")
+    parser.add_argument("--seed", type=whole, default=0, help="of black and white pixels and noise")
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Print the ELBO and log p(x), each with its two errors, and the active units."""
+    import torch
+
+    from vaelib.commands import folder, images
+    from vaelib.objectives import elbo, log_evidence
+    from vaelib.training.rows import Rows
+
+    model, described = folder.load(options.run_folder)
+    found = images.find(options.data or described["data"])
+    count = min(options.images, len(found.test))
+    rows = Rows("test", found.test, torch.device("cpu"), torch.float32)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(options.seed)
+        x = rows[torch.linspace(0, len(rows) - 1, count).long()]
+        x = torch.bernoulli(x) if described["likelihood"] == "bernoulli" else x
+        bounds = torch.stack([elbo(model, x) for _ in range(ROUNDS)])
+        weighed = log_evidence(model, x, max(2, options.samples))
+        means = model.encode(x).mean
+    print(f"{count:,} images of {found.name}, nats an image")
+    print(_line("ELBO", bounds.mean(0), bounds.std(0) / ROUNDS**0.5))
+    print(_line("log p(x)", *weighed))
+    active = int((means.var(0) > ACTIVE).sum())
+    print(f"active units  {active} of {means.shape[1]} (variance of the mean above {ACTIVE})")
+
+
+ROUNDS, ACTIVE = 16, 0.01
+
+
+def _line(name: str, mean, error) -> str:
+    """An average over images: its error from the choice of images, and the one from sampling."""
+    over_images = mean.std() / len(mean) ** 0.5 if len(mean) > 1 else mean.new_tensor(float("nan"))
+    sampling = error.square().sum().sqrt() / len(mean)
+    average = f"{name:12}  {mean.mean():.2f} ± {over_images:.2f} over images"
+    return f"{average}, ± {sampling:.3f} by sampling"

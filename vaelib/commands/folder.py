@@ -1,0 +1,107 @@
+"""A run folder: settings, checkpoint, history, and a picture of samples."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from vaelib import provenance
+from vaelib.commands.images import Images
+from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
+from vaelib.training import History, checkpoint
+
+SETTINGS, CHECKPOINT, HISTORY = "settings.json", "checkpoint.pt", "history.json"
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
+NOT_KEPT = ("run", "defaults", "resume", "out", "every", "tensorboard", "device")
+
+
+def describe(options: argparse.Namespace, images: Images) -> dict:
+    """The settings of a run, as they are written."""
+    chosen = {name: value for name, value in vars(options).items() if name not in NOT_KEPT}
+    return chosen | {
+        "data": images.name,
+        "pixels": images.train.shape[1],
+        "shape": list(images.shape) if images.shape else None,
+        "versions": provenance.versions(),
+    }
+
+
+def build(described: dict) -> VAE:
+    """The model that settings describe, with parameters drawn by their seed."""
+    latent, pixels = described["latent"], described["pixels"]
+    hidden, activation = described["hidden"], ACTIVATIONS[described["activation"]]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(described["seed"])
+        encoder = GaussianEncoder(pixels, hidden, latent, activation)
+        if described["likelihood"] == "bernoulli":
+            decoder = BernoulliDecoder(latent, hidden[::-1], pixels, activation)
+        else:
+            decoder = GaussianDecoder(
+                latent, hidden[::-1], pixels, sigma=0.3, learn_sigma=True, activation=activation
+            )
+    return VAE(StandardNormal(latent), encoder, decoder)
+
+
+def open_run(path: Path, described: dict, resume: bool) -> None:
+    """Make the folder, or see that the run in it is to go on.
+
+    Raises:
+        ValueError: it holds a run that is not to go on.
+        OSError: it cannot be made.
+    """
+    if (path / SETTINGS).exists():
+        if not resume:
+            raise ValueError(f"{path} holds a run: --resume goes on with it, another --out is new")
+        return
+    path.mkdir(parents=True, exist_ok=True)
+    _write(path / SETTINGS, described)
+
+
+def finish(path: Path, described: dict, model: VAE, history: History) -> None:
+    """Write what there is to say after training."""
+    _write(path / SETTINGS, described)
+    rows = {n: [t._asdict() for t in getattr(history, n)] for n in ("train", "validation")}
+    _write(path / HISTORY, rows | {"stopped": history.stopped})
+    if described["shape"]:
+        picture(model, described, path / "samples.png", 64, described["seed"])
+
+
+def load(path: Path) -> tuple[VAE, dict]:
+    """The trained model of a run folder, and its settings.
+
+    Raises:
+        ValueError: the folder holds no run, or not one that was trained.
+    """
+    if not (path / SETTINGS).is_file() or not (path / CHECKPOINT).is_file():
+        raise ValueError(f"{path} holds no run: it lacks {SETTINGS} or {CHECKPOINT}")
+    described = json.loads((path / SETTINGS).read_text("utf8"))
+    model, state = build(described), checkpoint.load(path / CHECKPOINT)
+    model.load_state_dict(state["best"] or state["model"])
+    return model.eval(), described
+
+
+@torch.no_grad()
+def picture(model: VAE, described: dict, path: Path, count: int, seed: int) -> None:
+    """Draw z from the prior, and the means of p(x given z) as a square of images."""
+    import matplotlib.pyplot as plt
+
+    from vaelib.plots import mosaic
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        side = max(1, round(count**0.5))
+        x = model.decode(model.prior.sample((side, side))).mean
+    axes = mosaic(x, described["shape"], xlabel="", ylabel="")
+    axes.set(xlabel="", ylabel="")
+    axes.figure.savefig(path, dpi=150)
+    plt.close(axes.figure)
+
+
+def _write(path: Path, content: dict) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf8")
+    part.replace(path)

@@ -1,0 +1,119 @@
+"""``python -m vaelib train``: from images to a run folder, alone or under torchrun."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from functools import partial
+from pathlib import Path
+
+from vaelib.commands.arguments import add, amount, positive, whole
+
+ABOUT = "train a VAE and keep everything about it in a folder"
+EXAMPLE = (
+    "train --data mnist --latent 20 --hidden 400 --epochs 20 --out run\n"
+    "  torchrun --nproc-per-node 4 -m vaelib train --data images.npy --out run"
+)
+
+
+def register(commands) -> None:
+    add_argument = add(commands, "train", ABOUT, EXAMPLE, train).add_argument
+    add_argument(
+        "--data",
+        default="digits",
+        help="digits, mnist, fashion-mnist, or a FILE.npy of shape (images, pixels): numbers in "
+        "[0, 1], or bytes; it may be larger than the memory",
+    )
+    add_argument("--latent", type=positive, default=20, help="latent coordinates")
+    add_argument(
+        "--hidden", type=positive, nargs="+", default=[400], metavar="WIDTH", help="layer widths"
+    )
+    add_argument("--activation", choices=["relu", "tanh", "silu"], default="relu", help="between")
+    add_argument(
+        "--likelihood",
+        choices=["bernoulli", "gaussian"],
+        default="bernoulli",
+        help="of the pixels: black or white, drawn afresh each epoch; or grey, with learned sigma",
+    )
+    add_argument(
+        "--objective", choices=["elbo", "iwae"], default="elbo", help="the bound that is raised"
+    )
+    add_argument("--samples", type=positive, default=1, help="samples from q for each image")
+    add_argument("--beta", type=amount, default=1.0, help="weight of the KL")
+    add_argument("--free-bits", type=amount, default=0.0, help="nats for each coordinate")
+    add_argument("--epochs", type=positive, default=20, help="passes over the images")
+    add_argument("--batch-size", type=positive, default=128, help="of all processes together")
+    add_argument("--learning-rate", type=amount, default=1e-3, help="of Adam")
+    add_argument("--patience", type=positive, help="stop after so many epochs without progress")
+    add_argument("--seed", type=whole, default=0, help="decides everything random")
+    add_argument("--device", help="such as cuda; a GPU if there is one")
+    add_argument("--every", type=amount, default=60.0, help="seconds between two checkpoints")
+    add_argument("--tensorboard", help="a folder to write curves to")
+    add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    add_argument("--out", type=Path, required=True, help="the folder")
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train, write the folder, say what came out; 130 if somebody interrupted it."""
+    from vaelib.commands import folder, images
+    from vaelib.training import fit, shares
+
+    device, resume = _place(options)
+    found = images.find(options.data)
+    described = folder.describe(options, found)
+    if shares.rank() == 0:
+        folder.open_run(options.out, described, resume)
+    model = folder.build(described)
+    iwae = options.objective == "iwae"
+    history = fit(
+        model,
+        found.train,
+        validation=found.validation,
+        binarise=options.likelihood == "bernoulli",
+        objective=_iwae(options.samples) if iwae else None,
+        samples=1 if iwae else options.samples,
+        device=device,
+        checkpoint=options.out / folder.CHECKPOINT,
+        resume=resume,
+        **{name: getattr(options, name) for name in PASSED},
+    )
+    if shares.rank() == 0:
+        folder.finish(options.out, described, model, history)
+        print(f"{options.out}: {_said(history)}")
+    shares.leave()
+    return 130 if history.stopped == "interrupted" else 0
+
+
+PASSED = (
+    "epochs", "batch_size", "learning_rate", "beta", "free_bits", "patience", "seed", "every",
+    "tensorboard",
+)  # fmt: skip
+
+
+def _iwae(samples: int):
+    from vaelib.objectives import iwae
+
+    return partial(iwae, samples=samples)
+
+
+def _place(options: argparse.Namespace) -> tuple[str, bool]:
+    """Join the processes that torchrun started; say where to train, and whether to resume."""
+    import torch
+
+    from vaelib.training import shares
+
+    gpu = torch.cuda.is_available()
+    local = os.environ.get("LOCAL_RANK", "0")
+    device = options.device or (f"cuda:{local}" if gpu else "cpu")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        shares.join(torch.device(device))
+    return device, options.resume or int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+def _said(history) -> str:
+    done = len(history.train)
+    if not done:
+        return "interrupted before the first epoch was over"
+    why = {"patience": ", which was long without progress", "interrupted": ", then interrupted"}
+    elbo = history.validation[-1].elbo
+    return f"{done} epochs{why.get(history.stopped, '')}; validation ELBO {elbo:.2f} nats"
