@@ -46,7 +46,8 @@ function chart(name) {
   const draw = (value, path, [low, high]) => {
     const room = 0.2 * (high - low), last = path.at(-1);
     stage.y.splice(0, 2, low - room, high + room / 3);
-    const at = (shift) => path.map((step) => [Math.log10(step.count), step.mean + shift * step.error]);
+    const at = (shift) => path.map(({ count, mean, error }) =>
+      [Math.log10(count), clamp(mean + shift * error, [low, stage.y[1]])]);
     put(floor, { d: stage.path([[1, 0], [5, 0]]) });
     put(exact, { d: stage.path([[1, value], [5, value]]) });
     put(mean, { d: stage.path(at(0)) });
