@@ -55,8 +55,8 @@ def check(
             fail.
 
     >>> x = torch.ones(3)
-    >>> print(check("eq-double", twice=2 * x, sum=x + x))
-    ✓ (eq-double)  twice = sum  ·  3 cases  ·  worst deviation 0, tolerance 1e-10
+    >>> print(check("eq-x", a=2 * x, b=x + x))
+    ✓ (eq-x)  a = b  ·  3 cases  ·  worst deviation 0, tolerance 1e-10
     """
     if len(routes) < 2:
         raise ValueError(f"{label}: a check needs at least two routes, got {list(routes)}")
