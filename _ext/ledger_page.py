@@ -6,6 +6,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
+from vaelib.prose import readable
+
 RELATIONS = {"identity": " = ", "statistical": " = ", "bound": " ≤ ", "order": " ~ "}
 HEADINGS = ("Claim", "Routes", "Cases", "Worst deviation", "Tolerance", "Note")
 
@@ -60,7 +62,7 @@ def cells(check):
         f"{check['tolerance']:.2g}{unit}",
         check["note"],
     ):
-        yield entry(nodes.Text(text))
+        yield entry(nodes.Text(readable(text)))
 
 
 def entry(*content):

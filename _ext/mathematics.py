@@ -16,8 +16,9 @@ LOGGER = logging.getLogger(__name__)
 MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
 FONTS = "output/chtml/fonts/woff-v2"
 FORMULA = re.compile(
-    r'(?P<open><(?P<tag>span|div) class="math notranslate nohighlight[^>]*>'
-    r'\s*(?:<span class="eqno">.*?</a></span>)?)(?P<tex>[^<]+)(?=</(?P=tag)>)',
+    r'(?P<before>\(?)(?P<open><(?P<tag>span|div) class="math notranslate nohighlight[^>]*>'
+    r'\s*(?:<span class="eqno">.*?</a></span>)?)(?P<tex>[^<]+)(?P<close></(?P=tag)>)'
+    r"(?P<after>(?<=</span>)[.,;:!?)]*|)",
     re.DOTALL,
 )
 DELIMITERS = re.compile(r"\A\s*\\[(\[](.*)\\[)\]]\s*\Z", re.DOTALL)
@@ -56,7 +57,9 @@ class Typesetter:
         html = self.call("typeset", tex, found["tag"] == "div")
         if "data-mjx-error" in html:
             LOGGER.warning("MathJax cannot typeset %s", tex.strip())
-        return found["open"] + html
+        whole = f"{found['before']}{found['open']}{html}{found['close']}{found['after']}"
+        alone = not found["before"] + found["after"]
+        return whole if alone else f'<span class="unbroken">{whole}</span>'
 
     def style(self, html):
         """Return the rules that name nothing but what the page has."""

@@ -1,5 +1,6 @@
 """What holds of every page of the book, read from its source alone."""
 
+import ast
 import re
 from statistics import median
 
@@ -128,10 +129,17 @@ def test_folded_input_is_folded_in_jupyter_too(chapter):
 
 def test_pictures_have_captions_and_alternative_text(chapter):
     for cell in chapter.code:
-        if "hide-input" in tags(cell) and "plots." in cell.source:
+        if tags(cell) & {"hide-input", "hide-cell"} and "plots." in cell.source:
             picture = cell.metadata["mystnb"]
             assert picture["figure"]["caption"].strip()
             assert picture["image"]["alt"].strip()
+
+
+def test_a_figure_is_its_picture_alone(chapter):
+    for cell in chapter.code:
+        if "figure" in cell.metadata.get("mystnb", {}):
+            shows_its_value = isinstance(ast.parse(cell.source).body[-1], ast.Expr)
+            assert not shows_its_value or cell.source.rstrip().endswith(";"), cell.id
 
 
 def test_installs_itself_where_it_is_missing(chapter):

@@ -3,6 +3,7 @@ import json
 import re
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +11,13 @@ import torch
 import traitlets
 from torch import nn
 
+import vaelib.explorer
 from vaelib.explorer import LatentExplorer, pack
 from vaelib.models import BernoulliDecoder, GaussianDecoder
+from vaelib.plots.planes import CLASSES
 
 SHAPE = (3, 4)
+STYLE = Path(vaelib.explorer.__file__).with_name("explorer.css")
 
 
 def explorer(**changes):
@@ -29,6 +33,11 @@ def explorer(**changes):
 
 def state_in(html):
     return json.loads(re.search(r"hold\((\{.*\})\), el:", html)[1])
+
+
+def test_a_digit_has_one_colour_in_the_explorer_and_in_the_pictures():
+    css = STYLE.read_text("utf8")
+    assert re.findall(r"\.class-\d \{ fill: (#\w+); \}", css) == [*CLASSES]
 
 
 def test_what_is_packed_is_the_network():

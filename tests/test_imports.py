@@ -12,6 +12,7 @@ ROOMS = [
     "checks",
     "data",
     "training",
+    "prose",
 ]
 
 CODE = """

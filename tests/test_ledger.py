@@ -8,6 +8,7 @@ import pytest
 from tiny_book import INDEX, LIBRARY, TEXT, Anchors, Book, read_check
 
 from vaelib.checks import check
+from vaelib.prose import readable
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def test_ledger_holds_what_the_chapter_showed(book):
     ledger = book.page("ledger")
     assert "1 claims, 200 numbers compared." in ledger
     cells = re.findall(r"<td><p>(.*?)</p></td>", ledger)
-    assert cells[1:] == ["left = right", "200", "3e-14", "1e-10", ""]
+    assert cells[1:] == ["left = right", "200", "3·10⁻¹⁴", "10⁻¹⁰", ""]
     assert ">(1.1)</a>" in cells[0]
 
 
@@ -111,4 +112,4 @@ def test_the_library_shows_checks_in_the_form_that_is_read():
     result = check("eq-a", left=[1.0], right_side=[1.0])
     data, text = read_check(result._repr_html_())
     assert data == json.loads(json.dumps(asdict(result)))
-    assert text == str(result)
+    assert text == readable(str(result))

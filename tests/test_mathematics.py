@@ -33,6 +33,19 @@ def test_formulas_become_containers_and_all_else_stays(typesetter):
     assert f'<div {CLASSES} id="equation-eq-a">' in page
 
 
+@pytest.mark.parametrize(("before", "after"), [("", ","), ("(", ")."), ("(", "")])
+def test_punctuation_stays_with_its_formula(typesetter, before, after):
+    text = f"So {before}<span {CLASSES}>\\(x\\)</span>{after} y"
+    done = typesetter.page(f"<head></head>{text}", "")
+    assert f'So <span class="unbroken">{before}<span class="math ' in done
+    assert f"</mjx-container></span>{after}</span> y" in done
+
+
+def test_a_formula_among_words_needs_no_wrapping(typesetter):
+    done = typesetter.page(f"<head></head>So <span {CLASSES}>\\(x\\)</span> y", "")
+    assert "unbroken" not in done
+
+
 def test_formulas_are_read_as_mathml(typesetter):
     assert "<mi>x</mi><mo>&lt;</mo><mi>y</mi>" in typesetter.page(PAGE, "")
 

@@ -14,7 +14,8 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
 
     ::
 
-        log N(z; mu, diag sigma²) = −½ Σ_i [ (z_i − mu_i)² / sigma_i² + log 2π sigma_i² ]
+        log N(z; mu, diag sigma²)
+            = −½ Σ_i [ (z_i − mu_i)² / sigma_i² + log 2π sigma_i² ]
 
     As a decoder, ``sigma`` is the noise of the pixels: a number when it is fixed, a parameter when
     it is learned.
@@ -34,7 +35,8 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
     Source:
         Kingma and Welling (2014), appendix C.2.
 
-    >>> diagonal_normal(torch.zeros(3, 2), 1.0).log_prob(torch.zeros(3, 2)).shape
+    >>> z = torch.zeros(3, 2)
+    >>> diagonal_normal(z, 1.0).log_prob(z).shape
     torch.Size([3])
     """
     _check_vector("mu", mu)
@@ -54,14 +56,15 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
 
 
 def bernoulli(logits: Tensor) -> Independent:
-    """Independent black or white pixels.
+    """Independent pixels of 0 or 1, 1 being ink.
 
     ::
 
-        log p(x) = Σ_i [ x_i log λ_i + (1 − x_i) log(1 − λ_i) ],    λ_i = 1 / (1 + exp(−logits_i))
+        log p(x) = Σ_i [ x_i log λ_i + (1 − x_i) log(1 − λ_i) ]
+        λ_i = 1 / (1 + exp(−logits_i))
 
     Args:
-        logits: log odds of a white pixel, shape ``(*batch, event)``.
+        logits: log odds of ink, shape ``(*batch, event)``.
 
     Returns:
         Distribution with batch ``(*batch)`` and event ``(event,)``; its mean is λ.

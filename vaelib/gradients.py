@@ -34,7 +34,8 @@ def pathwise(
         Kingma and Welling (2014), section 2.4; Mohamed et al. (2020), section 5.
 
     >>> from torch.distributions import Normal
-    >>> pathwise(lambda phi: Normal(phi, 1.0), torch.tensor(3.0), lambda z: 2 * z, samples=2)
+    >>> q, phi = lambda mu: Normal(mu, 1.0), torch.tensor(3.0)
+    >>> pathwise(q, phi, lambda z: 2 * z, samples=2)
     tensor([2., 2.])
     """
     phis = _copies(phi, samples)
@@ -114,7 +115,8 @@ def location_scale(noise: Distribution, mu: Tensor, sigma: Tensor) -> Transforme
         Kingma and Welling (2014), section 2.4, second recipe.
 
     >>> from torch.distributions import Laplace
-    >>> q = location_scale(Laplace(0.0, 1.0), torch.tensor(2.0), torch.tensor(0.5))
+    >>> mu, sigma = torch.tensor(2.0), torch.tensor(0.5)
+    >>> q = location_scale(Laplace(0.0, 1.0), mu, sigma)
     >>> q.log_prob(torch.tensor(2.0))
     tensor(0.)
     """

@@ -46,7 +46,9 @@ def test_a_page_is_open_to_everybody_in_light_and_dark(visit, name, width):
 @every_width
 @every_page
 def test_a_page_fits_its_window(visit, name, width):
-    assert visit(name, width).sideways <= 0
+    seen = visit(name, width)
+    assert seen.sideways <= 0
+    assert seen.cut == []
 
 
 @every_width

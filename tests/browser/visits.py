@@ -41,12 +41,19 @@ UNFOLD = """async () => {
     for (const image of document.images) image.loading = "eager";
     await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
 }"""
-LOOK = """() => ({
-    sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    broken: [...document.images].filter((i) => !i.naturalWidth).map((i) => i.src),
-    formulas: document.querySelectorAll("mjx-container").length,
-    misset: document.querySelectorAll("mjx-merror, [data-mjx-error]").length,
-})"""
+# What is cut off by its own box makes no page wider.
+LOOK = """() => {
+    const cut = (e) => e.clientWidth > 1 && e.scrollWidth > e.clientWidth
+        && ["hidden", "clip"].includes(getComputedStyle(e).overflowX);
+    return {
+        sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        cut: [...document.querySelectorAll("body :not(.math, .math *)")].filter(cut)
+            .map((e) => e.outerHTML.slice(0, 200)),
+        broken: [...document.images].filter((i) => !i.naturalWidth).map((i) => i.src),
+        formulas: document.querySelectorAll("mjx-container").length,
+        misset: document.querySelectorAll("mjx-merror, [data-mjx-error]").length,
+    };
+}"""
 # Thousands of coloured words and drawn letters say nothing that one of each kind does not.
 THIN = """() => {
     for (const math of document.querySelectorAll("mjx-math")) {

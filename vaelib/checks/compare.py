@@ -18,6 +18,7 @@ from vaelib.checks.routes import (
     words,
 )
 from vaelib.divergence import Estimate
+from vaelib.prose import raised
 
 FALSE_ALARM = 1e-6
 LOOSEST = 1e-4
@@ -53,8 +54,9 @@ def check(
         ValueError: fewer than two routes, no entries, different shapes, or a check that could not
             fail.
 
-    >>> print(check("eq-double", twice=2 * torch.ones(3), sum=torch.ones(3) + 1))
-    ✓ (eq-double)  twice = sum  ·  3 cases  ·  worst deviation 0, tolerance 1e-10
+    >>> x = torch.ones(3)
+    >>> print(check("eq-x", a=2 * x, b=x + x))
+    ✓ (eq-x)  a = b  ·  3 cases  ·  worst deviation 0, tolerance 1e-10
     """
     if len(routes) < 2:
         raise ValueError(f"{label}: a check needs at least two routes, got {list(routes)}")
@@ -151,7 +153,7 @@ def check_order(
     slope = float((x @ y) / (x @ x))
     if not abs(slope - order) <= tolerance:
         raise CheckFailed(f"{label}: the error falls as step^{slope:.3g}, not step^{order:g}")
-    routes = ("error", f"step^{order:g}")
+    routes = ("error", f"step{raised(order)}")
     note = f"slope {slope:.3f}"
     return Check(label, "order", routes, len(h), abs(slope - order), tolerance, "slope", note)
 

@@ -27,9 +27,10 @@ class Question:
 
     ::
 
-        right  ⇔  |yours − correct| ≤ tolerance · max(1, |correct|), entry by entry
+        right  ⇔  |yours − correct| ≤ tolerance · max(1, |correct|)
 
-    A wrong answer gets a hint where one mistake explains all entries: a sign, a factor, a constant.
+    Each entry must be right. A wrong answer gets a hint where one mistake explains all entries: a
+    sign, a factor, a constant.
 
     Args:
         correct: the answer, a number or a tensor.

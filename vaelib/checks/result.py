@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from html import escape
 
+from vaelib.prose import readable
+
 
 class CheckFailed(AssertionError):
     """The routes to one equation disagree."""
@@ -39,7 +41,7 @@ class Check:
         relation = {"bound": " ≤ ", "order": " ~ "}.get(self.kind, " = ")
         worst = "largest excess" if self.kind == "bound" else "worst deviation"
         unit = "" if self.unit == "absolute" else f" {self.unit}"
-        cases = f"{self.cases} case{'s' * (self.cases > 1)}"
+        cases = f"{self.cases:,} case{'s' * (self.cases > 1)}"
         text = (
             f"✓ ({self.label})  {relation.join(self.routes)}  ·  {cases}  ·  "
             f"{worst} {self.deviation:.2g}{unit}, tolerance {self.tolerance:.2g}"
@@ -48,4 +50,4 @@ class Check:
 
     def _repr_html_(self) -> str:
         data = escape(json.dumps(asdict(self)), quote=True)
-        return f'<p class="check" data-check="{data}">{escape(str(self))}</p>'
+        return f'<p class="check" data-check="{data}">{escape(readable(str(self)))}</p>'

@@ -20,7 +20,7 @@ class Dataset(NamedTuple):
     Attributes:
         name: ``digits``, ``mnist`` or ``fashion-mnist``.
         shape: height and width of an image.
-        levels: number of grey levels, black to white.
+        levels: number of grey levels, from no ink, 0, to full ink, 1.
         train: float32 in [0, 1], shape ``(train, height * width)``.
         test: the same, shape ``(test, height * width)``.
         train_labels: the class shown, int64, shape ``(train,)``.

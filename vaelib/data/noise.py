@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def binarise(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Draw each pixel black or white, with its grey value as the probability of white.
+    """Draw each pixel as 0 or 1, with its grey value as the probability of a 1, which is ink.
 
     ::
 

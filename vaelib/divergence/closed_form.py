@@ -65,7 +65,8 @@ def kl_by_coordinate(q: Distribution, p: Distribution) -> Tensor:
         NotImplementedError: torch has no closed form for this pair.
 
     >>> from vaelib.distributions import diagonal_normal
-    >>> q, p = diagonal_normal(torch.tensor([1.0, 0.0]), 1.0), diagonal_normal(torch.zeros(2), 1.0)
+    >>> q = diagonal_normal(torch.tensor([1.0, 0.0]), 1.0)
+    >>> p = diagonal_normal(torch.zeros(2), 1.0)
     >>> kl_by_coordinate(q, p)
     tensor([0.5000, 0.0000])
     """

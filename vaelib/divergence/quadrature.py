@@ -99,7 +99,8 @@ def _integrals(
 
     ::
 
-        z = end + width / (1 + exp(−t))    or, unbounded,    z = end + width exp(t),    t = sinh(x)
+        z = end + width / (1 + exp(−t)),    t = sinh(x)
+        z = end + width exp(t),    where the piece is unbounded
     """
     nodes = math.floor(math.asinh(FAR) / step)
     x = step * torch.arange(-nodes, nodes + 1, dtype=torch.float64)

@@ -28,7 +28,8 @@ class Estimate(NamedTuple):
 
         ::
 
-            mean = Σ v_s / S,    standard error = sqrt(Σ (v_s − mean)² / (S − 1) / S)
+            mean = Σ v_s / S
+            standard error = sqrt(Σ (v_s − mean)² / (S − 1) / S)
 
         Args:
             values: shape ``(samples, ...)``, at least two samples.

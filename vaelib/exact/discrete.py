@@ -27,8 +27,9 @@ class Discrete:
 
     >>> from vaelib.distributions import bernoulli
     >>> logits = torch.tensor([[3.0], [-3.0]])
-    >>> model = Discrete(torch.tensor([0.5, 0.5]), lambda z: bernoulli(z @ logits))
-    >>> model.log_evidence(torch.ones(1)).exp()  # half of λ(3) + λ(−3), which is one
+    >>> halves = torch.tensor([0.5, 0.5])
+    >>> model = Discrete(halves, lambda z: bernoulli(z @ logits))
+    >>> model.log_evidence(torch.ones(1)).exp()  # half of λ(3) + λ(−3)
     tensor(0.5000)
     """
 

@@ -15,7 +15,8 @@ def gauss_hermite(q: Distribution, f: Callable[[Tensor], Tensor], nodes: int = 3
 
     ::
 
-        E_q[f(z)] ≈ Σ_i ω_i f(mu + sigma t_i),    exact up to degree 2 · nodes − 1
+        E_q[f(z)] ≈ Σ_i ω_i f(mu + sigma t_i)
+        exact for polynomials up to degree 2 · nodes − 1
 
     Args:
         q: diagonal normal, batch ``(*batch)``, event ``(1,)`` or ``(2,)``.

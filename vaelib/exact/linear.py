@@ -30,7 +30,7 @@ class LinearGaussian:
         Tipping and Bishop (1999).
 
     >>> model = LinearGaussian(torch.ones(1, 1), torch.zeros(1), 1.0)
-    >>> model.encode(torch.ones(1)).mean  # halfway between the prior's mean and x
+    >>> model.encode(torch.ones(1)).mean  # halfway from 0 to x
     tensor([0.5000])
     """
 

@@ -29,7 +29,8 @@ class GapExplorer(Explorer, module="elbo.js gap.js"):
 
     ::
 
-        log p(x) = L + KL(q ‖ p(z|x)),    L = E_q[log p(x|z)] − KL(q ‖ N(0, I))
+        log p(x) = L + KL(q ‖ p(z|x))
+        L = E_q[log p(x|z)] − KL(q ‖ N(0, I))
 
     The decoder itself runs in the browser, which averages log p(x|z) by the Gauss–Hermite rule and
     draws the posterior. Three buttons put q at the prior, at the encoder's guess and at the best
@@ -52,10 +53,14 @@ class GapExplorer(Explorer, module="elbo.js gap.js"):
         ValueError: arguments that do not fit together, by name.
 
     >>> from vaelib.exact import log_evidence_quadrature
-    >>> from vaelib.models import BernoulliDecoder, GaussianEncoder, StandardNormal
-    >>> model = VAE(StandardNormal(2), GaussianEncoder(4, [8], 2), BernoulliDecoder(2, [8], 4))
+    >>> from vaelib.models import BernoulliDecoder, GaussianEncoder
+    >>> from vaelib.models import StandardNormal
+    >>> encoder = GaussianEncoder(4, [8], 2)
+    >>> decoder = BernoulliDecoder(2, [8], 4)
+    >>> model = VAE(StandardNormal(2), encoder, decoder).double()
     >>> x = torch.ones(4).double()
-    >>> explorer = GapExplorer(model, x, log_evidence_quadrature(model.double(), x).value, (2, 2))
+    >>> evidence = log_evidence_quadrature(model, x).value
+    >>> explorer = GapExplorer(model, x, evidence, shape=(2, 2))
     >>> explorer.mu, explorer.sigma = (1.0, 0.5), (0.3, 0.4)
     """
 

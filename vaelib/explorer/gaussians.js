@@ -47,10 +47,11 @@ function chart(name) {
     const room = 0.2 * (high - low), last = path.at(-1);
     stage.y.splice(0, 2, low - room, high + room / 3);
     const at = (shift) => path.map((step) => [Math.log10(step.count), step.mean + shift * step.error]);
+    const edge = (shift) => at(shift).map(([x, y]) => [x, clamp(y, [0, high])]);
     put(floor, { d: stage.path([[1, 0], [5, 0]]) });
     put(exact, { d: stage.path([[1, value], [5, value]]) });
     put(mean, { d: stage.path(at(0)) });
-    put(band, { d: `${stage.path([...at(2), ...at(-2).reverse()])}Z` });
+    put(band, { d: `${stage.path([...edge(2), ...edge(-2).reverse()])}Z` });
     [0, high].forEach((tick, i) => {
       ticks[i].textContent = number(tick, tick && tick < 1 ? 1 : 0);
       put(ticks[i], { x: stage.X(0.65), y: stage.Y(tick) + 4 });

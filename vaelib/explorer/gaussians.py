@@ -14,8 +14,10 @@ class GaussianExplorer(Explorer, module="averages.js gaussians.js"):
 
     ::
 
-        KL(q ‖ p) = log(sigma_p / sigma_q) + (sigma_q² + (mu_q − mu_p)²) / 2 sigma_p² − ½
-        KL(q ‖ p) ≈ 1/S Σ_s [log q(z_s) − log p(z_s)],    z_s = mu_q + sigma_q ε_s
+        KL(q ‖ p) = log(sigma_p / sigma_q) − ½
+                    + (sigma_q² + (mu_q − mu_p)²) / 2 sigma_p²
+        KL(q ‖ p) ≈ 1/S Σ_s [log q(z_s) − log p(z_s)]
+        z_s = mu_q + sigma_q ε_s
 
     The ε_s are the same numbers at every visit, so that the average follows the hand smoothly. Its
     error bar is ± 2 standard errors; the log ratio of two normals has a finite variance, so the bar

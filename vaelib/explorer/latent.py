@@ -37,7 +37,8 @@ class LatentExplorer(Explorer, module="latent.js"):
 
     >>> from vaelib.models import BernoulliDecoder
     >>> means, labels = torch.randn(5, 2), torch.arange(5)
-    >>> explorer = LatentExplorer(BernoulliDecoder(2, [8], 64), means, labels, (8, 8))
+    >>> decoder = BernoulliDecoder(2, [8], 64)
+    >>> explorer = LatentExplorer(decoder, means, labels, (8, 8))
     >>> explorer.z = (1.0, -0.5)
     """
 

@@ -36,7 +36,8 @@ def produce(
 
     ::
 
-        p(z) = N(0, I),    p(x|z) = ∏_i Bernoulli(x_i; f_i(z)),    f smooth: layers with SiLU
+        p(z) = N(0, I),    p(x|z) = ∏_i Bernoulli(x_i; f_i(z))
+        f smooth: layers with SiLU
 
     Everything measured belongs to the decoder as it is recorded, in half precision.
 

@@ -18,7 +18,8 @@ class Plane(Distribution):
 
     ::
 
-        q(z|x) = 0.1 p(z) + 0.9 h(z),    h constant on each cell, ∝ max over neighbours of p(x, z)
+        q(z|x) = 0.1 p(z) + 0.9 h(z)
+        h constant on each cell, ∝ max over neighbours of p(x, z)
 
     The plane from −6 to 6 is cut into 240 × 240 cells. An encoder's normal distribution stands on
     one mode of a posterior that may have several, and samples from it never see the others; here

@@ -81,7 +81,8 @@ class Recorded:
         record: command, seed, data, date, versions, test figures; what JSON can hold.
 
     >>> means, labels = torch.zeros(3, 2), torch.arange(3)
-    >>> recorded = Recorded(BernoulliDecoder(2, [8], 64), means, labels, (8, 8), {"seed": 0})
+    >>> decoder = BernoulliDecoder(2, [8], 64)
+    >>> recorded = Recorded(decoder, means, labels, (8, 8), {"seed": 0})
     >>> recorded.explorer().z
     (0.0, 0.0)
     """

@@ -21,7 +21,8 @@ class Model:
     >>> import torch
     >>> from vaelib.distributions import diagonal_normal
     >>> prior = diagonal_normal(torch.zeros(2), 1.0)
-    >>> decode, encode = lambda z: diagonal_normal(z, 0.5), lambda x: diagonal_normal(0.8 * x, 0.4)
+    >>> decode = lambda z: diagonal_normal(z, 0.5)
+    >>> encode = lambda x: diagonal_normal(0.8 * x, 0.4)
     >>> model = Model(prior, decode, encode)
     >>> model.decode(model.encode(torch.zeros(3, 2)).rsample()).batch_shape
     torch.Size([3])
@@ -47,8 +48,11 @@ class VAE(nn.Module):
     Source:
         Kingma and Welling (2014).
 
-    >>> from vaelib.models import BernoulliDecoder, GaussianEncoder, StandardNormal
-    >>> model = VAE(StandardNormal(2), GaussianEncoder(64, [32], 2), BernoulliDecoder(2, [32], 64))
+    >>> from vaelib.models import BernoulliDecoder, GaussianEncoder
+    >>> from vaelib.models import StandardNormal
+    >>> encoder = GaussianEncoder(64, [32], 2)
+    >>> decoder = BernoulliDecoder(2, [32], 64)
+    >>> model = VAE(StandardNormal(2), encoder, decoder)
     >>> model.decode(model.prior.sample((5,))).mean.shape
     torch.Size([5, 64])
     """

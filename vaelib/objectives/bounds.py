@@ -50,7 +50,8 @@ def elbo_terms(model, x: Tensor, samples: int = 1, kl: str = "exact") -> tuple[T
     ::
 
         reconstruction = 1/S Σ_s log p(x|z_s),    z_s ~ q(z|x)
-        KL             = KL(q(z|x) ‖ p(z)),  or  1/S Σ_s [log q(z_s|x) − log p(z_s)]
+        KL             = KL(q(z|x) ‖ p(z))
+             or        = 1/S Σ_s [log q(z_s|x) − log p(z_s)]
 
     Args:
         model: gives ``prior``, ``decode`` and ``encode``.
@@ -137,7 +138,8 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**15) -> E
 
     ::
 
-        log p(x) ≈ log w̄,    w̄ = 1/S Σ_s w_s,    standard error ≈ sd(w) / (sqrt(S) w̄)
+        log p(x) ≈ log w̄,    w̄ = 1/S Σ_s w_s
+        standard error ≈ sd(w) / (sqrt(S) w̄)
 
     The estimate is low by about half the squared standard error. A small standard error is no
     proof: weights that the encoder never draws are missing from both numbers.

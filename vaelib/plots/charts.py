@@ -65,11 +65,11 @@ def bars(ax: Axes, series: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Ax
         xlabel: with its unit.
         ylabel: with its unit.
     """
-    width = 0.8 / len(series)
+    width, count = 0.8 / len(series), max(map(len, series.values()))
     for i, (name, heights) in enumerate(series.items()):
         at = np.arange(1, len(heights) + 1) + (i - (len(series) - 1) / 2) * width
         ax.bar(at, array(heights), width, label=name, hatch=("", "//")[i % 2], edgecolor="white")
-    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xticks=range(1, count + 1, 1 + count // 15))
     ax.margins(y=0.25)
     ax.legend(fontsize=8, ncols=len(series), loc="upper center")
     return ax

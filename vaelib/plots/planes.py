@@ -13,6 +13,11 @@ from torch import Tensor
 
 from vaelib.plots.style import array, book_style
 
+CLASSES = (  # the colours of the digits, as in explorer.css
+    *("#2a7de1", "#d9541e", "#1a9850", "#a05ad6", "#a67c00"),
+    *("#d6409f", "#0f8f9e", "#b0703f", "#e03b4b", "#7f7f7f"),
+)
+
 
 @book_style()
 def panels(rows: int, columns: int, height: float = 2.8) -> np.ndarray:
@@ -49,11 +54,11 @@ def codes(ax: Axes, means: Tensor, labels: Tensor) -> Axes:
         means: shape ``(images, 2)``.
         labels: whole numbers 0 to 9, shape ``(images,)``.
     """
-    reach, colours = max(3.2, 1.04 * float(means.abs().max())), plt.get_cmap("tab10")
+    reach = max(3.2, 1.04 * float(means.abs().max()))
     for radius in (1, 2, 3):
         ax.add_patch(Circle((0, 0), radius, fill=False, linestyle="--", edgecolor="0.5"))
     for (right, up), label in zip(array(means), labels.tolist(), strict=True):
-        ax.text(right, up, str(label), color=colours(label), fontsize=6, ha="center", va="center")
+        ax.text(right, up, str(label), color=CLASSES[label], fontsize=9, ha="center", va="center")
     ax.set(
         xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="$z_1$", ylabel="$z_2$"
     )
