@@ -24,9 +24,8 @@ def main(arguments: list[str]) -> None:
     command = shlex.join(["python", "-m", "benchmarks", *arguments])
     record = report.about(command, device, name, rounds)
     record |= training.measure(train, device, rounds, target)
-    print("log_evidence")
-    record["evidence"] = evidence.measure(test, device, record["limits"], 3, 20 * target)
-    record["growth"] = growth.measure(train, device, 3, target / 2)
+    record["evidence"] = evidence.measure(test, device, rounds=3, target=10 * target)
+    record["growth"] = growth.measure(train, device, rounds=5, target=target / 2)
     print(report.table(record))
     report.save(record, options.output or RECORDED / _file(device))
 

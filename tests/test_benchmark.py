@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from benchmarks import floor, growth, limits, memory, report, training
+from benchmarks import floor, growth, limits, memory, report, training, turns
 from benchmarks.contestants import classic, ours
 from benchmarks.setting import Setting
 from vaelib.objectives import elbo, iwae, log_evidence
@@ -60,15 +60,29 @@ def test_only_routes_with_the_accuracy_of_float32_count():
 
 
 def test_a_row_has_quartiles_the_ratio_of_each_round_and_the_share_of_the_floor():
-    seconds = [1 / 10, 1 / 20, 1 / 40]
-    entry = training.Entry("group", "name", None, 1, seconds=seconds)
-    row = training._row(entry, fit=[1 / 30, 1 / 40, 1 / 20], least=1 / 50)
-    assert row == {
+    entry = turns.Entry("name", None, seconds=[1 / 10, 1 / 20, 1 / 40])
+    fit = turns.Entry("fit", None, seconds=[1 / 30, 1 / 40, 1 / 20])
+    assert training.row(entry, fit, images=1, least=1 / 50) == {
         "name": "name",
         "speed": pytest.approx([10, 20, 40]),
         "ratio": pytest.approx(2),
         "floor": pytest.approx(0.4),
     }
+
+
+def test_in_each_round_all_have_a_turn_and_another_one_begins(monkeypatch):
+    monkeypatch.setattr(limits, "measure", lambda device: {"rate": 1.0})
+    ran = []
+    entries = [turns.Entry(n, lambda times, n=n: ran.append((n, times))) for n in "abc"]
+    entries[1].times = 4
+    assert len(turns.interleave(entries, "cpu", rounds=2)) == 2
+    assert ran == [("a", 1), ("b", 4), ("c", 1), ("b", 4), ("c", 1), ("a", 1)]
+    assert [len(entry.seconds) for entry in entries] == [2, 2, 2]
+
+
+def test_medians_are_taken_at_any_depth():
+    measured = [{"a": {"b": n}, "c": -n} for n in (3, 1, 2)]
+    assert training.medians(measured) == {"a": {"b": 2}, "c": -2}
 
 
 def test_the_slope_is_the_power_over_the_upper_half():
