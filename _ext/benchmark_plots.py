@@ -45,7 +45,8 @@ def roofline(record):
     for name, style in (("cache", "-"), ("memory", ":")):
         slope = limits[name] / 1e9
         ax.loglog(x, np.minimum(rate, slope * x), style, color=LIMIT)
-        ax.annotate(f"  {name}", (1.5 * lowest / slope, 1.4 * lowest), color=LIMIT)
+        low = max(0.13, 1.4 * lowest / slope)
+        ax.annotate(f"  {name}", (low, slope * low), va="top", color=LIMIT)
     ax.annotate("matrix products", (900, 1.1 * rate), ha="right", color=LIMIT)
     for (name, (intensity, reached)), marker in zip(points.items(), "osD^v", strict=False):
         ax.plot(intensity, reached / 1e9, marker, label=name)

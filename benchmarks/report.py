@@ -82,6 +82,7 @@ def table(record: dict) -> str:
         lines += ["", f"{group['title']:42} images/s  quartiles          fit is  of floor"]
         lines += [_line(row) for row in group["rows"]]
         lines.append(f"{'the floor':40} {group['floor']:10,.0f}")
+    lines += ["", f"distributions cost {record['distributions']:.0%} of a step"]
     lines += ["", *(_evidence(part) for part in record["evidence"]["parts"]), ""]
     for panel in record["growth"]:
         power = panel["slopes"]

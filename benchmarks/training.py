@@ -28,7 +28,11 @@ def measure(x: Tensor, device: str, rounds: int, target: float) -> dict:
     measured = interleave(list(chain(*entries)), device, rounds)
     machine = medians(measured)
     groups = zip(GROUPS, entries, images, strict=True)
-    return {"limits": machine, "groups": [_group(*g[:2], e, n, machine) for g, e, n in groups]}
+    return {
+        "limits": machine,
+        "groups": [_group(*g[:2], e, n, machine) for g, e, n in groups],
+        "distributions": distributions({entry.name: entry for entry in entries[0]}),
+    }
 
 
 def _entries(makers: dict, s: Setting, rows: Tensor):
@@ -37,6 +41,12 @@ def _entries(makers: dict, s: Setting, rows: Tensor):
             yield Entry(name, make(s, rows))
         except ImportError as error:
             print(f"{name}: left out, {error}; install benchmarks/requirements.txt")
+
+
+def distributions(elbo: dict[str, Entry]) -> float:
+    """The share of a step that is gone where the loss goes through torch.distributions."""
+    pairs = zip(*(elbo[n].seconds for n in (contestants.LEAN, contestants.OBJECTIVE)), strict=True)
+    return median(1 - by_hand / by_objective for by_hand, by_objective in pairs)
 
 
 def medians(measured: list[dict]) -> dict:

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from benchmarks import floor, growth, limits, memory, report, training, turns
+from benchmarks import contestants, floor, growth, limits, memory, report, training, turns
 from benchmarks.contestants import classic, ours
 from benchmarks.setting import Setting
 from vaelib.objectives import elbo, iwae, log_evidence
@@ -78,6 +78,13 @@ def test_in_each_round_all_have_a_turn_and_another_one_begins(monkeypatch):
     assert len(turns.interleave(entries, "cpu", rounds=2)) == 2
     assert ran == [("a", 1), ("b", 4), ("c", 1), ("b", 4), ("c", 1), ("a", 1)]
     assert [len(entry.seconds) for entry in entries] == [2, 2, 2]
+
+
+def test_what_distributions_cost_is_a_share_of_the_longer_step():
+    by_hand = turns.Entry("", None, seconds=[3, 6, 9])
+    longer = turns.Entry("", None, seconds=[4, 8, 18])
+    named = {contestants.LEAN: by_hand, contestants.OBJECTIVE: longer}
+    assert training.distributions(named) == pytest.approx(0.25)
 
 
 def test_medians_are_taken_at_any_depth():

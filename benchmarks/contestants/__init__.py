@@ -7,11 +7,12 @@ from benchmarks.contestants import classic, ours, pyro_svi, pythae_trainer
 
 FIT = "vaelib's fit"
 LEAN = "lean loop by hand"
+OBJECTIVE = "lean loop with vaelib.objectives.elbo"
 ELBO = {
     FIT: ours.fit_elbo,
     LEAN: ours.lean_elbo,
     "lean loop, torch's default products": ours.lean_elbo_default,
-    "lean loop with vaelib.objectives.elbo": ours.lean_objective,
+    OBJECTIVE: ours.lean_objective,
     "classic script": classic.make,
     "Pyro, SVI": pyro_svi.plain,
     "Pyro, SVI with JIT": pyro_svi.jit,
