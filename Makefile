@@ -2,6 +2,7 @@ PYTHON ?= python3
 REQUIREMENTS ?= requirements.txt
 BIN := .venv/bin
 READY := .venv/ready
+PEERS := _build/peers
 export JUPYTER_PATH := $(CURDIR)/.venv/share/jupyter
 
 help: ## show this list
@@ -19,6 +20,9 @@ test: book ## check style, library, chapters, the book's rules and the built sit
 
 lighthouse: book ## say what Lighthouse thinks of the built site (needs Node and Chromium)
 	$(BIN)/python benchmarks/lighthouse.py
+
+bench: $(READY) $(PEERS)/ready ## measure speed against peers and the machine (some ten minutes)
+	PYTHONPATH=$(PEERS) $(BIN)/python -m benchmarks $(OPTIONS)
 
 lab: $(READY) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
@@ -38,4 +42,8 @@ $(READY): requirements.txt pyproject.toml $(REQUIREMENTS)
 	$(BIN)/python -m pip install --quiet --requirement $(REQUIREMENTS)
 	@touch $@
 
-.PHONY: help book test lighthouse lab address clean
+$(PEERS)/ready: benchmarks/requirements.txt $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(PEERS) --requirement $<
+	@touch $@
+
+.PHONY: help book test lighthouse bench lab address clean
