@@ -32,8 +32,9 @@ def kl(q: Distribution, p: Distribution) -> Tensor:
     tensor(0.5000)
     """
     same_event(q, p)
-    shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
-    q, p = (each if each.batch_shape == shape else each.expand(shape) for each in (q, p))
+    if q.batch_shape != p.batch_shape:
+        shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
+        q, p = (each if each.batch_shape == shape else each.expand(shape) for each in (q, p))
     if isinstance(q, MultivariateNormal) != isinstance(p, MultivariateNormal):
         q, p = _full_covariance(q), _full_covariance(p)
     try:

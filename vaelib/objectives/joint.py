@@ -50,13 +50,17 @@ def _check_latents(model, x: Tensor, z: Tensor) -> None:
         )
 
 
-def check_data(p: Distribution, x: Tensor) -> None:
-    """Raise a ValueError unless x has the shape of p's events, is finite and in its support."""
+def check_data(p: Distribution, x: Tensor, finite: bool = False) -> None:
+    """Raise a ValueError unless x has the shape of p's events, is finite and in its support.
+
+    ``finite`` says that somebody has made sure of that already.
+    """
     if x.ndim == 0 or x.shape[-1:] != p.event_shape:
         raise ValueError(f"x must have shape (..., {p.event_shape[0]}), got {tuple(x.shape)}")
     if not examining() or x.numel() == 0:
         return
-    check_finite(x)
+    if not finite:
+        check_finite(x)
     if p.support.check(x).all():
         return
     base = getattr(p.support, "base_constraint", p.support)

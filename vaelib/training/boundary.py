@@ -44,13 +44,13 @@ def examine(model: nn.Module, rows: Rows, binarise: bool) -> None:
     """
     p = None if binarise else _some_likelihood(model)
     for x in rows.chunks():
-        if not x.isfinite().all():
+        low, high = (float(bound) for bound in x.aminmax())  # not a number if one value is none
+        if not -torch.inf < low <= high < torch.inf:
             count = int((~x.isfinite()).sum())
             raise ValueError(f"{rows.name} must be finite, got {count} values that are not")
         if p is not None:
-            check_data(p, x)
-        elif not ((x >= 0) & (x <= 1)).all():
-            low, high = x.aminmax()
+            check_data(p, x, finite=True)
+        elif not 0 <= low <= high <= 1:
             raise ValueError(f"grey values must lie in [0, 1], got {low:g} to {high:g}")
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from vaelib.validation import unexamined
+
 
 @torch.no_grad()
 def first_not_finite(model: nn.Module, x: Tensor) -> str:
@@ -21,9 +23,8 @@ def first_not_finite(model: nn.Module, x: Tensor) -> str:
     found: list[str] = []
     hooks = [m.register_forward_hook(_noting(found, n)) for n, m in model.named_modules() if n]
     try:
-        model.decode(model.encode(x).sample())
-    except ValueError as error:
-        found.append(f"an argument of a distribution ({error})")
+        with unexamined():
+            model.decode(model.encode(x).sample())
     finally:
         for hook in hooks:
             hook.remove()

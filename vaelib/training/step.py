@@ -123,8 +123,9 @@ class Step:
         return sums
 
     def _recorded(self, index: Tensor) -> bool:
-        self.index, graph = index.clone(), torch.cuda.CUDAGraph()
+        self.index = index.clone()
         try:
+            graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
                 self.sums = self.plain(self.index, lambda loss: None)
         except RuntimeError as error:
