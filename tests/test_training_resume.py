@@ -40,10 +40,15 @@ def coins(seed=0):
     return small_vae(seed, BernoulliDecoder(2, [4], 3))
 
 
+def falling(epoch):
+    return 0.01 / (1 + epoch)
+
+
 RUNS = {
     "plain": (small_vae, X, {}),
     "several samples": (small_vae, X, {"samples": 3, "kl": "sampled", "beta": 0.5}),
     "free bits": (small_vae, X, {"free_bits": 0.1}),
+    "a falling step size": (small_vae, X, {"learning_rate": falling}),
     "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:20]}),
     "patience": (small_vae, X, {"validation": X[:9], "patience": 1, "learning_rate": 0.05}),
 }
@@ -77,6 +82,15 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     assert torch.equal(parameters(again), parameters(short))
     assert train(again, epochs=4, **keep, resume=True) == seen
     assert torch.equal(parameters(again), parameters(whole))
+
+
+def test_a_longer_run_takes_the_step_size_of_its_epoch(tmp_path):
+    whole, short = small_vae(), small_vae()
+    keep = {"checkpoint": tmp_path / "run.pt", "learning_rate": falling}
+    train(whole, epochs=4, learning_rate=falling)
+    train(short, epochs=2, **keep)
+    train(short, epochs=4, **keep, resume=True)
+    assert torch.equal(parameters(short), parameters(whole))
 
 
 def test_without_a_file_resuming_starts_and_without_a_name_it_is_an_error(tmp_path):

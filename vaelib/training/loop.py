@@ -114,7 +114,13 @@ def fit(
         (2016), equation 15, for free bits.
     """
     check_settings(model, epochs, batch_size, free_bits, kl, patience, validation, every)
-    check_objective(objective, samples=(samples, 1), kl=(kl, "exact"), beta=(beta, 1.0))
+    check_objective(
+        objective,
+        samples=(samples, 1),
+        kl=(kl, "exact"),
+        beta=(beta, 1.0),
+        free_bits=(free_bits, 0),
+    )
     settings = describe_all(
         model=model, batch_size=batch_size, learning_rate=learning_rate, samples=samples, kl=kl,
         objective=objective, beta=beta, free_bits=free_bits, binarise=binarise,
@@ -141,7 +147,8 @@ def fit(
 def loop(run, step, epochs, learning_rate, beta, patience, watch) -> None:
     """The loop itself: from where a run is to its last epoch."""
     while run.epoch < epochs and not run.stopped(patience):
-        step.prepare(_at(learning_rate, run.epoch), _at(beta, run.epoch))
+        rate = learning_rate(run.epoch) if callable(learning_rate) else None
+        step.prepare(rate, _at(beta, run.epoch))
         for index in run.minibatches():
             run.count(len(index), step(index, run.check))
             if watch.asked_to_stop(len(index)):

@@ -76,20 +76,20 @@ class Step:
     def __init__(self, rows, loss: nn.Module, optimizer: Optimizer, batch_size: int) -> None:
         self.rows, self.loss, self.optimizer, self.batch_size = rows, loss, optimizer, batch_size
         self.beta = torch.ones((), device=rows.place, dtype=rows.dtype)
-        self.made, self.graph, self.learning_rate = 0, None, None
+        self.made, self.graph = 0, None
         self.record = shares.size() == 1 and _recordable(rows, optimizer)
 
-    def prepare(self, learning_rate: float, beta: float) -> None:
-        """Set what may change from epoch to epoch."""
+    def prepare(self, learning_rate: float | None, beta: float) -> None:
+        """Set what changes from epoch to epoch; a step size of None leaves the optimizer's."""
         self.beta.fill_(beta)
-        if learning_rate == self.learning_rate:
+        if learning_rate is None:
             return
         if not learning_rate > 0:
             raise ValueError(f"learning_rate must be positive, got {learning_rate}")
-        if self.learning_rate is not None:
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate
-        self.learning_rate, self.graph = learning_rate, None
+        if any(group["lr"] != learning_rate for group in self.optimizer.param_groups):
+            self.graph = None
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
 
     def __call__(self, index: Tensor, check: Callable[[Tensor], None]) -> Tensor:
         self.made += 1
