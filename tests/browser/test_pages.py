@@ -58,7 +58,7 @@ def test_a_page_stands_still_while_it_loads_and_scrolls(visit, name, width):
 
 
 def test_a_scroll_bar_that_comes_while_a_page_arrives_moves_nothing(browser, site):
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page = browser.new_page(viewport={"width": 1280, "height": 1400})
     page.goto((site / "chapters/vae.html").as_uri())
     place = "document.querySelector('main').getBoundingClientRect().toJSON()"
     whole = page.evaluate(place)
