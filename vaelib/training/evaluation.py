@@ -51,8 +51,7 @@ def _sums(model: nn.Module, batch: Tensor, samples: int, kl: str) -> Tensor:
 
 def sums_of(share: shares.Share, *terms: Tensor) -> Tensor:
     """The sums of some terms over a share's examples, in double precision."""
-    sums = [term.detach().sum(dtype=torch.float64) for term in terms]
-    return share.counts * torch.stack(sums)
+    return share.counts * torch.stack(terms).detach().sum(1, dtype=torch.float64)
 
 
 def check_counts(**counts: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -68,7 +69,7 @@ class Run:
 
     def check(self, loss: Tensor) -> None:
         """On a processor, where it costs nothing, look at the loss before each step."""
-        if self.rows.place.type == "cpu" and not loss.isfinite():
+        if self.rows.place.type == "cpu" and not math.isfinite(loss.item()):
             self.stop(loss)
 
     def stop(self, loss: Tensor) -> None:
