@@ -1,8 +1,9 @@
 """When notebooks run: again after any change that matters, and never without need.
 
 The cache of executed notebooks knows only their cells, so its folder is named after what else
-decides their outputs: the library's sources, the data settings, torch, and how kernels draw. A new
-name is a changed Sphinx setting, which makes Sphinx read every page again.
+decides their outputs: the library's sources, the data settings, torch, a GPU if there is one (it
+decides the data, too), and how kernels draw. A new name is a changed Sphinx setting, which makes
+Sphinx read every page again.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ def fingerprint(library):
     digest = hashlib.sha256(version("torch").encode() + KERNEL.read_bytes())
     for name in SETTINGS:
         digest.update(f"\0{name}={os.environ.get(name, '')}".encode())
+    digest.update(f"\0{shutil.which('nvidia-smi')}".encode())
     for path in sorted(library.rglob("*")):
         if path.suffix in SOURCES:
             digest.update(f"\0{path.relative_to(library).as_posix()}\0".encode())
