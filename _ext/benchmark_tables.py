@@ -5,6 +5,8 @@ from datetime import date
 from benchmark_plots import float32_rate
 from docutils import nodes
 
+from vaelib.prose import readable
+
 TRAINING = ("Contestant", "Images a second", "Quartiles", "fit against it", "Share of the floor")
 EVIDENCE = ("Measured", "Seconds", "So the whole", "GFLOP/s", "Share of the floor")
 GROWTH = ("Size", "From", "To", "Of a", "Slope of time", "Slope of memory")
@@ -27,7 +29,11 @@ def machine(record):
     )
     limits = record["limits"]
     rows = [
-        (f"matrix products, route “{name}”", f"{p['rate'] / 1e9:,.0f} GFLOP/s", f"{p['error']:.1g}")
+        (
+            f"matrix products, route “{name}”",
+            f"{p['rate'] / 1e9:,.0f} GFLOP/s",
+            readable(f"{p['error']:.1g}"),
+        )
         for name, p in limits["products"].items()
     ]
     for name in ("cache", "memory"):

@@ -33,7 +33,7 @@ def measure(x: Tensor, device: str, rounds: int, target: float) -> dict:
         "samples": SAMPLES,
         "flops": whole.flops,
         "bytes": whole.bytes,
-        "memory": memory.peak(lambda: log_evidence(model, x, 8), device),
+        "memory": memory.peak(lambda: log_evidence(model, x[:1024], 128), device),
         "parts": [_part(*n, p.median, machine) for n, p in zip(sizes, parts, strict=True)],
     }
 

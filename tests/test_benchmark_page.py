@@ -62,7 +62,7 @@ RECORD = {
 }
 SHOWN = [  # the rows below the headings of each table
     [
-        "matrix products, route “highest” | 150 GFLOP/s | 2e-07",
+        "matrix products, route “highest” | 150 GFLOP/s | 2·10⁻⁷",
         "matrix products, route “high” | 900 GFLOP/s | 0.0003",
         "bytes from and to cache | 145 GB/s |",
         "bytes from and to memory | 31 GB/s |",
