@@ -14,8 +14,6 @@ from vaelib.divergence import Estimate
 from vaelib.objectives.joint import check_finite, log_joint, log_likelihood
 from vaelib.validation import unexamined
 
-ROWS = 64  # images that log_evidence encodes together
-
 
 def log_weights(model, x: Tensor, samples: int, score: bool = True) -> Tensor:
     """The log importance weights of samples from the encoder.
@@ -166,7 +164,7 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**12) -> E
     if x.numel() == 0:
         raise ValueError(f"x is empty, shape {tuple(x.shape)}")
     flat = x.reshape(-1, x.shape[-1])
-    parts = [_log_evidence(model, rows, samples, chunk) for rows in flat.split(min(chunk, ROWS))]
+    parts = [_log_evidence(model, rows, samples, chunk) for rows in flat.split(chunk)]
     return Estimate(
         *(torch.cat(column).reshape(x.shape[:-1]) for column in zip(*parts, strict=True))
     )
