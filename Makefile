@@ -21,7 +21,7 @@ test: book ## check style, library, chapters, the book's rules and the built sit
 lighthouse: book ## say what Lighthouse thinks of the built site (needs Node and Chromium)
 	$(BIN)/python benchmarks/lighthouse.py
 
-bench: $(READY) $(PEERS)/ready ## measure speed against peers and the machine (some ten minutes)
+bench: $(READY) $(PEERS)/ready ## measure speed against peers and the machine (some five minutes)
 	PYTHONPATH=$(PEERS) $(BIN)/python -m benchmarks $(OPTIONS)
 
 lab: $(READY) ## open the chapters in JupyterLab

@@ -9,6 +9,8 @@ from vaelib.commands.arguments import add, positive, whole
 
 ABOUT = "measure the trained model of a run folder on images that it has not seen"
 
+ROUNDS, ACTIVE = 16, 0.01
+
 
 def register(commands) -> None:
     parser = add(commands, "evaluate", ABOUT, "evaluate run --samples 5000 --images 1000", evaluate)
@@ -23,6 +25,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """Print the ELBO and log p(x), each with its two errors, and the active units."""
     import torch
 
+    from vaelib import data
     from vaelib.commands import folder, images
     from vaelib.objectives import elbo, log_evidence
     from vaelib.training.rows import Rows
@@ -34,18 +37,15 @@ def evaluate(options: argparse.Namespace) -> None:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(options.seed)
         x = rows[torch.linspace(0, len(rows) - 1, count).long()]
-        x = torch.bernoulli(x) if described["likelihood"] == "bernoulli" else x
+        x = data.binarise(x) if described["likelihood"] == "bernoulli" else x
         bounds = torch.stack([elbo(model, x) for _ in range(ROUNDS)])
-        weighed = log_evidence(model, x, max(2, options.samples))
+        weighed = log_evidence(model, x, options.samples)
         means = model.encode(x).mean
     print(f"{count:,} images of {found.name}, nats an image")
     print(_line("ELBO", bounds.mean(0), bounds.std(0) / ROUNDS**0.5))
     print(_line("log p(x)", *weighed))
     active = int((means.var(0) > ACTIVE).sum())
     print(f"active units  {active} of {means.shape[1]} (variance of the mean above {ACTIVE})")
-
-
-ROUNDS, ACTIVE = 16, 0.01
 
 
 def _line(name: str, mean, error) -> str:

@@ -15,6 +15,11 @@ EXAMPLE = (
     "  torchrun --nproc-per-node 4 -m vaelib train --data images.npy --out run"
 )
 
+PASSED = (
+    "epochs", "batch_size", "learning_rate", "beta", "free_bits", "patience", "seed", "every",
+    "tensorboard",
+)  # fmt: skip
+
 
 def register(commands) -> None:
     add_argument = add(commands, "train", ABOUT, EXAMPLE, train).add_argument
@@ -82,12 +87,6 @@ def train(options: argparse.Namespace) -> int:
         print(f"{options.out}: {_said(history)}")
     shares.leave()
     return 130 if history.stopped == "interrupted" else 0
-
-
-PASSED = (
-    "epochs", "batch_size", "learning_rate", "beta", "free_bits", "patience", "seed", "every",
-    "tensorboard",
-)  # fmt: skip
 
 
 def _iwae(samples: int):
