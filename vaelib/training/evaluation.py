@@ -17,6 +17,8 @@ def evaluate(
 ) -> Terms:
     """The average ELBO and its terms over a data set, without gradients, in ``eval`` mode.
 
+    Where ``torch.distributed`` has been set up, all processes share the work, so all must call it.
+
     Args:
         model: as for :func:`fit`.
         x: data, shape ``(examples, observed)``, as for :func:`fit`.
