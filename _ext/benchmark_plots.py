@@ -3,6 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from vaelib.prose import readable
+
 OURS, OTHERS, LIMIT = "#0072B2", "#9AA5AE", "#B34700"
 FIT = "vaelib's fit"
 
@@ -88,7 +90,8 @@ def growth(record):
     said = ", ".join(
         f"{p['name']} {p['slopes']['seconds']:.2f} and {p['slopes']['memory']:.2f}" for p in panels
     )
-    return figure, f"Time and memory against five sizes; slopes of time and of memory: {said}."
+    alt = f"Time and memory against five sizes; slopes of time and of memory: {said}."
+    return figure, readable(alt)
 
 
 def _curve(ax, panel, quantity, unit):
@@ -97,4 +100,4 @@ def _curve(ax, panel, quantity, unit):
     middle = np.exp(np.log(values[upper] / sizes[upper] ** slope).mean())
     ax.loglog(sizes, values, "o", color=OURS, markersize=4)
     ax.loglog(sizes[upper], middle * sizes[upper] ** slope, "--", color=LIMIT)
-    ax.annotate(f"slope {slope:.2f}", (0.05, 0.9), xycoords="axes fraction", color=LIMIT)
+    ax.annotate(readable(f"slope {slope:.2f}"), (0.05, 0.9), xycoords="axes fraction", color=LIMIT)

@@ -81,8 +81,8 @@ def growth(record):
             f"{panel['sizes'][0]:,}",
             f"{panel['sizes'][-1]:,}",
             panel["of"],
-            f"{panel['slopes']['seconds']:.2f}",
-            f"{panel['slopes']['memory']:.2f}",
+            readable(f"{panel['slopes']['seconds']:.2f}"),
+            readable(f"{panel['slopes']['memory']:.2f}"),
         )
         for panel in record["growth"]
     ]

@@ -110,7 +110,7 @@ def check_bound(
         raise CheckFailed(
             f"{label}: {low_name} equals {high_name} everywhere, so this shows no bound"
         )
-    note = f"strict in {int((-excess > 100 * tolerance).sum())}, gap up to {-excess.min():.3g}"
+    note = f"strict in {int((-excess > 100 * tolerance).sum()):,}, gap up to {-excess.min():.3g}"
     return Check(
         label,
         "bound",
