@@ -1,7 +1,8 @@
 """A recorded explorer on a page, beside what its record says of it.
 
 The page shows a picture at once. The figure, whose weights are most of the page, comes in a script
-of its own that does not hold up the text, and takes the picture's place.
+of its own that does not hold up the text. It takes the picture's place, and the room that is kept
+beside it, so that nothing moves.
 """
 
 import hashlib
@@ -22,9 +23,16 @@ SHOW = """\
 (() => {{
 "use strict";
 {module}
-document.getElementById("{name}").parentNode.querySelector(":scope > img")?.remove();
 }})();
 """
+ROOM = """\
+</div>
+<div class="side room" aria-hidden="true">
+<div class="pictures"><div class="picture"><canvas width="{1}" height="{0}"></canvas><p>decoded here</p></div></div>
+<p class="readout">z = (0.00, 0.00); the nearest test image shows a 0</p>
+</div>
+</div>
+"""  # noqa: E501
 
 
 class explorer(nodes.General, nodes.Element):
@@ -51,7 +59,7 @@ class ExplorerDirective(SphinxDirective):
             return []
         caption, made = nodes.caption(), nodes.paragraph("", "", *said(recorded))
         caption += self.parse_inline(" ".join(self.content))[0]
-        shown = nodes.container("", explorer(path=path), *self.still())
+        shown = nodes.container("", explorer("", *self.still(), path=path))
         legend = nodes.legend("", made, classes=["record"])
         return [nodes.figure("", shown, caption, legend, classes=["landing"])]
 
@@ -78,28 +86,36 @@ def summary(recorded):
 
 
 def parts(path):
-    """What stands in the page: the place of the figure and its style; and the script apart."""
-    figure = Recorded.load(path).explorer().to_html()
+    """The figure's name, its style, the room that it needs beside the picture, and its script."""
+    recorded = Recorded.load(path)
+    figure = recorded.explorer().to_html()
     name = f"recorded-{Path(path).stem}"
     figure = figure.replace(re.search(r'id="(.+?)"', figure)[1], name)
     place, module = figure.split('<script type="module">')
-    return place, SHOW.format(module=module.replace("</script>", "").strip(), name=name)
+    script = SHOW.format(module=module.replace("</script>", "").strip())
+    return name, place.partition("</div>")[2].strip(), ROOM.format(*recorded.shape), script
 
 
 def visit_explorer(self, node):
-    place, script = parts(node["path"])
+    name, style, _, _ = parts(node["path"])
+    self.body.append(
+        f'{style}\n<div id="{name}" class="vaelib-explorer">\n<div class="vaelib-plane">'
+    )
+
+
+def depart_explorer(self, node):
+    _, _, room, script = parts(node["path"])
     target = f"recorded/{Path(node['path']).stem}.js"
     written = Path(self.builder.outdir, target)
     written.parent.mkdir(exist_ok=True)
     written.write_text(script, "utf8")
     up = "../" * self.builder.current_docname.count("/")
     version = hashlib.sha256(script.encode()).hexdigest()[:8]
-    self.body.append(f'{place}<script defer src="{up}{target}?v={version}"></script>\n')
-    raise nodes.SkipNode
+    self.body.append(f'{room}<script defer src="{up}{target}?v={version}"></script>\n')
 
 
 def setup(app):
     app.setup_extension("rewrite")
-    app.add_node(explorer, html=(visit_explorer, None))
+    app.add_node(explorer, html=(visit_explorer, depart_explorer))
     app.add_directive("explorer", ExplorerDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -123,15 +123,21 @@ def test_without_scripts_the_picture_stays(browser, site):
         assert page.locator(".vaelib-knob").count() == 0
 
 
-def test_the_page_is_readable_before_the_weights_are_there(browser, site):
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_the_page_is_whole_before_the_weights_are_there_and_moves_for_nothing(browser, site, width):
+    below = "document.querySelector('figure.landing figcaption').getBoundingClientRect().top"
     with blank(browser) as page:
+        page.set_viewport_size({"width": width, "height": 900})
         held = []
         page.route("**/recorded/*.js*", lambda route: held.append(route))
         page.goto((site / "index.html").as_uri(), wait_until="commit")
         page.get_by_role("heading", name="How to cite").wait_for()
         assert page.locator("figure.landing img").is_visible()
+        page.wait_for_function("document.querySelector('figure.landing img').complete")
+        before = page.evaluate(below)
         held[0].continue_()
         page.get_by_role("slider", name=KNOB).wait_for()
+        assert page.evaluate(below) == pytest.approx(before, abs=1)
     assert (site / "index.html").stat().st_size < 60_000
 
 

@@ -81,7 +81,7 @@ function render({ model, el }) {
   const pictures = element("div", { class: "pictures" }, decoded.root);
   if (images.length) pictures.append(found.root);
   el.classList.add("vaelib-explorer");
-  el.append(stage.root, element("div", { class: "side" }, pictures, readout));
+  el.replaceChildren(stage.root, element("div", { class: "side" }, pictures, readout));
   draw();
   return () => { model.off("change:z", redraw); quiet(); };
 }
