@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> None:
     name, train, test = images()
     command = shlex.join(["python", "-m", "benchmarks", *arguments])
     record = report.about(command, device, name, rounds)
-    record |= training.measure(train, device, rounds, target)
+    record |= training.measure(train, device, rounds, 3 * target)
     record["evidence"] = evidence.measure(test, device, rounds=3, target=10 * target)
     record["growth"] = growth.measure(train, device, rounds=5, target=target / 2)
     print(report.table(record))

@@ -104,7 +104,7 @@ def test_each_row_meets_the_noise_of_a_single_process(monkeypatch, family, sampl
         monkeypatch.setattr(shares, "rank", lambda rank=rank: rank)
         torch.manual_seed(1)
         share = shares.Share(7)
-        with share.noise(1):
+        with share.noise():
             part = FAMILIES[family](a[share.rows]).rsample((samples,))
         assert torch.allclose(part, whole[:, share.rows], atol=1e-12)
         assert family == "gamma" or torch.equal(torch.rand(3), following)
@@ -118,7 +118,7 @@ def test_a_process_without_rows_uses_up_the_same_noise(monkeypatch):
     monkeypatch.setattr(shares, "rank", lambda: 0)
     torch.manual_seed(1)
     share = shares.Share(1)
-    with share.noise(0):
+    with share.noise():
         assert torch.bernoulli(torch.full((1, 2), 0.5)).shape == (1, 2)
     assert share.counts == 0
     assert torch.equal(torch.rand(3), following)

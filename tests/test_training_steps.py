@@ -1,6 +1,8 @@
 """What fit adds to the bare loop: schedules, other objectives, patience, and clear endings."""
 
+import platform
 import threading
+from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 
@@ -166,6 +168,35 @@ def test_the_error_of_a_product_tells_float32_from_bfloat16(monkeypatch):
 
     monkeypatch.setattr(torch.Tensor, "__matmul__", coarse)
     assert surroundings.matmul_error() > 1e-4
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_the_memory_of_a_step_is_kept_for_the_next():
+    import resource
+
+    def pages_of_three_steps() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(3):
+            _ = [torch.ones(6_000_000) for _ in range(4)]
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    with surroundings.kept_memory(CPU):
+        pages_of_three_steps()
+        assert pages_of_three_steps() < 50
+    assert pages_of_three_steps() > 50
+
+
+def test_fit_keeps_the_memory_of_its_steps(monkeypatch):
+    seen = []
+
+    @contextmanager
+    def spy(place):
+        seen.append(place)
+        yield
+
+    monkeypatch.setattr("vaelib.training.loop.kept_memory", spy)
+    train(small_vae())
+    assert seen == [CPU]
 
 
 def test_fit_works_outside_the_main_thread():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Independent, Normal
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from vaelib.validation import examining
 
@@ -40,19 +41,11 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
     torch.Size([3])
     """
     _check_vector("mu", mu)
-    if isinstance(sigma, int | float):
-        sigma = mu.new_full((), sigma)  # made where mu is: a GPU need not wait for it
-    sigma = torch.as_tensor(sigma, dtype=mu.dtype, device=mu.device)
-    try:
-        scale = sigma.expand_as(mu)
-    except RuntimeError:
-        raise ValueError(
-            f"sigma of shape {tuple(sigma.shape)} does not broadcast to mu's {tuple(mu.shape)}"
-        ) from None
+    sigma = _like("sigma", sigma, mu)
     if examining() and not ((sigma > 0) & sigma.isfinite()).all():
         low, high = sigma.aminmax()
         raise ValueError(f"sigma must be positive and finite, got {low:g} to {high:g}")
-    return Independent(Normal(mu, scale, validate_args=False), 1, validate_args=False)
+    return Independent(Normal(mu, sigma, validate_args=False), 1, validate_args=False)
 
 
 def bernoulli(logits: Tensor) -> Independent:
@@ -79,7 +72,30 @@ def bernoulli(logits: Tensor) -> Independent:
     tensor(-2.7726)
     """
     _check_vector("logits", logits)
-    return Independent(Bernoulli(logits=logits, validate_args=False), 1, validate_args=False)
+    return _Pixels(Bernoulli(logits=logits, validate_args=False), 1, validate_args=False)
+
+
+class _Pixels(Independent):
+    """Torch's Bernoulli density, its sign changed after the sum: fewer passes over pixels."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        logits = self.base_dist.logits
+        if value.shape != logits.shape:
+            value, logits = torch.broadcast_tensors(value, logits)
+        return -binary_cross_entropy_with_logits(logits, value, reduction="none").sum(-1)
+
+
+def _like(name: str, value: Tensor | float, mu: Tensor) -> Tensor:
+    """The value in mu's shape and precision, made where mu is, so that a GPU need not wait."""
+    if isinstance(value, int | float):
+        return mu.new_full((), value).expand_as(mu)
+    value = torch.as_tensor(value, dtype=mu.dtype, device=mu.device)
+    try:
+        return value if value.shape == mu.shape else value.expand_as(mu)
+    except RuntimeError:
+        raise ValueError(
+            f"{name} of shape {tuple(value.shape)} does not broadcast to mu's {tuple(mu.shape)}"
+        ) from None
 
 
 def _check_vector(name: str, value: Tensor) -> None:

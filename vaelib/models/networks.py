@@ -23,9 +23,16 @@ class StandardNormal(nn.Module):
         super().__init__()
         _check_sizes(latent=latent)
         self.register_buffer("mu", torch.zeros(latent), persistent=False)
+        self.normal = diagonal_normal(self.mu, 1.0)
 
     def forward(self) -> Independent:
-        return diagonal_normal(self.mu, 1.0)
+        return self.normal
+
+    def _apply(self, *args, **kwargs) -> StandardNormal:
+        """Follow the model to another device or precision."""
+        super()._apply(*args, **kwargs)
+        self.normal = diagonal_normal(self.mu, 1.0)
+        return self
 
 
 class GaussianEncoder(nn.Module):

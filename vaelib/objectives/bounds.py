@@ -39,7 +39,8 @@ def log_weights(model, x: Tensor, samples: int, score: bool = True) -> Tensor:
     Source:
         Roeder, Wu and Duvenaud (2017) for ``score=False``.
     """
-    z, q = _sample(model, x, samples)
+    q = _encode(model, x, samples)
+    z = q.rsample((samples,))
     if not score:
         with torch.no_grad():
             q = model.encode(x)
@@ -71,11 +72,16 @@ def elbo_terms(model, x: Tensor, samples: int = 1, kl: str = "exact") -> tuple[T
     """
     if kl not in ("exact", "sampled"):
         raise ValueError(f"kl must be 'exact' or 'sampled', got {kl!r}")
-    z, q = _sample(model, x, samples)
-    reconstruction = log_likelihood(model, x, z).mean(0)
+    q = _encode(model, x, samples)
+    z = q.rsample((samples,)) if samples > 1 else q.rsample()
+
+    def average(values: Tensor) -> Tensor:
+        return values.mean(0) if samples > 1 else values
+
+    reconstruction = average(log_likelihood(model, x, z))
     if kl == "exact":
         return reconstruction, divergence.kl(q, model.prior)
-    return reconstruction, (q.log_prob(z) - model.prior.log_prob(z)).mean(0)
+    return reconstruction, average(q.log_prob(z) - model.prior.log_prob(z))
 
 
 def elbo(model, x: Tensor, samples: int = 1, kl: str = "exact", beta: float = 1.0) -> Tensor:
@@ -135,7 +141,7 @@ def iwae(model, x: Tensor, samples: int) -> Tensor:
 
 
 @torch.no_grad()
-def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**12) -> Estimate:
+def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> Estimate:
     """log p(x) by importance sampling from the encoder, in bounded memory and without gradients.
 
     ::
@@ -174,10 +180,10 @@ def _log_evidence(model, x: Tensor, samples: int, chunk: int) -> tuple[Tensor, T
     log_sum = x.new_full((len(x),), -torch.inf)
     log_squares = log_sum.clone()
     step = max(1, chunk // len(x))
-    z, q = _sample(model, x, min(step, samples))
+    q = _encode(model, x, samples)
     for start in range(0, samples, step):
         with unexamined() if start else nullcontext():
-            z = q.rsample((min(step, samples - start),)) if start else z
+            z = q.rsample((min(step, samples - start),))
             log_w = log_joint(model, x, z) - q.log_prob(z)
         log_sum = log_sum.logaddexp(log_w.logsumexp(0))
         log_squares = log_squares.logaddexp((2 * log_w).logsumexp(0))
@@ -186,7 +192,7 @@ def _log_evidence(model, x: Tensor, samples: int, chunk: int) -> tuple[Tensor, T
     return mean, (spread.clamp(min=0) / (samples - 1)).sqrt()
 
 
-def _sample(model, x: Tensor, samples: int) -> tuple[Tensor, Distribution]:
+def _encode(model, x: Tensor, samples: int) -> Distribution:
     if not isinstance(samples, int) or samples < 1:
         raise ValueError(f"samples must be a whole number of at least 1, got {samples!r}")
     check_finite(x)
@@ -200,4 +206,4 @@ def _sample(model, x: Tensor, samples: int) -> tuple[Tensor, Distribution]:
         raise ValueError(
             f"encode gave batch {tuple(q.batch_shape)} for x of shape {tuple(x.shape)}"
         )
-    return q.rsample((samples,)), q
+    return q

@@ -38,22 +38,23 @@ def evaluate(
     training = model.training
     model.eval()
     try:
-        sums = sum(_sums(model, batch, samples, kl) for batch in rows.chunks(batch_size))
+        whole = sum(_sums(model, batch, samples, kl) for batch in rows.chunks(batch_size))
     finally:
         model.train(training)
-    return Terms.of(shares.total(sums), len(rows))
+    return Terms.of(shares.total(whole), len(rows))
 
 
 def _sums(model: nn.Module, batch: Tensor, samples: int, kl: str) -> Tensor:
     share = shares.Share(len(batch))
-    with share.noise(1):
-        reconstruction, divergence = elbo_terms(model, batch[share.rows], samples, kl)
-    return sums_of(share, reconstruction - divergence, reconstruction, divergence)
+    with share.noise():
+        terms = elbo_terms(model, batch[share.rows], samples, kl)
+    reconstruction, divergence = (term.sum(0, dtype=torch.float64) for term in terms)
+    return sums(share, reconstruction - divergence, reconstruction, divergence)
 
 
-def sums_of(share: shares.Share, *terms: Tensor) -> Tensor:
-    """The sums of some terms over a share's examples, in double precision."""
-    return share.counts * torch.stack(terms).detach().sum(1, dtype=torch.float64)
+def sums(share: shares.Share, *terms: Tensor) -> Tensor:
+    """The sums of some terms over a share's examples, in one tensor without gradients."""
+    return share.counts * torch.stack([term.detach() for term in terms])
 
 
 def check_counts(**counts: int) -> None:

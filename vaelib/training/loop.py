@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from vaelib.training.progress import Watch
 from vaelib.training.rows import Data, Rows
 from vaelib.training.run import Run
 from vaelib.training.step import Loss, Step
-from vaelib.training.surroundings import borrowed, fast_matmul
+from vaelib.training.surroundings import borrowed, fast_matmul, kept_memory
 
 ADAM = partial(Adam, fused=True)
 
@@ -127,13 +128,17 @@ def fit(
         optimizer=optimizer, seed=seed,
     )  # fmt: skip
     parameters = [p for p in model.parameters() if p.requires_grad]
-    with borrowed(model, device, seed) as place, fast_matmul(place, parameters[0].dtype):
+    with ExitStack() as stack:
+        place = stack.enter_context(borrowed(model, device, seed))
+        stack.enter_context(fast_matmul(place, parameters[0].dtype))
+        stack.enter_context(kept_memory(place))
         rows, held = _data(model, x, validation, place, parameters[0].dtype, binarise)
         steps = _optimizer(optimizer, parameters, _at(learning_rate, 0), place)
         run = Run(model, rows, held, steps, batch_size, partial(evaluate, samples=samples, kl=kl))
         loss = shares.together(Loss(model, objective, samples, kl, free_bits, binarise), place)
         step = Step(rows, loss, steps, batch_size)
-        keeper = Keeper(checkpoint, every, settings | _fingerprints(rows, held))
+        data = _fingerprints(rows, held) if checkpoint else {}
+        keeper = Keeper(checkpoint, every, settings | data)
         keeper.resume(run, resume)
         with Watch(run, keeper, epochs, progress, tensorboard) as watch:
             loop(run, step, epochs, learning_rate, beta, patience, watch)

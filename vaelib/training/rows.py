@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 Data = Tensor | np.ndarray
-CHUNK = 2**22  # values looked at together
+CHUNK = 2**20  # values looked at together
 
 
 class Rows:
@@ -49,7 +49,7 @@ class Rows:
         return self._numbers(self.x.index_select(0, index.to(self.x.device)))
 
     def chunks(self, size: int = 0) -> Iterator[Tensor]:
-        """Yield all rows in order, ``size`` or about 4 million values at a time."""
+        """Yield all rows in order, ``size`` or about a million values at a time."""
         for part in self.x.split(size or max(1, CHUNK // self.x.shape[1])):
             yield self._numbers(part)
 

@@ -80,16 +80,13 @@ class Share:
         self.counts = float(start < stop)
         self.rows = slice(start, stop) if start < stop else slice(0, 1)
 
-    def noise(self, dimension: int) -> AbstractContextManager:
+    def noise(self) -> AbstractContextManager:
         """Within this block, random tensors are drawn for the whole minibatch and cut to the share.
 
         So all processes use up the same random numbers, and each row meets the noise that it would
-        have met in a single process.
-
-        Args:
-            dimension: where the rows lie in the tensors drawn.
+        have met in a single process. Its rows are taken to lie in the last dimension but one.
         """
-        return nullcontext() if size() == 1 else _Cut(self, dimension)
+        return nullcontext() if size() == 1 else _Cut(self)
 
 
 class _Cut(TorchFunctionMode):
@@ -99,9 +96,9 @@ class _Cut(TorchFunctionMode):
     LIKE = (torch.normal, torch.bernoulli, torch.rand_like, torch.randn_like, torch._standard_gamma)
     INTO = ("normal_", "uniform_", "exponential_", "cauchy_", "geometric_", "log_normal_")
 
-    def __init__(self, share: Share, dimension: int) -> None:
+    def __init__(self, share: Share) -> None:
         super().__init__()
-        self.share, self.dimension = share, dimension
+        self.share = share
         self.start, self.stop = share.rows.start, share.rows.stop
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
@@ -117,17 +114,17 @@ class _Cut(TorchFunctionMode):
         return function(*args, **kwargs)
 
     def _cut(self, drawn: Tensor) -> Tensor:
-        return drawn.narrow(self.dimension, self.start, self.stop - self.start)
+        return drawn.narrow(-2, self.start, self.stop - self.start)
 
     def _whole(self, shape) -> tuple[int, ...]:
-        return (*shape[: self.dimension], self.share.whole, *shape[self.dimension + 1 :])
+        return (*shape[:-2], self.share.whole, *shape[-1:])
 
     def _spread(self, value):
         """Give the other rows some parameters, too; what is drawn with them is cut off."""
         if not isinstance(value, Tensor):
             return value
         mine = torch.arange(self.share.whole, device=value.device) - self.start
-        return value.index_select(self.dimension, mine.clamp(0, self.stop - self.start - 1))
+        return value.index_select(-2, mine.clamp(0, self.stop - self.start - 1))
 
 
 def _together() -> bool:

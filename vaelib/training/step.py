@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from vaelib.divergence import kl_by_coordinate
 from vaelib.objectives import elbo_terms
 from vaelib.training import shares
-from vaelib.training.evaluation import sums_of
+from vaelib.training.evaluation import sums
 from vaelib.validation import unexamined
 
 WARM_UP = 3  # steps that a GPU needs before it can record one
@@ -37,27 +37,26 @@ class Loss(nn.Module):
         self.free_bits, self.binarise = free_bits, binarise
 
     def forward(self, x: Tensor, beta: Tensor | float, share: shares.Share):
-        if self.binarise:
-            with share.noise(0):
+        weight = share.counts * shares.size() / share.whole
+        with share.noise():
+            if self.binarise:
                 x = torch.bernoulli(x)
-        with share.noise(1):
             if self.objective:
-                value = self.objective(self.model, x)
+                value = self.objective(self.model, x).sum(0)
                 missing = torch.full_like(value, torch.nan)
-                return -self._mean(value, share), sums_of(share, value, missing, missing)
-            reconstruction, divergence = elbo_terms(self.model, x, self.samples, self.kl)
-        charged = self._charged(x, share) if self.free_bits else self._mean(divergence, share)
-        loss = beta * charged - self._mean(reconstruction, share)
-        return loss, sums_of(share, reconstruction - divergence, reconstruction, divergence)
-
-    def _mean(self, value: Tensor, share: shares.Share) -> Tensor:
-        return value.sum(0) * (share.counts * shares.size() / share.whole)
+                return -weight * value, sums(share, value, missing, missing)
+            terms = elbo_terms(self.model, x, self.samples, self.kl)
+        reconstruction, divergence = (term.sum(0) for term in terms)
+        charged = self._charged(x, share) if self.free_bits else divergence
+        loss = weight * (beta * charged - reconstruction)
+        return loss, sums(share, reconstruction - divergence, reconstruction, divergence)
 
     def _charged(self, x: Tensor, share: shares.Share) -> Tensor:
         """Each coordinate's divergence where, averaged over the whole minibatch, it is above."""
-        mine = self._mean(kl_by_coordinate(self.model.encode(x), self.model.prior), share)
-        average = shares.total(mine.detach()) / shares.size()
-        return torch.where(average >= self.free_bits, mine, self.free_bits).sum()
+        mine = kl_by_coordinate(self.model.encode(x), self.model.prior).sum(0)
+        average = shares.total(share.counts * mine.detach()) / share.whole
+        least = self.free_bits * share.whole / shares.size()
+        return torch.where(average >= self.free_bits, mine, least).sum()
 
 
 class Step:
@@ -76,6 +75,7 @@ class Step:
     def __init__(self, rows, loss: nn.Module, optimizer: Optimizer, batch_size: int) -> None:
         self.rows, self.loss, self.optimizer, self.batch_size = rows, loss, optimizer, batch_size
         self.beta = torch.ones((), device=rows.place, dtype=rows.dtype)
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.made, self.graph = 0, None
         self.record = shares.size() == 1 and _recordable(rows, optimizer)
 
@@ -109,7 +109,8 @@ class Step:
         with unexamined() if self.made > 1 else nullcontext():
             loss, sums = self.loss(self.rows[index[share.rows]], self.beta, share)
         check(loss)
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         loss.backward()
         self.optimizer.step()
         return sums

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import nn
 
 from vaelib.training import shares
+
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt's numbers for its parameters
 
 
 @contextmanager
@@ -53,6 +58,33 @@ def matmul_error() -> float:
     a, b = (torch.linspace(-1, 1, 256 * 256).add(s).sin().reshape(256, 256) for s in (0.0, 1.0))
     exact = a.double() @ b.double()
     return float(((a @ b).double() - exact).norm() / exact.norm())
+
+
+@contextmanager
+def kept_memory(place: torch.device) -> Iterator[None]:
+    """On a processor with glibc, keep the memory that a step frees for the next step.
+
+    Else large minibatches pay for new pages in every step. These limits cannot be read, so
+    afterwards they are the largest that glibc would have come to by itself, and what is free goes
+    back to the system.
+    """
+    libc = _glibc() if place.type == "cpu" else None
+    if libc is None:
+        yield
+        return
+    libc.mallopt(MMAP_THRESHOLD, 2**30) or libc.mallopt(MMAP_THRESHOLD, 2**25)
+    libc.mallopt(TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        yield
+    finally:
+        libc.mallopt(MMAP_THRESHOLD, 2**25)
+        libc.mallopt(TRIM_THRESHOLD, 2**26)
+        libc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 @dataclass
