@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
@@ -25,12 +26,25 @@ def save(path: str | Path, state: Mapping) -> None:
     Raises:
         OSError: it cannot be written; what was there before is untouched.
     """
+    replace(path, partial(torch.save, {"format": FORMAT, "version": VERSION, **state}))
+
+
+def replace(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file beside the old one, make sure that it is on the disk, then take its place.
+
+    Args:
+        path: the file; its folder is made if it is not there.
+        write: puts all of it into an open file.
+
+    Raises:
+        OSError: it cannot be written; what was there before is untouched.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
         with part.open("wb") as file:
-            torch.save({"format": FORMAT, "version": VERSION, **state}, file)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

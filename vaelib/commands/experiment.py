@@ -1,0 +1,27 @@
+"""``python -m vaelib experiment``: the runs that a file names."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from vaelib.commands.arguments import add, positive
+
+
+def register(commands) -> None:
+    about = "make the paper's runs that a file names, or go on with them"
+    parser = add(commands, "experiment", about, "experiment recorded/aevb/bound.toml", experiment)
+    parser.add_argument("file", type=Path, help="a TOML file; results lie beside it, as .json")
+    parser.add_argument("--jobs", type=positive, default=1, help="runs side by side")
+    parser.add_argument(
+        "--folder", type=Path, default="_build/runs", help="where the checkpoints of runs lie"
+    )
+
+
+def experiment(options: argparse.Namespace) -> None:
+    """Make every run that is not over, and say so."""
+    from vaelib.experiments import Sweep
+
+    sweep = Sweep(options.file)
+    sweep.run(options.folder, options.jobs)
+    print(f"{sweep.results}: {len(sweep.done())} runs")

@@ -1,0 +1,5 @@
+"""The paper's experiments: small files that name runs, and what came out of them."""
+
+from vaelib.experiments.sweep import Sweep
+
+__all__ = ["Sweep"]

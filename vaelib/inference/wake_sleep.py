@@ -1,0 +1,56 @@
+"""The wake-sleep algorithm, as an objective like any other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from vaelib.objectives import log_joint
+
+
+def wake_sleep(model, x: Tensor) -> Tensor:
+    """What both phases of wake-sleep climb; its gradient is their step, its value no bound.
+
+    ::
+
+        wake:   z ~ q(z|x),        climb log p(x, z) in theta
+        sleep:  (x', z') ~ p,      climb log q(z'|x') in phi
+
+    The wake phase teaches the model theta what the encoder sees, as the bound does. The sleep phase
+    teaches the encoder phi what the model dreams: on average over dreams it makes KL(p(z|x) ‖
+    q(z|x)) smaller, where the bound makes KL(q(z|x) ‖ p(z|x)) smaller on data. So the two phases
+    climb no common function. Samples are held fixed, so discrete latents and pixels will do.
+
+    Args:
+        model: gives ``prior``, ``decode`` and ``encode``.
+        x: data, shape ``(*batch, observed)``; as many dreams are drawn.
+
+    Returns:
+        Nats, log p(x, z) + log q(z'|x'), shape ``(*batch)``. Maximise it with
+        ``fit(..., objective=wake_sleep)``.
+
+    Raises:
+        ValueError: wrong shapes or bad data.
+
+    Source:
+        Hinton, Dayan, Frey and Neal (1995).
+
+    >>> from vaelib.distributions import diagonal_normal
+    >>> from vaelib.models import Model
+    >>> prior = diagonal_normal(torch.zeros(2), 1.0)
+    >>> decode = lambda z: diagonal_normal(z, 0.5)
+    >>> encode = lambda x: diagonal_normal(0.8 * x, 0.4)
+    >>> wake_sleep(Model(prior, decode, encode), torch.zeros(3, 2)).shape
+    torch.Size([3])
+    """
+    with torch.no_grad():
+        z = _draw(model.encode(x))
+        z_dreamt = _draw(model.prior, x.shape[:-1])
+        x_dreamt = _draw(model.decode(z_dreamt))
+    return log_joint(model, x, z) + model.encode(x_dreamt).log_prob(z_dreamt)
+
+
+def _draw(p: Distribution, shape: tuple[int, ...] = ()) -> Tensor:
+    """A sample; by ``rsample`` where there is one, which hands on what is not a number."""
+    return p.rsample(shape) if p.has_rsample else p.sample(shape)

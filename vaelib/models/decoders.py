@@ -1,0 +1,120 @@
+"""The decoders: modules that return p(x|z)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Independent
+
+from vaelib.distributions import bernoulli, diagonal_normal
+from vaelib.models.network import check_width, mlp
+
+
+class GaussianDecoder(nn.Module):
+    """p(x|z) = N(f(z), sigma² I) with one sigma for all pixels, fixed or learned.
+
+    Args:
+        latent: number of latent coordinates.
+        hidden: widths of the hidden layers.
+        observed: number of pixels.
+        sigma: the standard deviation of the pixel noise, or where learning starts.
+        learn_sigma: whether sigma is a parameter.
+        activation: the nonlinearity, a module class.
+
+    Raises:
+        ValueError: ``sigma`` is not positive.
+
+    Source:
+        Kingma and Welling (2014), appendix C.2; Rybkin, Daniilidis and Levine (2021) for the
+        learned sigma.
+    """
+
+    def __init__(
+        self,
+        latent: int,
+        hidden: Sequence[int],
+        observed: int,
+        sigma: float,
+        learn_sigma: bool = False,
+        activation: type[nn.Module] = nn.Tanh,
+    ) -> None:
+        super().__init__()
+        if not 0 < sigma < float("inf"):
+            raise ValueError(f"sigma must be positive and finite, got {sigma}")
+        self.network = mlp([latent, *hidden, observed], activation)
+        self.log_sigma = nn.Parameter(torch.tensor(float(sigma)).log(), requires_grad=learn_sigma)
+
+    @property
+    def sigma(self) -> Tensor:
+        """The standard deviation of the pixel noise, a scalar."""
+        return self.log_sigma.exp()
+
+    def forward(self, z: Tensor) -> Independent:
+        check_width("z", z, self.network)
+        return diagonal_normal(self.network(z), self.sigma)
+
+
+class GreyDecoder(nn.Module):
+    """p(x|z) = N(mu(z), diag sigma(z)²) for grey pixels, the means in (0, 1).
+
+    ::
+
+        mu(z) = 1 / (1 + exp(−f(z))),    sigma(z)² = exp(s(z))
+
+    Each pixel has a deviation of its own, so a pixel that never changes has a density without
+    bound: add noise to such data, with :func:`vaelib.data.dequantise`.
+
+    Args:
+        latent: number of latent coordinates.
+        hidden: widths of the hidden layers.
+        observed: number of pixels.
+        activation: the nonlinearity, a module class.
+
+    Source:
+        Kingma and Welling (2014), section 5 and appendix C.2.
+    """
+
+    def __init__(
+        self,
+        latent: int,
+        hidden: Sequence[int],
+        observed: int,
+        activation: type[nn.Module] = nn.Tanh,
+    ) -> None:
+        super().__init__()
+        self.network = mlp([latent, *hidden, 2 * observed], activation)
+
+    def forward(self, z: Tensor) -> Independent:
+        check_width("z", z, self.network)
+        f, s = self.network(z).chunk(2, -1)
+        return diagonal_normal(f.sigmoid(), (s / 2).exp())
+
+
+class BernoulliDecoder(nn.Module):
+    """p(x|z) = ∏_i Bernoulli(x_i; λ_i(z)) for black-and-white pixels.
+
+    Args:
+        latent: number of latent coordinates.
+        hidden: widths of the hidden layers.
+        observed: number of pixels.
+        activation: the nonlinearity, a module class.
+
+    Source:
+        Kingma and Welling (2014), appendix C.1.
+    """
+
+    def __init__(
+        self,
+        latent: int,
+        hidden: Sequence[int],
+        observed: int,
+        activation: type[nn.Module] = nn.Tanh,
+    ) -> None:
+        super().__init__()
+        self.network = mlp([latent, *hidden, observed], activation)
+
+    def forward(self, z: Tensor) -> Independent:
+        check_width("z", z, self.network)
+        return bernoulli(self.network(z))
