@@ -1,0 +1,181 @@
+"""Files that name runs: what they may say, and that each run is made once and can be resumed."""
+
+import json
+from itertools import pairwise
+
+import pytest
+import torch
+from torch.optim import Adagrad
+
+from vaelib.experiments import Sweep, bound
+from vaelib.experiments.network import build
+
+SMALL = {"data": "digits", "hidden": 8, "latent": 2, "samples": 6e3, "step_size": 0.05}
+S = bound.DEFAULTS | SMALL
+
+
+def sweep(tmp_path, text):
+    path = tmp_path / "named.toml"
+    path.write_text(text)
+    return Sweep(path)
+
+
+TEXT = "figure = 2\n" + "\n".join(f"{k} = {v!r}" for k, v in SMALL.items()) + "\nseed = [4, 5]\n"
+
+
+def test_every_combination_of_the_lists_is_a_run(tmp_path):
+    runs = sweep(tmp_path, 'figure = 2\nlatent = [2, 3]\nmethod = ["aevb", "wake-sleep"]').runs
+    assert [(s["latent"], s["method"]) for s in runs] == [
+        (2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "wake-sleep"),
+    ]  # fmt: skip
+    assert all(s == bound.DEFAULTS | {"latent": s["latent"], "method": s["method"]} for s in runs)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("latent = 2", r"names no figure: figure = \[2"),
+        ("figure = 7", "names no figure"),
+        ("figure = 2\nlatents = 2", "no settings latents; there are data, "),
+        ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
+        ('figure = 2\nlatent = [2, "3"]', "latent must be a int, got '3'"),
+        ("figure = 2\nseed = 1.5", "seed must be a int, got 1.5"),
+    ],
+)
+def test_what_a_file_may_not_say(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        sweep(tmp_path, text)
+
+
+def test_each_run_is_made_once_and_says_what_made_it(tmp_path):
+    first, said = sweep(tmp_path, TEXT), []
+    first.run(tmp_path / "kept", say=said.append)
+    assert len(said) == 2
+    entries = json.loads((tmp_path / "named.json").read_text())
+    assert [entry["settings"] for entry in entries] == first.runs
+    for entry in entries:
+        assert entry["points"][-1][0] == 4 * 1498
+        assert entry["data"]["name"] == "digits"
+        assert {"date", "commit", "machine", "versions", "wall_seconds"} <= set(entry)
+    assert entries[0]["points"] != entries[1]["points"]
+    first.run(tmp_path / "kept", say=said.append)
+    assert len(said) == 2
+    more = sweep(tmp_path, TEXT.replace("[4, 5]", "[5]"))
+    assert [entry["settings"]["seed"] for entry in more.done()] == [5]
+
+
+@pytest.mark.parametrize("when", ["before the point is written", "between two points"])
+def test_a_run_that_was_killed_goes_on_to_the_same_points(tmp_path, monkeypatch, when):
+    whole = bound.curve(S, tmp_path / "whole.pt")
+    name = "bound" if when.startswith("before") else "climb"
+    true, calls = getattr(bound, name), []
+
+    def killed(*arguments, **options):
+        calls.append(0)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return true(*arguments, **options)
+
+    monkeypatch.setattr(bound, name, killed)
+    with pytest.raises(KeyboardInterrupt):
+        bound.curve(S, tmp_path / "cut.pt")
+    resumed = bound.curve(S, tmp_path / "cut.pt")
+    assert len(whole["points"]) >= 3
+    assert resumed["points"] == whole["points"]
+
+
+def test_points_lie_evenly_on_a_log_axis_and_end_where_asked():
+    epochs = bound.schedule(1e7, 60_000)
+    assert (epochs[0], epochs[-1]) == (1, 167)
+    assert all(b > a for a, b in pairwise(epochs))
+    ratios = [b / a for a, b in pairwise(epochs[5:])]
+    assert max(ratios) < 1.6
+    assert bound.schedule(100, 60_000) == [1]
+
+
+def test_the_best_first_step_size_is_taken_and_one_that_diverges_is_not(monkeypatch):
+    x, judged = bound.images(S)
+    monkeypatch.setattr(bound, "STEP_SIZES", (1e-6, 0.05, 1e4))
+    monkeypatch.setattr(bound, "FIRST", 3000)
+    assert bound.chosen(S, x, judged[0]) == 0.05
+
+
+def test_parameters_start_as_asked_and_the_head_is_a_log_variance():
+    model = build(S | {"hidden": 300, "initial": 0.1}, 64)
+    every = torch.cat([p.flatten() for p in model.parameters()])
+    assert abs(every.std() - 0.1) < 0.002
+    x = torch.rand(5, 64)
+    h = model.encoder.network(x)[:, 2:]
+    torch.testing.assert_close(model.encode(x).variance, h.exp())
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "grey"])
+@pytest.mark.parametrize("method", ["aevb", "wake-sleep"])
+def test_the_bound_rises(tmp_path, likelihood, method):
+    settings = S | {"likelihood": likelihood, "method": method, "samples": 2e4}
+    points = bound.curve(settings, tmp_path / "a.pt")["points"]
+    assert points[-1][1] > points[0][1] + 0.5
+    assert points[-1][2] > points[0][2] + 0.5
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """The points of a short run."""
+    return bound.curve(S | {"samples": 3e3}, tmp_path_factory.mktemp("plain") / "a.pt")["points"]
+
+
+OTHERS = {
+    "likelihood": "grey", "pixels": "once", "method": "wake-sleep", "latent": 3, "hidden": 9,
+    "batch_size": 50, "initial": 0.05, "seed": 1, "step_size": 0.04,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_setting_matters(tmp_path, plain, name):
+    settings = S | {"samples": 3e3, name: OTHERS[name]}
+    assert bound.curve(settings, tmp_path / "a.pt")["points"][-1] != plain[-1]
+
+
+@pytest.mark.parametrize("decay", ["all", "decoder", "none"])
+def test_weights_decay_where_they_are_asked_to(monkeypatch, decay):
+    seen = []
+    monkeypatch.setattr(bound, "fit", lambda *_, **options: seen.append(options["optimizer"]))
+    model = build(S, 64)
+    bound.climb(model, S | {"decay": decay}, 0.1, torch.zeros(200, 64))
+    decays = {id(p): group["weight_decay"] for group in seen[0](list(model.parameters()), lr=0.1)
+              .param_groups for p in group["params"]}  # fmt: skip
+    encoder = {decays[id(p)] for p in model.encoder.parameters()}
+    decoder = {decays[id(p)] for p in model.decoder.parameters()}
+    assert encoder == {1 / 200 if decay == "all" else 0.0}
+    assert decoder == {0.0 if decay == "none" else 1 / 200}
+
+
+def test_the_bound_of_the_same_model_is_the_same_number():
+    model, (_, (train, _)) = build(S, 64), bound.images(S)
+    first = bound.bound(model, train)
+    torch.manual_seed(7)
+    assert bound.bound(model, train) == first
+
+
+@pytest.mark.parametrize("pixels", ["afresh", "once", "threshold"])
+def test_pixels_are_read_as_asked(pixels):
+    x, (train, test) = bound.images(S | {"pixels": pixels})
+    grey = bound.images(S | {"likelihood": "grey"})[0]
+    assert set(train.unique().tolist()) == set(test.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(x, train) == (pixels != "afresh")
+    assert ((x - grey).abs().max() < 0.1) == (pixels == "afresh")
+    assert (pixels == "threshold") == bool(((grey > 0.6) <= train.bool()).all())
+
+
+@pytest.mark.parametrize(("spared", "decays"), [(0, [1, 1]), (1, [0, 1]), (None, [0, 0])])
+def test_adagrad_is_torchs_with_the_decay_where_it_belongs(spared, decays):
+    ours, theirs = ([torch.full((3,), 2.0, requires_grad=True) for _ in range(2)] for _ in "ab")
+    mine = bound.adagrad(ours, 0.1, decay=0.5, spared=spared)
+    groups = [{"params": [p], "weight_decay": 0.5 * d} for p, d in zip(theirs, decays, strict=True)]
+    plain = Adagrad(groups, lr=0.1)
+    for optimizer, parameters in ((mine, ours), (plain, theirs)):
+        for _ in range(5):
+            optimizer.zero_grad()
+            sum(p.sin().sum() for p in parameters).backward()
+            optimizer.step()
+    assert torch.allclose(torch.stack(ours), torch.stack(theirs), atol=1e-6)
