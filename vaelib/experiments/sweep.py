@@ -16,10 +16,9 @@ from pathlib import Path
 import torch
 
 from vaelib import data, provenance
-from vaelib.experiments import bound
+from vaelib.experiments.curve import curve
+from vaelib.experiments.figures import FIGURES, Figure
 from vaelib.training import checkpoint
-
-FIGURES = {2: bound}
 
 
 class Sweep:
@@ -39,13 +38,15 @@ class Sweep:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         named = tomllib.loads(self.path.read_text("utf8"))
-        self.figure = named.pop("figure", None)
-        if self.figure not in FIGURES:
-            raise ValueError(f"{path} names no figure: figure = {sorted(FIGURES)}")
-        self.room = FIGURES[self.figure]
-        _check(path, named, self.room)
+        self.number = named.pop("figure", None)
+        if self.number not in FIGURES:
+            raise ValueError(f"{path} names no figure: figure must be one of {sorted(FIGURES)}")
+        self.figure = FIGURES[self.number]
+        _check(path, named, self.figure)
         lists = [v if isinstance(v, list) else [v] for v in named.values()]
-        self.runs = [self.room.DEFAULTS | dict(zip(named, v, strict=True)) for v in product(*lists)]
+        self.runs = [
+            self.figure.defaults | dict(zip(named, v, strict=True)) for v in product(*lists)
+        ]
 
     @property
     def results(self) -> Path:
@@ -70,7 +71,7 @@ class Sweep:
         left = [s for s in self.runs if s not in over]
         threads = max(1, (os.cpu_count() or 1) // jobs)
         with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            made = [pool.submit(_entry, self.figure, s, _keep(folder, s), threads) for s in left]
+            made = [pool.submit(_entry, self.number, s, _keep(folder, s), threads) for s in left]
             for future in as_completed(made):
                 entry = future.result()
                 self._write([*self.done(), entry])
@@ -83,11 +84,11 @@ class Sweep:
         checkpoint.replace(self.results, lambda file: file.write(content))
 
 
-def _entry(figure: int, s: dict, keep: Path, threads: int) -> dict:
+def _entry(number: int, s: dict, keep: Path, threads: int) -> dict:
     """Make one run, and say what it was made by."""
     torch.set_num_threads(threads)
     begin = time.monotonic()
-    made = FIGURES[figure].curve(s, keep)
+    made = curve(number, s, keep)
     return {
         "settings": s,
         **made,
@@ -106,15 +107,15 @@ def _keep(folder: Path, s: dict) -> Path:
     return folder / f"{name}.pt"
 
 
-def _check(path: str | Path, named: dict, room) -> None:
-    unknown = sorted(set(named) - set(room.DEFAULTS))
+def _check(path: str | Path, named: dict, figure: Figure) -> None:
+    unknown = sorted(set(named) - set(figure.defaults))
     if unknown:
         raise ValueError(
-            f"{path}: no settings {', '.join(unknown)}; there are {', '.join(room.DEFAULTS)}"
+            f"{path}: no settings {', '.join(unknown)}; there are {', '.join(figure.defaults)}"
         )
     for name, value in named.items():
         for each in value if isinstance(value, list) else [value]:
-            allowed, kind = room.CHOICES.get(name), type(room.DEFAULTS[name])
+            allowed, kind = figure.choices.get(name), type(figure.defaults[name])
             if (allowed and each not in allowed) or not isinstance(each, kind | _wider(kind)):
                 want = f"one of {', '.join(allowed)}" if allowed else f"a {kind.__name__}"
                 raise ValueError(f"{path}: {name} must be {want}, got {each!r}")

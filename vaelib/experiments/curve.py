@@ -1,0 +1,74 @@
+"""One curve of a figure: train as the paper does, and measure on the way."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vaelib import data
+from vaelib.experiments.figures import FIGURES, Figure
+from vaelib.experiments.learners import afresh, chosen, learner
+from vaelib.training import checkpoint
+
+
+def curve(number: int, s: dict, keep: Path) -> dict:
+    """Make a run, or go on with one that was killed.
+
+    A step size of 0 means the paper's choice, see :func:`vaelib.experiments.learners.chosen`.
+
+    Args:
+        number: of the figure.
+        s: the settings, all that the figure has.
+        keep: the checkpoint; the points so far lie beside it.
+
+    Returns:
+        Step size, seconds of training, and points: images seen, then what the figure measures, on
+        training images and on test images.
+    """
+    figure, beside = FIGURES[number], keep.with_suffix(".json")
+    x, judged = images(s, figure.judged)
+    done = json.loads(beside.read_text("utf8")) if beside.exists() else {"points": []}
+    if "step_size" not in done:
+        done |= {"step_size": s["step_size"] or chosen(s, x), "seconds": 0.0}
+    one = learner(s, x, done["step_size"], keep)
+    for epochs in schedule(s["samples"], len(x), figure)[len(done["points"]) :]:
+        begin = time.monotonic()
+        one.until(epochs)
+        done["seconds"] = round(done["seconds"] + time.monotonic() - begin, 1)
+        measured = [figure.measure(one.model, part) for part in judged]
+        done["points"].append([epochs * len(x), *(round(v, 3) for m in measured for v in m)])
+        _write(beside, done)
+    return done
+
+
+def schedule(samples: float, images: int, figure: Figure) -> list[int]:
+    """The epochs after which there is a point, about evenly spread on a log axis."""
+    last = math.log10(max(1, round(samples / images)))
+    first = min(last, math.log10(max(1, round(figure.first / images))))
+    count = max(2, round(figure.per_decade * (last - first)) + 1)
+    return sorted({round(10 ** float(e)) for e in torch.linspace(first, last, count).double()})
+
+
+def images(s: dict, judged: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """What is trained on, and the training and test images that are judged, always the same."""
+    found = data.load(s["data"])
+    noise = torch.Generator().manual_seed(0)
+    if s["likelihood"] == "grey":
+        prepared = partial(data.dequantise, levels=found.levels, generator=noise)
+    elif s["pixels"] == "threshold":
+        prepared = torch.round
+    else:
+        prepared = partial(data.binarise, generator=noise)
+    train, test = prepared(found.train), prepared(found.test)
+    x = found.train if afresh(s) else train
+    return x[: s.get("images")], (train[:judged], test[:judged])
+
+
+def _write(path: Path, done: dict) -> None:
+    checkpoint.replace(path, lambda file: file.write(json.dumps(done).encode()))
