@@ -1,0 +1,6 @@
+"""Other ways to learn and to judge the same models: by samples of the posterior itself."""
+
+from vaelib.inference.hmc import Move, hmc
+from vaelib.inference.posterior import sample_posterior
+
+__all__ = ["Move", "hmc", "sample_posterior"]
