@@ -7,11 +7,14 @@ import pytest
 import torch
 from torch.optim import Adagrad
 
-from vaelib.experiments import Sweep, bound
+from vaelib.exact import log_evidence_quadrature
+from vaelib.experiments import Sweep, curve, learners
+from vaelib.experiments.figures import COMMON, FIGURES, evidence
 from vaelib.experiments.network import build
+from vaelib.objectives import log_joint
 
 SMALL = {"data": "digits", "hidden": 8, "latent": 2, "samples": 6e3, "step_size": 0.05}
-S = bound.DEFAULTS | SMALL
+S = COMMON | SMALL
 
 
 def sweep(tmp_path, text):
@@ -28,13 +31,13 @@ def test_every_combination_of_the_lists_is_a_run(tmp_path):
     assert [(s["latent"], s["method"]) for s in runs] == [
         (2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "wake-sleep"),
     ]  # fmt: skip
-    assert all(s == bound.DEFAULTS | {"latent": s["latent"], "method": s["method"]} for s in runs)
+    assert all(s == COMMON | {"latent": s["latent"], "method": s["method"]} for s in runs)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("latent = 2", r"names no figure: figure = \[2"),
+        ("latent = 2", r"names no figure: figure must be one of \[2, 3\]"),
         ("figure = 7", "names no figure"),
         ("figure = 2\nlatents = 2", "no settings latents; there are data, "),
         ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
@@ -64,40 +67,78 @@ def test_each_run_is_made_once_and_says_what_made_it(tmp_path):
     assert [entry["settings"]["seed"] for entry in more.done()] == [5]
 
 
-@pytest.mark.parametrize("when", ["before the point is written", "between two points"])
-def test_a_run_that_was_killed_goes_on_to_the_same_points(tmp_path, monkeypatch, when):
-    whole = bound.curve(S, tmp_path / "whole.pt")
-    name = "bound" if when.startswith("before") else "climb"
-    true, calls = getattr(bound, name), []
+@pytest.fixture
+def few(monkeypatch):
+    """Something quick for figure 3 to measure, where only the way it goes is tested."""
 
-    def killed(*arguments, **options):
-        calls.append(0)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return true(*arguments, **options)
+    def measure(model, x):
+        return [float(log_joint(model, x, model.prior.mean.expand(len(x), -1)).mean())]
 
-    monkeypatch.setattr(bound, name, killed)
-    with pytest.raises(KeyboardInterrupt):
-        bound.curve(S, tmp_path / "cut.pt")
-    resumed = bound.curve(S, tmp_path / "cut.pt")
-    assert len(whole["points"]) >= 3
+    quick = FIGURES[3]._replace(measure=measure, judged=10, first=0)
+    monkeypatch.setitem(FIGURES, 3, quick)
+
+
+METHODS = [(2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "mcem")]
+
+
+@pytest.mark.parametrize(("number", "method"), METHODS)
+@pytest.mark.parametrize("when", ["before a point is written", "between two points"])
+def test_a_run_that_was_killed_goes_on_to_the_same_points(
+    tmp_path, monkeypatch, few, number, method, when
+):
+    s = FIGURES[number].defaults | SMALL | {"method": method}
+    whole = curve.curve(number, s, tmp_path / "whole.pt")
+    calls = []
+
+    def killed(true):
+        def work(*arguments):
+            calls.append(0)
+            if len(calls) == 4:
+                raise KeyboardInterrupt
+            return true(*arguments)
+
+        return work
+
+    with monkeypatch.context() as patch:
+        if when.startswith("before"):
+            measure = killed(FIGURES[number].measure)
+            patch.setitem(FIGURES, number, FIGURES[number]._replace(measure=measure))
+        else:
+            for one in (learners.ByGradient, learners.ByEM):
+                patch.setattr(one, "until", killed(one.until))
+        with pytest.raises(KeyboardInterrupt):
+            curve.curve(number, s, tmp_path / "cut.pt")
+    resumed = curve.curve(number, s, tmp_path / "cut.pt")
+    assert len(whole["points"]) >= 4
     assert resumed["points"] == whole["points"]
 
 
+def test_the_evidence_of_figure_3_is_that_of_quadrature():
+    s = FIGURES[3].defaults | SMALL | {"method": "mcem"}
+    x, (train, _) = curve.images(s, 30)
+    one = learners.learner(s, x, 0.05)
+    one.until(3)
+    paper, sampled = evidence(one.model, train)
+    exact = log_evidence_quadrature(one.model.double(), train.double()).value.mean()
+    assert abs(sampled - exact) < 0.02
+    assert abs(paper - exact) < 0.2
+
+
 def test_points_lie_evenly_on_a_log_axis_and_end_where_asked():
-    epochs = bound.schedule(1e7, 60_000)
+    epochs = curve.schedule(1e7, 60_000, FIGURES[2])
     assert (epochs[0], epochs[-1]) == (1, 167)
     assert all(b > a for a, b in pairwise(epochs))
     ratios = [b / a for a, b in pairwise(epochs[5:])]
     assert max(ratios) < 1.6
-    assert bound.schedule(100, 60_000) == [1]
+    assert curve.schedule(100, 60_000, FIGURES[2]) == [1]
 
 
-def test_the_best_first_step_size_is_taken_and_one_that_diverges_is_not(monkeypatch):
-    x, judged = bound.images(S)
-    monkeypatch.setattr(bound, "STEP_SIZES", (1e-6, 0.05, 1e4))
-    monkeypatch.setattr(bound, "FIRST", 3000)
-    assert bound.chosen(S, x, judged[0]) == 0.05
+@pytest.mark.parametrize("method", ["aevb", "mcem"])
+def test_the_best_first_step_size_is_taken_and_one_that_diverges_is_not(monkeypatch, method):
+    monkeypatch.setattr(learners, "STEP_SIZES", (1e-6, 0.05, 1e4))
+    monkeypatch.setattr(learners, "FIRST", 3000)
+    s = S | {"method": method, "pixels": "once"}
+    assert learners.chosen(s, curve.images(s, 10)[0]) == 0.05
 
 
 def test_parameters_start_as_asked_and_the_head_is_a_log_variance():
@@ -113,7 +154,7 @@ def test_parameters_start_as_asked_and_the_head_is_a_log_variance():
 @pytest.mark.parametrize("method", ["aevb", "wake-sleep"])
 def test_the_bound_rises(tmp_path, likelihood, method):
     settings = S | {"likelihood": likelihood, "method": method, "samples": 2e4}
-    points = bound.curve(settings, tmp_path / "a.pt")["points"]
+    points = curve.curve(2, settings, tmp_path / "a.pt")["points"]
     assert points[-1][1] > points[0][1] + 0.5
     assert points[-1][2] > points[0][2] + 0.5
 
@@ -121,7 +162,7 @@ def test_the_bound_rises(tmp_path, likelihood, method):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     """The points of a short run."""
-    return bound.curve(S | {"samples": 3e3}, tmp_path_factory.mktemp("plain") / "a.pt")["points"]
+    return curve.curve(2, S | {"samples": 3e3}, tmp_path_factory.mktemp("plain") / "a.pt")["points"]
 
 
 OTHERS = {
@@ -133,15 +174,16 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_setting_matters(tmp_path, plain, name):
     settings = S | {"samples": 3e3, name: OTHERS[name]}
-    assert bound.curve(settings, tmp_path / "a.pt")["points"][-1] != plain[-1]
+    assert curve.curve(2, settings, tmp_path / "a.pt")["points"][-1] != plain[-1]
 
 
 @pytest.mark.parametrize("decay", ["all", "decoder", "none"])
 def test_weights_decay_where_they_are_asked_to(monkeypatch, decay):
     seen = []
-    monkeypatch.setattr(bound, "fit", lambda *_, **options: seen.append(options["optimizer"]))
-    model = build(S, 64)
-    bound.climb(model, S | {"decay": decay}, 0.1, torch.zeros(200, 64))
+    monkeypatch.setattr(learners, "fit", lambda *_, **options: seen.append(options["optimizer"]))
+    one = learners.learner(S | {"decay": decay}, torch.zeros(200, 64), 0.1)
+    model = one.model
+    one.until(1)
     decays = {id(p): group["weight_decay"] for group in seen[0](list(model.parameters()), lr=0.1)
               .param_groups for p in group["params"]}  # fmt: skip
     encoder = {decays[id(p)] for p in model.encoder.parameters()}
@@ -151,16 +193,16 @@ def test_weights_decay_where_they_are_asked_to(monkeypatch, decay):
 
 
 def test_the_bound_of_the_same_model_is_the_same_number():
-    model, (_, (train, _)) = build(S, 64), bound.images(S)
-    first = bound.bound(model, train)
+    model, (_, (train, _)) = build(S, 64), curve.images(S, 50)
+    first = learners.bound(model, train)
     torch.manual_seed(7)
-    assert bound.bound(model, train) == first
+    assert learners.bound(model, train) == first
 
 
 @pytest.mark.parametrize("pixels", ["afresh", "once", "threshold"])
 def test_pixels_are_read_as_asked(pixels):
-    x, (train, test) = bound.images(S | {"pixels": pixels})
-    grey = bound.images(S | {"likelihood": "grey"})[0]
+    x, (train, test) = curve.images(S | {"pixels": pixels}, 2000)
+    grey = curve.images(S | {"likelihood": "grey"}, 2000)[0]
     assert set(train.unique().tolist()) == set(test.unique().tolist()) == {0.0, 1.0}
     assert torch.equal(x, train) == (pixels != "afresh")
     assert ((x - grey).abs().max() < 0.1) == (pixels == "afresh")
@@ -170,7 +212,7 @@ def test_pixels_are_read_as_asked(pixels):
 @pytest.mark.parametrize(("spared", "decays"), [(0, [1, 1]), (1, [0, 1]), (None, [0, 0])])
 def test_adagrad_is_torchs_with_the_decay_where_it_belongs(spared, decays):
     ours, theirs = ([torch.full((3,), 2.0, requires_grad=True) for _ in range(2)] for _ in "ab")
-    mine = bound.adagrad(ours, 0.1, decay=0.5, spared=spared)
+    mine = learners.adagrad(ours, 0.1, decay=0.5, spared=spared)
     groups = [{"params": [p], "weight_decay": 0.5 * d} for p, d in zip(theirs, decays, strict=True)]
     plain = Adagrad(groups, lr=0.1)
     for optimizer, parameters in ((mine, ours), (plain, theirs)):

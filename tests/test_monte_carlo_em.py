@@ -1,0 +1,267 @@
+"""Monte Carlo EM climbs to the closed-form maximum, and a run that goes on is the same run."""
+
+import io
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from vaelib.checks import check
+from vaelib.exact import LinearGaussian
+from vaelib.inference import MonteCarloEM
+from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
+from vaelib.objectives import log_joint
+
+
+class Linear(nn.Module):
+    """The linear-Gaussian model with parameters to learn, and no encoder."""
+
+    encode = None
+
+    def __init__(self, latent, observed):
+        super().__init__()
+        self.W = nn.Parameter(0.1 * torch.randn(observed, latent).double())
+        self.b = nn.Parameter(torch.zeros(observed).double())
+        self.log_sigma = nn.Parameter(torch.zeros(()).double())
+
+    @property
+    def exact(self):
+        return LinearGaussian(self.W, self.b, self.log_sigma.exp())
+
+    @property
+    def prior(self):
+        return self.exact.prior
+
+    def decode(self, z):
+        return self.exact.decode(z)
+
+
+def highest(x, latent):
+    """The largest average log evidence of x: probabilistic PCA by eigenvalues."""
+    (n, observed), away = x.shape, x - x.mean(0)
+    values = torch.linalg.eigvalsh(away.T @ away / n).flip(0)
+    noise = values[latent:].mean()
+    log_det = values[:latent].log().sum() + (observed - latent) * noise.log()
+    return -(observed * math.log(2 * math.pi) + log_det + observed) / 2
+
+
+def linear_data(n=200):
+    g = torch.Generator().manual_seed(3)
+    W, b = torch.randn(5, 2, generator=g), torch.randn(5, generator=g)
+    true = LinearGaussian(W.double(), b.double(), 0.5)
+    return true.decode(true.prior.sample((n,))).sample()
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, lr=0.02)
+
+
+def run(model, x, **settings):
+    return MonteCarloEM(model, x, **{"optimizer": adam, "batch_size": 50, "leapfrog": 5} | settings)
+
+
+BITS = torch.bernoulli(torch.full((23, 6), 0.4), generator=torch.Generator().manual_seed(2))
+
+
+def coins(seed=0):
+    torch.manual_seed(seed)
+    return VAE(StandardNormal(2), None, BernoulliDecoder(2, [5], 6))
+
+
+def parameters(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_it_climbs_to_the_highest_evidence():
+    x = linear_data()
+    model, best = Linear(2, 5), highest(x, 2)
+    em = run(model, x)
+    before = float(model.exact.log_evidence(x).mean().detach())
+    assert before < best - 1
+    for epoch in range(60):
+        if epoch == 40:
+            em.optimizer.param_groups[0]["lr"] = 0.002
+        joint = em.epoch()
+    after = float(model.exact.log_evidence(x).mean().detach())
+    assert best - 0.02 < after < best + 1e-10
+    assert abs(em.accepted - 0.9) < 0.03
+    q = model.exact.encode(x)
+    averages = log_joint(model, x, q.sample((500,))).mean(1).detach()
+    expected, error = float(averages.mean()), float(averages.std())
+    assert abs(joint - expected) < 5 * error
+    assert em.seen == 60 * 200
+    u = torch.linalg.solve_triangular(q.scale_tril, (em.z - q.mean).unsqueeze(-1), upper=False)
+    assert abs(float((u**2).mean().detach()) - 1) < 5 * math.sqrt(2 / u.numel())
+
+
+@pytest.mark.parametrize("batch_size", [5, 23, 100])
+def test_the_first_epoch_is_what_the_paper_says(batch_size, monkeypatch):
+    """Transitions and updates, counted and followed by hand."""
+    moves, model = [], coins()
+    from vaelib.inference import chains
+
+    def spy(log_density, z, step_size, leapfrog):
+        move = plain(log_density, z, step_size, leapfrog)
+        moves.append((z, move, leapfrog, parameters(model)))
+        return move
+
+    plain = chains.hmc
+    monkeypatch.setattr(chains, "hmc", spy)
+    em = MonteCarloEM(
+        model,
+        BITS,
+        optimizer=lambda p: torch.optim.SGD(p, lr=0.1),
+        batch_size=batch_size,
+    )
+    z, random = em.z.clone(), torch.get_rng_state()
+    average = em.epoch()
+    torch.set_rng_state(random)
+    order = torch.randperm(23)
+    by_hand = coins()
+    total = 0.0
+    for rows, (start, move, leapfrog, theta) in zip(order.split(batch_size), moves, strict=True):
+        assert torch.equal(start, z[rows])
+        assert leapfrog == 10
+        torch.testing.assert_close(theta, parameters(by_hand))
+        total += float(log_joint(by_hand, BITS[rows], move.z).sum().detach())
+        for _ in range(5):
+            slopes = torch.autograd.grad(
+                log_joint(by_hand, BITS[rows], move.z).mean(), list(by_hand.parameters())
+            )
+            with torch.no_grad():
+                for p, slope in zip(by_hand.parameters(), slopes, strict=True):
+                    p += 0.1 * slope
+        z[rows] = move.z
+    assert torch.equal(em.z, z)
+    torch.testing.assert_close(parameters(model), parameters(by_hand))
+    assert average == pytest.approx(total / 23, rel=1e-5)
+    accepted = torch.cat([move.acceptance for _, move, _, _ in moves])
+    assert em.accepted == pytest.approx(float(accepted.mean()), rel=1e-5)
+    assert em.seen == 23
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.Adagrad, torch.optim.Adam], ids=["ada", "adam"])
+@pytest.mark.parametrize("epochs", [0, 1, 3])
+def test_a_run_that_goes_on_is_the_same_to_the_bit(epochs, optimizer):
+    settings = {"optimizer": optimizer, "batch_size": 10}
+    whole = run(coins(), BITS, **settings)
+    for _ in range(epochs):
+        whole.epoch()
+    file = io.BytesIO()
+    torch.save(whole.state(), file)
+    seen = [whole.epoch() for _ in range(2)]
+    file.seek(0)
+    again = run(coins(seed=9), BITS, **settings)
+    again.epoch()
+    again.resume(torch.load(file, weights_only=True))
+    assert again.seen == 23 * epochs
+    assert [again.epoch() for _ in range(2)] == seen
+    assert torch.equal(parameters(whole.model), parameters(again.model))
+    assert torch.equal(whole.z, again.z)
+    assert torch.equal(whole.step_size, again.step_size)
+    assert (whole.seen, whole.accepted) == (again.seen, again.accepted)
+
+
+def test_a_state_is_a_copy_that_serves_twice():
+    em = run(coins(), BITS)
+    em.epoch()
+    state = em.state()
+    first = [em.epoch(), em.epoch()]
+    for _ in range(2):
+        em.resume(state)
+        assert [em.epoch(), em.epoch()] == first
+
+
+def test_only_what_the_joint_density_depends_on_is_learned():
+    model = VAE(StandardNormal(2), GaussianEncoder(6, [5], 2), BernoulliDecoder(2, [5], 6))
+    model.decoder.network[0].bias.requires_grad_(False)
+    em = run(model, BITS)
+    learned = {id(p) for group in em.optimizer.param_groups for p in group["params"]}
+    wanted = {id(p) for p in model.decoder.parameters() if p.requires_grad}
+    assert learned == wanted
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    em.epoch()
+    assert all(p.grad is None for p in model.encoder.parameters())
+    changed = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    assert changed == {name for name, p in model.named_parameters() if id(p) in wanted}
+
+
+def test_the_step_size_is_tuned_all_along():
+    model = coins()
+    em = run(model, BITS, optimizer=lambda p: torch.optim.SGD(p, lr=1e-9), updates=1)
+    for _ in range(60):
+        em.epoch()
+    settled = float(em.step_size)
+    with torch.no_grad():
+        model.decoder.network[0].weight *= 30
+    for _ in range(60):
+        em.epoch()
+    assert float(em.step_size) < settled / 2
+    accepted = []
+    for _ in range(60):
+        em.epoch()
+        accepted.append(em.accepted)
+    assert abs(sum(accepted) / 60 - 0.9) < 0.03
+
+
+def test_latents_that_cannot_be_left_stay():
+    em = run(coins(), BITS)
+    em.chains.step_size = torch.tensor(1e30)
+    z = em.z.clone()
+    em.epoch()
+    assert torch.equal(em.z, z)
+    assert em.accepted == 0
+
+
+def test_weights_that_run_away_are_an_error():
+    model = VAE(StandardNormal(1), None, GaussianDecoder(1, [3], 3, 0.5, learn_sigma=True))
+    em = run(model, torch.ones(9, 3), optimizer=lambda p: torch.optim.SGD(p, 1e9))
+    em.epoch()
+    with pytest.raises(FloatingPointError, match=r"not finite on average .* 18 examples"):
+        em.epoch()
+
+
+def frozen():
+    model = coins()
+    return model.requires_grad_(False)
+
+
+def resumed(model, x):
+    return lambda: run(model, x).resume(run(coins(), BITS).state())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: run(coins(), BITS, batch_size=0), "batch_size must be .* at least 1, got 0"),
+        (lambda: run(coins(), BITS, leapfrog=0), "leapfrog must be .* at least 1, got 0"),
+        (lambda: run(coins(), BITS, updates=0), "updates must be .* at least 1, got 0"),
+        (lambda: run(coins(), BITS, acceptance=1.5), "acceptance must .* got 1.5"),
+        (lambda: run(coins(), BITS[0]), r"x must have shape \(n, observed\), .* got \(6,\)"),
+        (lambda: run(coins(), BITS[:0]), r"n at least 1, got \(0, 6\)"),
+        (lambda: run(coins(), BITS[:, :4]), r"x must have shape \(\.\.\., 6\), got \(23, 4\)"),
+        (lambda: run(coins(), BITS / 2), "neither 0 nor 1"),
+        (lambda: run(coins(), BITS * math.nan), "x must be finite"),
+        (lambda: run(frozen(), BITS), "no parameter that log p"),
+        (resumed(coins(), BITS[:9]), r"other data: .* \(23, 2\), those here \(9, 2\)"),
+        (
+            resumed(VAE(StandardNormal(2), None, BernoulliDecoder(2, [7], 6)), BITS),
+            "the state is of another model",
+        ),
+    ],
+)
+def test_bad_arguments_raise_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_the_highest_evidence_is_the_one_at_its_parameters():
+    """The closed form above is what the model itself says at Tipping and Bishop's parameters."""
+    x = linear_data()
+    away = x - x.mean(0)
+    values, vectors = torch.linalg.eigh(away.T @ away / len(x))
+    noise = values[:-2].mean()
+    W = vectors[:, -2:] * (values[-2:] - noise).sqrt()
+    model = LinearGaussian(W, x.mean(0), noise.sqrt())
+    check("eq-ppca", closed_form=highest(x, 2), model=model.log_evidence(x).mean())

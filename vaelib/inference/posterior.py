@@ -1,0 +1,105 @@
+"""Samples of p(z|x), one chain for each x."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from vaelib.inference.arguments import check_counts, check_positions, check_rate
+from vaelib.inference.hmc import hmc
+from vaelib.inference.step_size import tune, vary
+from vaelib.objectives import log_joint
+from vaelib.validation import unexamined
+
+
+@torch.no_grad()
+def sample_posterior(
+    model,
+    x: Tensor,
+    samples: int,
+    leapfrog: int = 10,
+    warm_up: int = 100,
+    acceptance: float = 0.9,
+    start: Tensor | None = None,
+) -> Tensor:
+    """Samples of the posterior by Hamiltonian Monte Carlo, one chain for each x.
+
+    ::
+
+        p(z|x) ∝ p(x, z),    z_1, z_2, … one transition from the next
+
+    During the warm-up each chain tunes its own step size; then it is kept, as the geometric mean
+    over the second half of the warm-up, and the chain leaves the posterior invariant. In every
+    transition the step size varies by chance within 30 per cent; see
+    :func:`vaelib.inference.step_size.vary`. Each chain starts from a draw of the prior, which takes
+    no encoder, and no encoder's word for where the posterior lies.
+
+    Successive samples are correlated. A chain seldom finds a mode that is far from its own; for
+    several chains of one x, repeat it: ``x.expand(chains, *x.shape)``.
+
+    Args:
+        model: gives ``prior`` and ``decode``.
+        x: data, shape ``(*batch, observed)``.
+        samples: number of samples to keep, at least 1.
+        leapfrog: number of leapfrog steps in a transition, at least 1.
+        warm_up: transitions before the first that is kept, at least 1.
+        acceptance: the acceptance rate to tune for, between 0 and 1.
+        start: where the chains start instead, shape ``(*batch, latent)``.
+
+    Returns:
+        z, shape ``(samples, *batch, latent)``.
+
+    Raises:
+        ValueError: a number out of range, wrong shapes, or bad data.
+
+    Source:
+        Kingma and Welling (2014), appendices D and E.
+
+    >>> from vaelib.exact import LinearGaussian
+    >>> model = LinearGaussian(torch.ones(1, 1), torch.zeros(1), 1.0)
+    >>> sample_posterior(model, torch.ones(3, 1), samples=5).shape
+    torch.Size([5, 3, 1])
+    """
+    check_counts(samples=samples, leapfrog=leapfrog, warm_up=warm_up)
+    check_rate(acceptance)
+    z = _start(model, x, start)
+
+    def log_density(z: Tensor) -> Tensor:
+        return log_joint(model, x, z)
+
+    log_density(z)  # raises on bad data
+    with unexamined():
+        z, step_size = _tuned(log_density, z, leapfrog, warm_up, acceptance)
+        kept = z.new_empty(samples, *z.shape)
+        for s in range(samples):
+            z = kept[s] = hmc(log_density, z, vary(step_size), leapfrog).z
+    return kept
+
+
+def _tuned(
+    log_density: Callable[[Tensor], Tensor],
+    z: Tensor,
+    leapfrog: int,
+    warm_up: int,
+    acceptance: float,
+) -> tuple[Tensor, Tensor]:
+    """Where the chains are after the warm-up, and the step size that each has found."""
+    step_size = z.new_ones(z.shape[:-1])
+    tried = []
+    for _ in range(warm_up):
+        move = hmc(log_density, z, vary(step_size), leapfrog)
+        z, step_size = move.z, tune(step_size, move.acceptance, acceptance)
+        tried.append(step_size.log())
+    return z, torch.stack(tried[warm_up // 2 :]).mean(0).exp()
+
+
+def _start(model, x: Tensor, start: Tensor | None) -> Tensor:
+    if start is None:
+        return model.prior.sample(x.shape[:-1])
+    expected = x.shape[:-1] + model.prior.event_shape
+    if start.shape != expected:
+        raise ValueError(f"start must have shape {tuple(expected)}, got {tuple(start.shape)}")
+    check_positions("start", start)
+    return start
