@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.optim import Adagrad
 
+from vaelib import __main__ as command
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments import Sweep, curve, learners
 from vaelib.experiments.figures import COMMON, FIGURES, evidence
@@ -34,6 +35,16 @@ def test_every_combination_of_the_lists_is_a_run(tmp_path):
     assert all(s == COMMON | {"latent": s["latent"], "method": s["method"]} for s in runs)
 
 
+@pytest.mark.parametrize("text", ["figure = 7", "figure ="])
+def test_a_bad_file_ends_the_command_with_status_2(tmp_path, capsys, text):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(SystemExit) as end:
+        command.main(["experiment", str(path)])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("python -m vaelib: ")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -50,10 +61,12 @@ def test_what_a_file_may_not_say(tmp_path, text, message):
         sweep(tmp_path, text)
 
 
-def test_each_run_is_made_once_and_says_what_made_it(tmp_path):
+def test_each_run_is_made_once_and_says_what_made_it(tmp_path, capsys):
     first, said = sweep(tmp_path, TEXT), []
-    first.run(tmp_path / "kept", say=said.append)
-    assert len(said) == 2
+    command.main(["experiment", str(first.path), "--folder", str(tmp_path / "kept")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("1 of 2: ")
+    assert lines[-1] == f"{first.results}: 2 runs"
     entries = json.loads((tmp_path / "named.json").read_text())
     assert [entry["settings"] for entry in entries] == first.runs
     for entry in entries:
@@ -62,7 +75,7 @@ def test_each_run_is_made_once_and_says_what_made_it(tmp_path):
         assert {"date", "commit", "machine", "versions", "wall_seconds"} <= set(entry)
     assert entries[0]["points"] != entries[1]["points"]
     first.run(tmp_path / "kept", say=said.append)
-    assert len(said) == 2
+    assert not said
     more = sweep(tmp_path, TEXT.replace("[4, 5]", "[5]"))
     assert [entry["settings"]["seed"] for entry in more.done()] == [5]
 
@@ -72,7 +85,7 @@ def few(monkeypatch):
     """Something quick for figure 3 to measure, where only the way it goes is tested."""
 
     def measure(model, x):
-        return [float(log_joint(model, x, model.prior.mean.expand(len(x), -1)).mean())]
+        return [log_joint(model, x, model.prior.mean.expand(len(x), -1)).mean().item()]
 
     quick = FIGURES[3]._replace(measure=measure, judged=10, first=0)
     monkeypatch.setitem(FIGURES, 3, quick)

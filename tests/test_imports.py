@@ -9,6 +9,8 @@ ROOMS = [
     "models",
     "objectives",
     "exact",
+    "inference",
+    "experiments",
     "checks",
     "data",
     "training",

@@ -1,0 +1,48 @@
+"""The recorded runs: whole, and made again in short with the same outcome."""
+
+from pathlib import Path
+from statistics import stdev
+
+import pytest
+import torch
+
+from vaelib.experiments import Sweep
+from vaelib.experiments.curve import curve
+
+FOLDER = Path(__file__).parents[1] / "recorded" / "aevb"
+RECORDED = sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def noise() -> float:
+    """How far the first points of runs with other seeds lie apart, in nats."""
+    first = {}
+    for entry in Sweep(FOLDER / "figure2-seeds.toml").done():
+        s = entry["settings"]
+        first.setdefault((s["latent"], s["method"]), []).append(entry["points"][0][1])
+    return max(stdev(values) for values in first.values() if len(values) > 1)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_file_holds_every_run_that_its_settings_name(name):
+    sweep = Sweep(FOLDER / f"{name}.toml")
+    entries = sweep.done()
+    assert [entry["settings"] for entry in entries] == sweep.runs
+    for entry in entries:
+        seen = [point[0] for point in entry["points"]]
+        assert seen == sorted(set(seen))
+        assert seen[-1] == pytest.approx(entry["settings"]["samples"], rel=0.05)
+        assert torch.tensor(entry["points"]).isfinite().all()
+        assert "dirty" not in entry["commit"]
+    assert sweep.results.stat().st_size < 100_000
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_run_made_again_in_short_begins_alike(tmp_path, name):
+    sweep = Sweep(FOLDER / f"{name}.toml")
+    entry = sweep.done()[0]
+    short = {"samples": float(entry["points"][0][0]), "step_size": entry["step_size"]}
+    made = curve(sweep.number, entry["settings"] | short, tmp_path / "short.pt")
+    (again,) = made["points"]
+    for now, then in zip(again[1:], entry["points"][0][1:], strict=True):
+        assert abs(now - then) < 3 * noise()
