@@ -64,7 +64,6 @@ def variational_bayes(
     return bound - regulariser / examples
 
 
-@torch.no_grad()
 def log_predictive(model, x: Tensor, draws: int, samples: int = 5000) -> Estimate:
     """The log density of new data, averaged over the weights, without gradients.
 
