@@ -1,18 +1,23 @@
-"""Inference by other means than the bound: samples of the posterior, and the paper's rivals."""
+"""Inference by other means than the bound: posterior samples, and distributions over weights."""
 
 from vaelib.inference.hmc import Move, hmc
 from vaelib.inference.monte_carlo_em import MonteCarloEM
 from vaelib.inference.posterior import sample_posterior
 from vaelib.inference.posterior_density import fit_gaussian, fit_kernels, log_evidence_hmc
+from vaelib.inference.uncertain import UncertainDecoder
+from vaelib.inference.variational_bayes import log_predictive, variational_bayes
 from vaelib.inference.wake_sleep import wake_sleep
 
 __all__ = [
     "MonteCarloEM",
     "Move",
+    "UncertainDecoder",
     "fit_gaussian",
     "fit_kernels",
     "hmc",
     "log_evidence_hmc",
+    "log_predictive",
     "sample_posterior",
+    "variational_bayes",
     "wake_sleep",
 ]
