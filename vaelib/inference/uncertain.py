@@ -74,8 +74,7 @@ class UncertainDecoder(nn.Module):
 
     def draw(self) -> Tensor:
         """theta ~ q(theta), shape ``(weights,)``, the same in all processes that train together."""
-        with torch._C.DisableTorchFunction():  # no share of a minibatch has its own weights
-            return self.q.rsample()
+        return self.q.rsample()
 
     def given(self, theta: Tensor) -> Callable[[Tensor], Distribution]:
         """z ↦ p(x|z, theta) at one theta of shape ``(weights,)``."""

@@ -84,7 +84,8 @@ class Share:
         """Within this block, random tensors are drawn for the whole minibatch and cut to the share.
 
         So all processes use up the same random numbers, and each row meets the noise that it would
-        have met in a single process. Its rows are taken to lie in the last dimension but one.
+        have met in a single process. The rows are taken to lie in the last dimension but one; what
+        has fewer than two dimensions, such as weights, is no row's and the same for all.
         """
         return nullcontext() if size() == 1 else _Cut(self)
 
@@ -114,14 +115,16 @@ class _Cut(TorchFunctionMode):
         return function(*args, **kwargs)
 
     def _cut(self, drawn: Tensor) -> Tensor:
+        if drawn.ndim < 2:
+            return drawn
         return drawn.narrow(-2, self.start, self.stop - self.start)
 
     def _whole(self, shape) -> tuple[int, ...]:
-        return (*shape[:-2], self.share.whole, *shape[-1:])
+        return shape if len(shape) < 2 else (*shape[:-2], self.share.whole, shape[-1])
 
     def _spread(self, value):
         """Give the other rows some parameters, too; what is drawn with them is cut off."""
-        if not isinstance(value, Tensor):
+        if not isinstance(value, Tensor) or value.ndim < 2:
             return value
         mine = torch.arange(self.share.whole, device=value.device) - self.start
         return value.index_select(-2, mine.clamp(0, self.stop - self.start - 1))
