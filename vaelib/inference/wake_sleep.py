@@ -16,11 +16,12 @@ def wake_sleep(model, x: Tensor) -> Tensor:
 
         wake:   z ~ q(z|x),        climb log p(x, z) in theta
         sleep:  (x', z') ~ p,      climb log q(z'|x') in phi
+                which descends E_p(x)[KL(p(z|x) ‖ q(z|x))]
 
     The wake phase teaches the model theta what the encoder sees, as the bound does. The sleep phase
-    teaches the encoder phi what the model dreams: on average over dreams it makes KL(p(z|x) ‖
-    q(z|x)) smaller, where the bound makes KL(q(z|x) ‖ p(z|x)) smaller on data. So the two phases
-    climb no common function. Samples are held fixed, so discrete latents and pixels will do.
+    teaches the encoder phi what the model dreams, where the bound has it learn from data, by the
+    divergence the other way round. So the two phases climb no common function. Samples are held
+    fixed, so discrete latents and pixels will do.
 
     Args:
         model: gives ``prior``, ``decode`` and ``encode``.
