@@ -17,6 +17,7 @@ def wake_sleep(model, x: Tensor) -> Tensor:
         wake:   z ~ q(z|x),        climb log p(x, z) in theta
         sleep:  (x', z') ~ p,      climb log q(z'|x') in phi
                 which descends E_p(x)[KL(p(z|x) ‖ q(z|x))]
+        value = log p(x, z) + log q(z'|x')
 
     The wake phase teaches the model theta what the encoder sees, as the bound does. The sleep phase
     teaches the encoder phi what the model dreams, where the bound has it learn from data, by the
@@ -28,8 +29,7 @@ def wake_sleep(model, x: Tensor) -> Tensor:
         x: data, shape ``(*batch, observed)``; as many dreams are drawn.
 
     Returns:
-        Nats, log p(x, z) + log q(z'|x'), shape ``(*batch)``. Maximise it with
-        ``fit(..., objective=wake_sleep)``.
+        The value in nats, shape ``(*batch)``. Maximise it with ``fit(..., objective=wake_sleep)``.
 
     Raises:
         ValueError: wrong shapes or bad data.
