@@ -72,8 +72,9 @@ def log_predictive(model, x: Tensor, draws: int, samples: int = 5000) -> Estimat
         log p(x|X) ≈ log 1/T Σ_t p(x|theta_t),    theta_t ~ q(theta)
 
     Each p(x|theta_t) is found by importance sampling, as in
-    :func:`~vaelib.objectives.log_evidence`. The estimate is low by about half the squared standard
-    error. All x meet the same weights, so their errors go together.
+    :func:`~vaelib.objectives.log_evidence`, which by itself would meet other weights in each chunk
+    of samples, and so give no average over either. The estimate is low by about half the squared
+    standard error. All x meet the same weights, so their errors go together.
 
     Args:
         model: as for :func:`variational_bayes`.
