@@ -8,6 +8,7 @@ from vaelib.models import (
     BernoulliDecoder,
     GaussianDecoder,
     GaussianEncoder,
+    GreyDecoder,
     Model,
     StandardNormal,
     mlp,
@@ -26,8 +27,8 @@ def vae(decoder=None):
 @BATCHES
 @pytest.mark.parametrize(
     "decoder",
-    [BernoulliDecoder(2, [8], 6), GaussianDecoder(2, [8, 4], 6, sigma=0.5)],
-    ids=["b", "g"],
+    [BernoulliDecoder(2, [8], 6), GaussianDecoder(2, [8, 4], 6, sigma=0.5), GreyDecoder(2, [8], 6)],
+    ids=["b", "g", "grey"],
 )
 def test_the_three_distributions_have_their_shapes(batch, decoder):
     model = vae(decoder)
@@ -72,6 +73,12 @@ def test_the_gaussian_decoders_head_is_the_mean_and_sigma_its_deviation():
     p = with_last_bias(GaussianDecoder(2, [8], 2, sigma=0.3), [0.4, -2.0])(torch.rand(4, 2))
     torch.testing.assert_close(p.mean, torch.tensor([0.4, -2.0]).expand(4, 2))
     torch.testing.assert_close(p.stddev, torch.full((4, 2), 0.3))
+
+
+def test_the_grey_decoders_heads_are_the_log_odds_of_the_mean_and_log_sigma_squared():
+    p = with_last_bias(GreyDecoder(2, [8], 2), [0.4, -2.0, -1.0, 0.6])(torch.rand(4, 2))
+    torch.testing.assert_close(p.mean, torch.tensor([0.4, -2.0]).sigmoid().expand(4, 2))
+    torch.testing.assert_close(p.variance, torch.tensor([-1.0, 0.6]).exp().expand(4, 2))
 
 
 @pytest.mark.parametrize("learn", [False, True])

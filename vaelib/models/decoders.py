@@ -12,7 +12,28 @@ from vaelib.distributions import bernoulli, diagonal_normal
 from vaelib.models.network import check_width, mlp
 
 
-class GaussianDecoder(nn.Module):
+class _Decoder(nn.Module):
+    """A network from z to some numbers for each pixel."""
+
+    heads = 1
+
+    def __init__(
+        self,
+        latent: int,
+        hidden: Sequence[int],
+        observed: int,
+        activation: type[nn.Module] = nn.Tanh,
+    ) -> None:
+        super().__init__()
+        self.network = mlp([latent, *hidden, self.heads * observed], activation)
+
+    def outputs(self, z: Tensor) -> Tensor:
+        """What the network gives, shape ``(*z.shape[:-1], heads * observed)``."""
+        check_width("z", z, self.network)
+        return self.network(z)
+
+
+class GaussianDecoder(_Decoder):
     """p(x|z) = N(f(z), sigma² I) with one sigma for all pixels, fixed or learned.
 
     Args:
@@ -40,10 +61,9 @@ class GaussianDecoder(nn.Module):
         learn_sigma: bool = False,
         activation: type[nn.Module] = nn.Tanh,
     ) -> None:
-        super().__init__()
         if not 0 < sigma < float("inf"):
             raise ValueError(f"sigma must be positive and finite, got {sigma}")
-        self.network = mlp([latent, *hidden, observed], activation)
+        super().__init__(latent, hidden, observed, activation)
         self.log_sigma = nn.Parameter(torch.tensor(float(sigma)).log(), requires_grad=learn_sigma)
 
     @property
@@ -52,11 +72,10 @@ class GaussianDecoder(nn.Module):
         return self.log_sigma.exp()
 
     def forward(self, z: Tensor) -> Independent:
-        check_width("z", z, self.network)
-        return diagonal_normal(self.network(z), self.sigma)
+        return diagonal_normal(self.outputs(z), self.sigma)
 
 
-class GreyDecoder(nn.Module):
+class GreyDecoder(_Decoder):
     """p(x|z) = N(mu(z), diag sigma(z)²) for grey pixels, the means in (0, 1).
 
     ::
@@ -76,23 +95,14 @@ class GreyDecoder(nn.Module):
         Kingma and Welling (2014), section 5 and appendix C.2.
     """
 
-    def __init__(
-        self,
-        latent: int,
-        hidden: Sequence[int],
-        observed: int,
-        activation: type[nn.Module] = nn.Tanh,
-    ) -> None:
-        super().__init__()
-        self.network = mlp([latent, *hidden, 2 * observed], activation)
+    heads = 2
 
     def forward(self, z: Tensor) -> Independent:
-        check_width("z", z, self.network)
-        f, s = self.network(z).chunk(2, -1)
+        f, s = self.outputs(z).chunk(2, -1)
         return diagonal_normal(f.sigmoid(), (s / 2).exp())
 
 
-class BernoulliDecoder(nn.Module):
+class BernoulliDecoder(_Decoder):
     """p(x|z) = ∏_i Bernoulli(x_i; λ_i(z)) for black-and-white pixels.
 
     Args:
@@ -105,16 +115,5 @@ class BernoulliDecoder(nn.Module):
         Kingma and Welling (2014), appendix C.1.
     """
 
-    def __init__(
-        self,
-        latent: int,
-        hidden: Sequence[int],
-        observed: int,
-        activation: type[nn.Module] = nn.Tanh,
-    ) -> None:
-        super().__init__()
-        self.network = mlp([latent, *hidden, observed], activation)
-
     def forward(self, z: Tensor) -> Independent:
-        check_width("z", z, self.network)
-        return bernoulli(self.network(z))
+        return bernoulli(self.outputs(z))
