@@ -1,4 +1,4 @@
-"""Whether values are examined. Shapes always are."""
+"""Whether values are examined, and what whole numbers must be. Shapes are always examined."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ _examining: ContextVar[bool] = ContextVar("examining", default=True)
 def examining() -> bool:
     """Whether every value is examined: finite, positive, in the support."""
     return _examining.get()
+
+
+def check_counts(**counts: int) -> None:
+    """Raise a ValueError unless all are whole numbers of at least 1."""
+    for name, n in counts.items():
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {n!r}")
 
 
 @contextmanager

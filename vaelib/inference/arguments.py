@@ -7,13 +7,6 @@ from torch import Tensor
 from vaelib.validation import examining
 
 
-def check_counts(**counts: int) -> None:
-    """Raise a ValueError unless all are whole numbers of at least 1."""
-    for name, n in counts.items():
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {n!r}")
-
-
 def check_rate(acceptance: float) -> None:
     """Raise a ValueError unless it is a probability that a step size can be tuned for."""
     if not 0 < acceptance < 1:

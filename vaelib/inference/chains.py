@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaelib.inference.arguments import check_counts, check_rate
+from vaelib.inference.arguments import check_rate
 from vaelib.inference.hmc import Move, hmc
 from vaelib.inference.step_size import tune, vary
 from vaelib.objectives import log_joint
+from vaelib.validation import check_counts
 
 
 class Chains:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from vaelib.distributions import diagonal_normal
-from vaelib.inference.arguments import check_counts, check_positions
-from vaelib.validation import examining, unexamined
+from vaelib.inference.arguments import check_positions
+from vaelib.validation import check_counts, examining, unexamined
 
 
 class Move(NamedTuple):

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vaelib.inference.arguments import check_counts
 from vaelib.inference.chains import Chains
 from vaelib.objectives import check_data, log_joint
-from vaelib.validation import unexamined
+from vaelib.validation import check_counts, unexamined
 
 
 class MonteCarloEM:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vaelib.inference.arguments import check_counts, check_positions, check_rate
+from vaelib.inference.arguments import check_positions, check_rate
 from vaelib.inference.hmc import hmc
 from vaelib.inference.step_size import tune, vary
 from vaelib.objectives import log_joint
-from vaelib.validation import unexamined
+from vaelib.validation import check_counts, unexamined
 
 
 @torch.no_grad()

@@ -9,10 +9,9 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, MultivariateNormal
 
 from vaelib.divergence import Estimate
-from vaelib.inference.arguments import check_counts
 from vaelib.inference.posterior import sample_posterior
 from vaelib.objectives import log_joint
-from vaelib.validation import unexamined
+from vaelib.validation import check_counts, unexamined
 
 
 def fit_gaussian(z: Tensor) -> MultivariateNormal:

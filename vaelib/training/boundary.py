@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from vaelib.objectives import check_data
-from vaelib.training.evaluation import check_counts
 from vaelib.training.rows import Rows
+from vaelib.validation import check_counts
 
 
 def check_settings(model, epochs, batch_size, free_bits, kl, patience, validation, every) -> None:

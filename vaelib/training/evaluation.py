@@ -9,6 +9,7 @@ from vaelib.objectives import elbo_terms
 from vaelib.training import shares
 from vaelib.training.history import Terms
 from vaelib.training.rows import Data, Rows
+from vaelib.validation import check_counts
 
 
 @torch.no_grad()
@@ -55,10 +56,3 @@ def _sums(model: nn.Module, batch: Tensor, samples: int, kl: str) -> Tensor:
 def sums(share: shares.Share, *terms: Tensor) -> Tensor:
     """The sums of some terms over a share's examples, in one tensor without gradients."""
     return share.counts * torch.stack([term.detach() for term in terms])
-
-
-def check_counts(**counts: int) -> None:
-    """Raise a ValueError for what is no whole number of at least 1."""
-    for name, n in counts.items():
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {n!r}")
