@@ -52,8 +52,8 @@ def test_a_bad_file_ends_the_command_with_status_2(tmp_path, capsys, text):
         ("figure = 7", "names no figure"),
         ("figure = 2\nlatents = 2", "no settings latents; there are data, "),
         ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
-        ('figure = 2\nlatent = [2, "3"]', "latent must be a int, got '3'"),
-        ("figure = 2\nseed = 1.5", "seed must be a int, got 1.5"),
+        ('figure = 2\nlatent = [2, "3"]', "latent must be of type int, got '3'"),
+        ("figure = 2\nseed = 1.5", "seed must be of type int, got 1.5"),
     ],
 )
 def test_what_a_file_may_not_say(tmp_path, text, message):
@@ -152,6 +152,13 @@ def test_the_best_first_step_size_is_taken_and_one_that_diverges_is_not(monkeypa
     monkeypatch.setattr(learners, "FIRST", 3000)
     s = S | {"method": method, "pixels": "once"}
     assert learners.chosen(s, curve.images(s, 10)[0]) == 0.05
+
+
+def test_it_is_an_error_when_every_step_size_diverges(monkeypatch):
+    monkeypatch.setattr(learners, "STEP_SIZES", (1e4, 1e5))
+    s = S | {"pixels": "once"}
+    with pytest.raises(FloatingPointError, match="every step size of"):
+        learners.chosen(s, curve.images(s, 10)[0])
 
 
 def test_parameters_start_as_asked_and_the_head_is_a_log_variance():

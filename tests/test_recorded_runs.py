@@ -1,7 +1,6 @@
 """The recorded runs: whole, and made again in short with the same outcome."""
 
 from pathlib import Path
-from statistics import stdev
 
 import pytest
 import torch
@@ -11,15 +10,7 @@ from vaelib.experiments.curve import curve
 
 FOLDER = Path(__file__).parents[1] / "recorded" / "aevb"
 RECORDED = sorted(path.stem for path in FOLDER.glob("*.json"))
-
-
-def noise() -> float:
-    """How far the first points of runs with other seeds lie apart, in nats."""
-    first = {}
-    for entry in Sweep(FOLDER / "figure2-seeds.toml").done():
-        s = entry["settings"]
-        first.setdefault((s["latent"], s["method"]), []).append(entry["points"][0][1])
-    return max(stdev(values) for values in first.values() if len(values) > 1)
+ROUNDING = 1.0  # nats; the same seed on one and on two threads differs by a tenth of that
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -45,4 +36,4 @@ def test_a_recorded_run_made_again_in_short_begins_alike(tmp_path, name):
     made = curve(sweep.number, entry["settings"] | short, tmp_path / "short.pt")
     (again,) = made["points"]
     for now, then in zip(again[1:], entry["points"][0][1:], strict=True):
-        assert abs(now - then) < 3 * noise()
+        assert abs(now - then) < ROUNDING

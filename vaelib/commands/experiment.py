@@ -10,7 +10,7 @@ from vaelib.commands.arguments import add, positive
 
 def register(commands) -> None:
     about = "make the paper's runs that a file names, or go on with them"
-    parser = add(commands, "experiment", about, "experiment recorded/aevb/bound.toml", experiment)
+    parser = add(commands, "experiment", about, "experiment recorded/aevb/figure2.toml", experiment)
     parser.add_argument("file", type=Path, help="a TOML file; results lie beside it, as .json")
     parser.add_argument("--jobs", type=positive, default=1, help="runs side by side")
     parser.add_argument(

@@ -92,7 +92,7 @@ def learner(s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> B
 def chosen(s: dict, x: Tensor) -> float:
     """The paper's choice: of 0.01, 0.02 and 0.1 the step size that is best on the first images.
 
-    One that diverges is out.
+    One that diverges is out; if all do, a FloatingPointError says so.
     """
     reached = {}
     for step_size in STEP_SIZES:
@@ -102,6 +102,8 @@ def chosen(s: dict, x: Tensor) -> float:
         except FloatingPointError:
             continue
         reached[step_size] = one.success()
+    if not reached:
+        raise FloatingPointError(f"every step size of {STEP_SIZES} diverges with settings {s}")
     return max(reached, key=reached.get)
 
 

@@ -117,7 +117,7 @@ def _check(path: str | Path, named: dict, figure: Figure) -> None:
         for each in value if isinstance(value, list) else [value]:
             allowed, kind = figure.choices.get(name), type(figure.defaults[name])
             if (allowed and each not in allowed) or not isinstance(each, kind | _wider(kind)):
-                want = f"one of {', '.join(allowed)}" if allowed else f"a {kind.__name__}"
+                want = f"one of {', '.join(allowed)}" if allowed else f"of type {kind.__name__}"
                 raise ValueError(f"{path}: {name} must be {want}, got {each!r}")
 
 
