@@ -1,7 +1,7 @@
 """Files that name runs: what they may say, and that each run is made once and can be resumed."""
 
 import json
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import pytest
 import torch
@@ -10,8 +10,9 @@ from torch.optim import Adagrad
 from vaelib import __main__ as command
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments import Sweep, curve, learners
-from vaelib.experiments.figures import COMMON, FIGURES, evidence
+from vaelib.experiments.figures import COMMON, FIGURES, WEIGHTS, evidence, predictive
 from vaelib.experiments.network import build
+from vaelib.inference import UncertainDecoder, log_predictive
 from vaelib.objectives import log_joint
 
 SMALL = {"data": "digits", "hidden": 8, "latent": 2, "samples": 6e3, "step_size": 0.05}
@@ -48,7 +49,7 @@ def test_a_bad_file_ends_the_command_with_status_2(tmp_path, capsys, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("latent = 2", r"names no figure: figure must be one of \[2, 3\]"),
+        ("latent = 2", r"names no figure: figure must be one of \[2, 3, 'F'\]"),
         ("figure = 7", "names no figure"),
         ("figure = 2\nlatents = 2", "no settings latents; there are data, "),
         ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
@@ -80,18 +81,56 @@ def test_each_run_is_made_once_and_says_what_made_it(tmp_path, capsys):
     assert [entry["settings"]["seed"] for entry in more.done()] == [5]
 
 
+def test_a_run_that_fails_is_named_and_the_others_are_made(tmp_path, capsys):
+    bad = sweep(tmp_path, TEXT.replace("0.05", "[0.05, 1e30]").replace("[4, 5]", "4"))
+    asked = ["experiment", str(bad.path), "--folder", str(tmp_path / "kept")]
+    with pytest.raises(SystemExit, match="1 failed; the same command tries them again"):
+        command.main(asked)
+    assert "FloatingPointError" in capsys.readouterr().out
+    assert [entry["settings"]["step_size"] for entry in bad.done()] == [0.05]
+
+
+def test_results_may_lie_elsewhere_and_a_name_is_enough(tmp_path):
+    own = Sweep("figure2", tmp_path / "mine.json")
+    assert own.done() == []
+    assert {s["latent"] for s in own.runs} == {3, 5, 10, 20, 200}
+    with pytest.raises(ValueError, match=r"'figure9' is no TOML file, and none of appendix-f"):
+        Sweep("figure9")
+
+
+def test_points_are_those_of_the_runs_asked_for(tmp_path):
+    named = sweep(tmp_path, TEXT)
+    entries = [
+        {"settings": s, "points": [[1, 10.0 + s["seed"], 20.0], [2, 30.0, 40.0]]}
+        for s in named.runs
+    ]
+    named.results.write_text(json.dumps(entries))
+    assert named.points(seed=5).tolist() == [[[1, 15, 20], [2, 30, 40]]]
+    assert named.points(latent=2).shape == (2, 2, 3)
+    with pytest.raises(ValueError, match="0 runs with"):
+        named.points(seed=6)
+    entries[0]["points"].pop()
+    named.results.write_text(json.dumps(entries))
+    with pytest.raises(ValueError, match="2 runs with"):
+        named.points()
+
+
 @pytest.fixture
 def few(monkeypatch):
-    """Something quick for figure 3 to measure, where only the way it goes is tested."""
+    """Something quick to measure, where only the way it goes is tested."""
 
     def measure(model, x):
-        return [log_joint(model, x, model.prior.mean.expand(len(x), -1)).mean().item()]
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            z = model.prior.mean.expand(len(x), -1)
+            return [log_joint(model, x, z).mean().item()]
 
-    quick = FIGURES[3]._replace(measure=measure, judged=10, first=0)
-    monkeypatch.setitem(FIGURES, 3, quick)
+    for number in (3, "F"):
+        quick = FIGURES[number]._replace(measure=measure, judged=10, first=0)
+        monkeypatch.setitem(FIGURES, number, quick)
 
 
-METHODS = [(2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "mcem")]
+METHODS = [(2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "mcem"), ("F", "bayes")]
 
 
 @pytest.mark.parametrize(("number", "method"), METHODS)
@@ -135,6 +174,34 @@ def test_the_evidence_of_figure_3_is_that_of_quadrature():
     exact = log_evidence_quadrature(one.model.double(), train.double()).value.mean()
     assert abs(sampled - exact) < 0.02
     assert abs(paper - exact) < 0.2
+
+
+def test_what_uncertain_weights_predict_is_log_predictive(monkeypatch):
+    s = FIGURES["F"].defaults | {"method": "bayes", "hidden": 8}
+    x, (train, _) = curve.images(s, 20)
+    one = learners.learner(s, x, 0.05)
+    one.until(30)
+    mu = one.model.decoder.mu.detach()
+    drawn = cycle([mu + 0.2 * torch.randn_like(mu) for _ in range(WEIGHTS)])
+    monkeypatch.setattr(UncertainDecoder, "draw", lambda self: next(drawn).to(self.mu))
+    averaged, at_mean = predictive(one.model, train)
+    again = log_predictive(one.model, train, draws=WEIGHTS, samples=20_000).mean.mean()
+    assert abs(averaged - again) < 0.05
+    assert abs(averaged - at_mean) > 0.1
+    plain = build(s | {"method": "aevb"}, 64)
+    assert predictive(plain, train)[0] == predictive(plain, train)[1]
+
+
+def test_uncertain_weights_learn_from_the_whole_bound():
+    s = FIGURES["F"].defaults | {"method": "bayes", "hidden": 8}
+    x = curve.images(s, 20)[0]
+    one = learners.learner(s, x, 0.05)
+    before = one.model.decoder.log_sigma.detach().mean()
+    assert one.objective.keywords == {"examples": 100}
+    low, high = one.success(), learners.bound(one.model, x)
+    assert low < high - 5
+    one.until(100)
+    assert one.model.decoder.log_sigma.mean() > before + 0.5
 
 
 def test_points_lie_evenly_on_a_log_axis_and_end_where_asked():

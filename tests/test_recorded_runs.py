@@ -1,21 +1,18 @@
 """The recorded runs: whole, and made again in short with the same outcome."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
-from vaelib.experiments import Sweep
+from vaelib.experiments import RECORDED, Sweep
 from vaelib.experiments.curve import curve
 
-FOLDER = Path(__file__).parents[1] / "recorded" / "aevb"
-RECORDED = sorted(path.stem for path in FOLDER.glob("*.json"))
+NAMES = sorted(path.stem for path in RECORDED.glob("*.json"))
 ROUNDING = 1.0  # nats; the same seed on one and on two threads differs by a tenth of that
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_recorded_file_holds_every_run_that_its_settings_name(name):
-    sweep = Sweep(FOLDER / f"{name}.toml")
+    sweep = Sweep(name)
     entries = sweep.done()
     assert [entry["settings"] for entry in entries] == sweep.runs
     for entry in entries:
@@ -28,9 +25,9 @@ def test_a_recorded_file_holds_every_run_that_its_settings_name(name):
 
 
 @pytest.mark.mnist
-@pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_recorded_run_made_again_in_short_begins_alike(tmp_path, name):
-    sweep = Sweep(FOLDER / f"{name}.toml")
+    sweep = Sweep(name)
     entry = sweep.done()[0]
     short = {"samples": float(entry["points"][0][0]), "step_size": entry["step_size"]}
     made = curve(sweep.number, entry["settings"] | short, tmp_path / "short.pt")

@@ -1,5 +1,5 @@
 """The paper's experiments: small files that name runs, and what came out of them."""
 
-from vaelib.experiments.sweep import Sweep
+from vaelib.experiments.sweep import RECORDED, Sweep
 
-__all__ = ["Sweep"]
+__all__ = ["RECORDED", "Sweep"]

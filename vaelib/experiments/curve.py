@@ -17,13 +17,13 @@ from vaelib.experiments.learners import afresh, chosen, learner
 from vaelib.training import checkpoint
 
 
-def curve(number: int, s: dict, keep: Path) -> dict:
+def curve(number: int | str, s: dict, keep: Path) -> dict:
     """Make a run, or go on with one that was killed.
 
     A step size of 0 means the paper's choice, see :func:`vaelib.experiments.learners.chosen`.
 
     Args:
-        number: of the figure.
+        number: of the figure, or "F" for the appendix.
         s: the settings, all that the figure has.
         keep: the checkpoint; the points so far lie beside it.
 

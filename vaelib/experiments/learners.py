@@ -1,4 +1,4 @@
-"""The three ways to learn that the paper compares, each able to go on from a file."""
+"""The ways to learn that the paper compares, each able to go on from a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Adagrad
 
 from vaelib.experiments.network import build
-from vaelib.inference import MonteCarloEM, wake_sleep
+from vaelib.inference import MonteCarloEM, variational_bayes, wake_sleep
 from vaelib.models import VAE
 from vaelib.training import checkpoint, evaluate, fit
 
@@ -20,7 +20,7 @@ JUDGED = 10_000  # of them, the bound is measured on so many
 
 
 class ByGradient:
-    """AEVB and wake-sleep: one network for q(z|x), minibatches of 100, one sample each.
+    """AEVB, alone or with uncertain weights, and wake-sleep: one network for q(z|x), one sample.
 
     Args:
         s: the settings of the run.
@@ -35,6 +35,10 @@ class ByGradient:
     def __init__(self, s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> None:
         self.s, self.x, self.step_size, self.keep = s, x, step_size, keep
         self.model = build(s, x.shape[1])
+        self.objective = {
+            "wake-sleep": wake_sleep,
+            "bayes": partial(variational_bayes, examples=len(x)),
+        }.get(s["method"])
 
     def until(self, epochs: int) -> None:
         """Train until so many epochs are done."""
@@ -44,7 +48,7 @@ class ByGradient:
             epochs=epochs,
             batch_size=self.s["batch_size"],
             learning_rate=self.step_size,
-            objective=wake_sleep if self.s["method"] == "wake-sleep" else None,
+            objective=self.objective,
             binarise=afresh(self.s),
             optimizer=partial(adagrad, decay=1 / len(self.x), spared=_spared(self.s, self.model)),
             seed=self.s["seed"],
@@ -57,7 +61,11 @@ class ByGradient:
     def success(self) -> float:
         """The bound on training images."""
         x = self.x[:JUDGED]
-        return bound(self.model, torch.bernoulli(x) if afresh(self.s) else x)
+        x = torch.bernoulli(x) if afresh(self.s) else x
+        if self.s["method"] == "bayes":
+            with torch.no_grad():
+                return float(self.objective(self.model, x).mean())
+        return bound(self.model, x)
 
 
 class ByEM:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent
 
 from vaelib.distributions import diagonal_normal
+from vaelib.inference import UncertainDecoder
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, GreyDecoder, StandardNormal
 
 DECODERS = {"bernoulli": BernoulliDecoder, "grey": GreyDecoder}
@@ -24,7 +25,7 @@ class Encoder(GaussianEncoder):
 
 
 def build(s: dict, pixels: int) -> VAE:
-    """The paper's model, every parameter drawn from N(0, initial²)."""
+    """The paper's model, every parameter drawn from N(0, initial²); by "bayes" their means are."""
     latent, hidden = s["latent"], [s["hidden"]]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(s["seed"])
@@ -32,4 +33,6 @@ def build(s: dict, pixels: int) -> VAE:
         model = VAE(StandardNormal(latent), Encoder(pixels, hidden, latent), decoder)
         for parameter in model.parameters():
             nn.init.normal_(parameter, std=s["initial"])
+    if s["method"] == "bayes":
+        model.decoder = UncertainDecoder(model.decoder)
     return model

@@ -14,11 +14,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from vaelib import data, provenance
 from vaelib.experiments.curve import curve
 from vaelib.experiments.figures import FIGURES, Figure
 from vaelib.training import checkpoint
+
+RECORDED = Path(__file__).with_name("recorded")
 
 
 class Sweep:
@@ -28,29 +31,27 @@ class Sweep:
     that ends in ``.json``, one entry for each run, with what it was made by.
 
     Args:
-        path: a TOML file.
+        named: a TOML file, or a word for one that comes with the library: ``"figure2"``.
+        results: where the results lie, if elsewhere.
 
     Raises:
         ValueError: it names no figure, or settings that the figure does not have.
         FileNotFoundError: there is no such file.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        named = tomllib.loads(self.path.read_text("utf8"))
+    def __init__(self, named: str | Path, results: str | Path | None = None) -> None:
+        self.path = path = _file(named)
+        self.results = Path(results or path.with_suffix(".json"))
+        named = tomllib.loads(path.read_text("utf8"))
         self.number = named.pop("figure", None)
         if self.number not in FIGURES:
-            raise ValueError(f"{path} names no figure: figure must be one of {sorted(FIGURES)}")
+            raise ValueError(f"{path} names no figure: figure must be one of {[*FIGURES]}")
         self.figure = FIGURES[self.number]
         _check(path, named, self.figure)
         lists = [v if isinstance(v, list) else [v] for v in named.values()]
         self.runs = [
             self.figure.defaults | dict(zip(named, v, strict=True)) for v in product(*lists)
         ]
-
-    @property
-    def results(self) -> Path:
-        return self.path.with_suffix(".json")
 
     def done(self) -> list[dict]:
         """The entries of the runs that are over."""
@@ -59,23 +60,48 @@ class Sweep:
         entries = json.loads(self.results.read_text("utf8"))
         return [entry for entry in entries if entry["settings"] in self.runs]
 
-    def run(self, folder: Path, jobs: int = 1, say=print) -> None:
+    def points(self, **wanted) -> Tensor:
+        """What was measured in the runs that are over and have these settings.
+
+        Returns:
+            Images seen, then the figure's numbers on training and on test images, in nats; shape
+            ``(runs, points, columns)``.
+
+        Raises:
+            ValueError: there is no such run, or their points lie at different places.
+        """
+        chosen = [e for e in self.done() if wanted.items() <= e["settings"].items()]
+        if len({tuple(point[0] for point in e["points"]) for e in chosen}) != 1:
+            raise ValueError(f"{self.results}: {len(chosen)} runs with {wanted}, not all alike")
+        return torch.tensor([e["points"] for e in chosen])
+
+    def run(self, folder: Path, jobs: int = 1, say=print) -> list[str]:
         """Make every run that is not over yet, ``jobs`` at a time; write each when it is over.
+
+        A run that fails is named at once, and the others go on.
 
         Args:
             folder: where the checkpoints lie; a run that was killed goes on from there.
             jobs: processes side by side, each with its share of the processors.
             say: called with a sentence for each run.
+
+        Returns:
+            What failed, and why; another call tries it again.
         """
         over = [entry["settings"] for entry in self.done()]
         left = [s for s in self.runs if s not in over]
         threads = max(1, (os.cpu_count() or 1) // jobs)
         with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            made = [pool.submit(_entry, self.number, s, _keep(folder, s), threads) for s in left]
+            made = {pool.submit(_entry, self.number, s, _keep(folder, s), threads): s for s in left}
+            failed = []
             for future in as_completed(made):
-                entry = future.result()
-                self._write([*self.done(), entry])
-                say(f"{len(self.done())} of {len(self.runs)}: {entry['settings']}")
+                if error := future.exception():
+                    failed.append(f"{made[future]}: {error!r}")
+                    say(f"failed: {failed[-1]}")
+                else:
+                    self._write([*self.done(), future.result()])
+                    say(f"{len(self.done())} of {len(self.runs)}: {made[future]}")
+        return failed
 
     def _write(self, entries: list[dict]) -> None:
         ordered = sorted(entries, key=lambda entry: self.runs.index(entry["settings"]))
@@ -84,7 +110,18 @@ class Sweep:
         checkpoint.replace(self.results, lambda file: file.write(content))
 
 
-def _entry(number: int, s: dict, keep: Path, threads: int) -> dict:
+def _file(named: str | Path) -> Path:
+    """The file itself, or the one of that name that comes with the library."""
+    if Path(named).suffix == ".toml":
+        return Path(named)
+    path = RECORDED / f"{named}.toml"
+    if not path.exists():
+        names = ", ".join(sorted(p.stem for p in RECORDED.glob("*.toml")))
+        raise ValueError(f"{str(named)!r} is no TOML file, and none of {names}")
+    return path
+
+
+def _entry(number: int | str, s: dict, keep: Path, threads: int) -> dict:
     """Make one run, and say what it was made by."""
     torch.set_num_threads(threads)
     begin = time.monotonic()
