@@ -139,7 +139,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_points(
     tmp_path, monkeypatch, few, number, method, when
 ):
     s = FIGURES[number].defaults | SMALL | {"method": method}
-    whole = curve.curve(number, s, tmp_path / "whole.pt")
+    whole = curve.curve(FIGURES[number], s, tmp_path / "whole.pt")
     calls = []
 
     def killed(true):
@@ -159,8 +159,8 @@ def test_a_run_that_was_killed_goes_on_to_the_same_points(
             for one in (learners.ByGradient, learners.ByEM):
                 patch.setattr(one, "until", killed(one.until))
         with pytest.raises(KeyboardInterrupt):
-            curve.curve(number, s, tmp_path / "cut.pt")
-    resumed = curve.curve(number, s, tmp_path / "cut.pt")
+            curve.curve(FIGURES[number], s, tmp_path / "cut.pt")
+    resumed = curve.curve(FIGURES[number], s, tmp_path / "cut.pt")
     assert len(whole["points"]) >= 4
     assert resumed["points"] == whole["points"]
 
@@ -241,7 +241,7 @@ def test_parameters_start_as_asked_and_the_head_is_a_log_variance():
 @pytest.mark.parametrize("method", ["aevb", "wake-sleep"])
 def test_the_bound_rises(tmp_path, likelihood, method):
     settings = S | {"likelihood": likelihood, "method": method, "samples": 2e4}
-    points = curve.curve(2, settings, tmp_path / "a.pt")["points"]
+    points = curve.curve(FIGURES[2], settings, tmp_path / "a.pt")["points"]
     assert points[-1][1] > points[0][1] + 0.5
     assert points[-1][2] > points[0][2] + 0.5
 
@@ -249,7 +249,9 @@ def test_the_bound_rises(tmp_path, likelihood, method):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     """The points of a short run."""
-    return curve.curve(2, S | {"samples": 3e3}, tmp_path_factory.mktemp("plain") / "a.pt")["points"]
+    return curve.curve(FIGURES[2], S | {"samples": 3e3}, tmp_path_factory.mktemp("plain") / "a.pt")[
+        "points"
+    ]
 
 
 OTHERS = {
@@ -261,7 +263,7 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_setting_matters(tmp_path, plain, name):
     settings = S | {"samples": 3e3, name: OTHERS[name]}
-    assert curve.curve(2, settings, tmp_path / "a.pt")["points"][-1] != plain[-1]
+    assert curve.curve(FIGURES[2], settings, tmp_path / "a.pt")["points"][-1] != plain[-1]
 
 
 @pytest.mark.parametrize("decay", ["all", "decoder", "none"])

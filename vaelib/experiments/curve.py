@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 
 from vaelib import data
-from vaelib.experiments.figures import FIGURES, Figure
+from vaelib.experiments.figures import Figure
 from vaelib.experiments.learners import afresh, chosen, learner
 from vaelib.training import checkpoint
 
 
-def curve(number: int | str, s: dict, keep: Path) -> dict:
+def curve(figure: Figure, s: dict, keep: Path) -> dict:
     """Make a run, or go on with one that was killed.
 
     A step size of 0 means the paper's choice, see :func:`vaelib.experiments.learners.chosen`.
 
     Args:
-        number: of the figure, or "F" for the appendix.
+        figure: what is measured, and where.
         s: the settings, all that the figure has.
         keep: the checkpoint; the points so far lie beside it.
 
@@ -31,7 +31,7 @@ def curve(number: int | str, s: dict, keep: Path) -> dict:
         Step size, seconds of training, and points: images seen, then what the figure measures, on
         training images and on test images.
     """
-    figure, beside = FIGURES[number], keep.with_suffix(".json")
+    beside = keep.with_suffix(".json")
     x, judged = images(s, figure.judged)
     done = json.loads(beside.read_text("utf8")) if beside.exists() else {"points": []}
     if "step_size" not in done:

@@ -125,7 +125,7 @@ def _entry(number: int | str, s: dict, keep: Path, threads: int) -> dict:
     """Make one run, and say what it was made by."""
     torch.set_num_threads(threads)
     begin = time.monotonic()
-    made = curve(number, s, keep)
+    made = curve(FIGURES[number], s, keep)
     return {
         "settings": s,
         **made,

@@ -1,6 +1,6 @@
 """The pictures of the book. No mathematics happens here."""
 
-from vaelib.plots.charts import bars, curves, intervals, lines
+from vaelib.plots.charts import bars, curves, intervals, learning, lines
 from vaelib.plots.mosaics import images, mosaic
 from vaelib.plots.planes import codes, contours, density, matrix, panels
 
@@ -12,6 +12,7 @@ __all__ = [
     "density",
     "images",
     "intervals",
+    "learning",
     "lines",
     "matrix",
     "mosaic",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from vaelib.plots.style import array, book_style
@@ -88,6 +89,48 @@ def curves(history: History) -> Sequence[Axes]:
         ax.set(title={"elbo": "ELBO", "kl": "KL"}.get(term, term), xlabel="epoch", ylim=(low, high))
     axes[0].set_ylabel("nats per image")
     axes[0].legend(loc="lower right")
+    return axes
+
+
+@book_style()
+def learning(
+    panels: Mapping[str, Mapping[str, Tensor]], xlabel: str, ylabel: str, columns: int = 3
+) -> np.ndarray:
+    """What several methods reach over the course of learning, one panel a setting.
+
+    On test data a solid line through the average over the runs, in a band from the lowest to the
+    highest; on training data a dashed one. The lowest tenth of the averages may lie below the
+    picture, so that one bad start does not flatten all the rest.
+
+    Args:
+        panels: for each title, name and points of each method: how much was seen, then what was
+            measured on training and on test data; shape ``(runs, points, 3)``.
+        xlabel: with its unit; the axis is logarithmic.
+        ylabel: with its unit.
+        columns: panels side by side.
+    """
+    rows, columns = -(-len(panels) // columns), min(columns, len(panels))
+    _, axes = plt.subplots(rows, columns, figsize=(7, 2.5 * rows + 0.3), sharey=True, squeeze=False)
+    for ax in axes.flat[len(panels) :]:
+        ax.remove()
+    for ax, (title, methods) in zip(axes.flat, panels.items(), strict=False):
+        for i, (name, points) in enumerate(methods.items()):
+            seen, train, test = array(points).transpose(2, 0, 1)
+            ax.fill_between(seen[0], test.min(0), test.max(0), color=f"C{i}", alpha=0.25, lw=0)
+            ax.plot(seen[0], test.mean(0), color=f"C{i}", label=name)
+            ax.plot(seen[0], train.mean(0), color=f"C{i}", linestyle="--", linewidth=1)
+        ax.set(title=title, xscale="log")
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    for ax in axes.flat[max(0, len(panels) - columns) : len(panels)]:
+        ax.set_xlabel(xlabel)
+    for row in axes:
+        row[0].set_ylabel(ylabel)
+    averages = np.concatenate(
+        [array(p)[..., 2].mean(0) for methods in panels.values() for p in methods.values()]
+    )
+    low, high = np.quantile(averages, [0.08, 1.0])
+    axes[0, 0].set_ylim(low - 0.15 * (high - low), high + 0.15 * (high - low))
+    axes[0, 0].legend(fontsize=8)
     return axes
 
 
