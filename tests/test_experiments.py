@@ -91,9 +91,10 @@ def test_a_run_that_fails_is_named_and_the_others_are_made(tmp_path, capsys):
 
 
 def test_results_may_lie_elsewhere_and_a_name_is_enough(tmp_path):
-    own = Sweep("figure2", tmp_path / "mine.json")
+    recorded, own = Sweep("figure2-seeds"), Sweep("figure2-seeds", tmp_path / "mine.json")
+    assert own.runs == recorded.runs
+    assert recorded.done()
     assert own.done() == []
-    assert {s["latent"] for s in own.runs} == {3, 5, 10, 20, 200}
     with pytest.raises(ValueError, match=r"'figure9' is no TOML file, and none of appendix-f"):
         Sweep("figure9")
 
