@@ -12,6 +12,7 @@ from vaelib.divergence import Estimate
 from vaelib.inference.uncertain import UncertainDecoder
 from vaelib.models import Model
 from vaelib.objectives import elbo, log_evidence
+from vaelib.validation import check_counts
 
 
 def variational_bayes(
@@ -54,8 +55,7 @@ def variational_bayes(
     >>> variational_bayes(model, torch.ones(5, 64), examples=100).shape
     torch.Size([5])
     """
-    if not isinstance(examples, int) or examples < 1:
-        raise ValueError(f"examples must be a whole number of at least 1, got {examples!r}")
+    check_counts(examples=examples)
     decoder = _uncertain(model)
     q, p, theta = decoder.q, decoder.prior, decoder.draw()
     bound = elbo(_given(model, theta), x, samples, kl)
