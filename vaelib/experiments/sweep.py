@@ -42,23 +42,24 @@ class Sweep:
     def __init__(self, named: str | Path, results: str | Path | None = None) -> None:
         self.path = path = _file(named)
         self.results = Path(results or path.with_suffix(".json"))
-        named = tomllib.loads(path.read_text("utf8"))
-        self.number = named.pop("figure", None)
+        given = tomllib.loads(path.read_text("utf8"))
+        self.number = given.pop("figure", None)
         if self.number not in FIGURES:
             raise ValueError(f"{path} names no figure: figure must be one of {[*FIGURES]}")
         self.figure = FIGURES[self.number]
-        _check(path, named, self.figure)
-        lists = [v if isinstance(v, list) else [v] for v in named.values()]
+        _check(path, given, self.figure)
+        lists = [v if isinstance(v, list) else [v] for v in given.values()]
         self.runs = [
-            self.figure.defaults | dict(zip(named, v, strict=True)) for v in product(*lists)
+            self.figure.defaults | dict(zip(given, v, strict=True)) for v in product(*lists)
         ]
 
-    def done(self) -> list[dict]:
-        """The entries of the runs that are over."""
+    def done(self, **wanted) -> list[dict]:
+        """The entries of the runs that are over and have these settings."""
         if not self.results.exists():
             return []
+        runs = [s for s in self.runs if wanted.items() <= s.items()]
         entries = json.loads(self.results.read_text("utf8"))
-        return [entry for entry in entries if entry["settings"] in self.runs]
+        return [entry for entry in entries if entry["settings"] in runs]
 
     def points(self, **wanted) -> Tensor:
         """What was measured in the runs that are over and have these settings.
@@ -70,10 +71,10 @@ class Sweep:
         Raises:
             ValueError: there is no such run, or their points lie at different places.
         """
-        chosen = [e for e in self.done() if wanted.items() <= e["settings"].items()]
-        if len({tuple(point[0] for point in e["points"]) for e in chosen}) != 1:
-            raise ValueError(f"{self.results}: {len(chosen)} runs with {wanted}, not all alike")
-        return torch.tensor([e["points"] for e in chosen])
+        entries = self.done(**wanted)
+        if len({tuple(point[0] for point in e["points"]) for e in entries}) != 1:
+            raise ValueError(f"{self.results}: {len(entries)} runs with {wanted}, not all alike")
+        return torch.tensor([e["points"] for e in entries])
 
     def run(self, folder: Path, jobs: int = 1, say=print) -> list[str]:
         """Make every run that is not over yet, ``jobs`` at a time; write each when it is over.
@@ -144,13 +145,13 @@ def _keep(folder: Path, s: dict) -> Path:
     return folder / f"{name}.pt"
 
 
-def _check(path: str | Path, named: dict, figure: Figure) -> None:
-    unknown = sorted(set(named) - set(figure.defaults))
+def _check(path: str | Path, given: dict, figure: Figure) -> None:
+    unknown = sorted(set(given) - set(figure.defaults))
     if unknown:
         raise ValueError(
             f"{path}: no settings {', '.join(unknown)}; there are {', '.join(figure.defaults)}"
         )
-    for name, value in named.items():
+    for name, value in given.items():
         for each in value if isinstance(value, list) else [value]:
             allowed, kind = figure.choices.get(name), type(figure.defaults[name])
             if (allowed and each not in allowed) or not isinstance(each, kind | _wider(kind)):
