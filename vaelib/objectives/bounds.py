@@ -39,12 +39,7 @@ def log_weights(model, x: Tensor, samples: int, score: bool = True) -> Tensor:
     Source:
         Roeder, Wu and Duvenaud (2017) for ``score=False``.
     """
-    q = _encode(model, x, samples)
-    z = q.rsample((samples,))
-    if not score:
-        with torch.no_grad():
-            q = model.encode(x)
-    return log_joint(model, x, z) - q.log_prob(z)
+    return _weighted(model, x, samples, score)[1]
 
 
 def elbo_terms(model, x: Tensor, samples: int = 1, kl: str = "exact") -> tuple[Tensor, Tensor]:
@@ -116,17 +111,27 @@ def elbo(model, x: Tensor, samples: int = 1, kl: str = "exact", beta: float = 1.
     return reconstruction - beta * regulariser
 
 
-def iwae(model, x: Tensor, samples: int) -> Tensor:
+def iwae(model, x: Tensor, samples: int, doubly: bool = False) -> Tensor:
     """The importance-weighted bound; with one sample, estimator A of the ELBO.
 
     ::
 
         L_S = log 1/S Σ_s w_s,    E[L_1] ≤ E[L_2] ≤ … ≤ log p(x)
 
+    Its gradient weighs each sample by its share of the sum. For q's parameters φ the score term in
+    it can be reparameterized once more, which leaves the mean as it is and takes away most of the
+    noise, the more the closer q is to the posterior::
+
+        share_s = w_s / Σ_r w_r
+        ∇_φ L_S = Σ_s share_s  (∂log w_s/∂z_s ∂z_s/∂φ − ∂log q(z_s|x)/∂φ)
+        doubly:   Σ_s share_s² ∂log w_s/∂z_s ∂z_s/∂φ
+
     Args:
         model: gives ``prior``, ``decode`` and ``encode``.
         x: data, shape ``(*batch, observed)``.
         samples: S, at least 1.
+        doubly: whether q's parameters get the doubly reparameterized gradient. The value, and the
+            gradient of all that is not in q, stay the same.
 
     Returns:
         Nats, shape ``(*batch)``, differentiable in the parameters of the model.
@@ -135,9 +140,14 @@ def iwae(model, x: Tensor, samples: int) -> Tensor:
         ValueError: zero samples, wrong shapes, bad data, or a q without ``rsample``.
 
     Source:
-        Burda, Grosse and Salakhutdinov (2016).
+        Burda, Grosse and Salakhutdinov (2016); Tucker, Lawson, Gu and Maddison (2019) for
+        ``doubly``.
     """
-    return log_weights(model, x, samples).logsumexp(0) - math.log(samples)
+    z, log_w = _weighted(model, x, samples, score=not doubly)
+    if doubly and z.requires_grad:
+        share = log_w.detach().softmax(0).unsqueeze(-1)
+        z.register_hook(lambda slope: share * slope)
+    return log_w.logsumexp(0) - math.log(samples)
 
 
 @torch.no_grad()
@@ -190,6 +200,16 @@ def _log_evidence(model, x: Tensor, samples: int, chunk: int) -> tuple[Tensor, T
     mean = log_sum - math.log(samples)
     spread = (log_squares - math.log(samples) - 2 * mean).exp() - 1
     return mean, (spread.clamp(min=0) / (samples - 1)).sqrt()
+
+
+def _weighted(model, x: Tensor, samples: int, score: bool) -> tuple[Tensor, Tensor]:
+    """Samples from q, and their log weights."""
+    q = _encode(model, x, samples)
+    z = q.rsample((samples,))
+    if not score:
+        with torch.no_grad():
+            q = model.encode(x)
+    return z, log_joint(model, x, z) - q.log_prob(z)
 
 
 def _encode(model, x: Tensor, samples: int) -> Distribution:
