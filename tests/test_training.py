@@ -58,6 +58,16 @@ def test_training_raises_the_elbo():
     assert history.train[-1].elbo > history.train[0].elbo + 1
 
 
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_rows_come_in_another_order_each_epoch_unless_that_is_refused(shuffle):
+    seen = seen_by_the_encoder(small_vae(), X, shuffle=shuffle)
+    epochs = [torch.cat([x for _, x in part]) for part in (seen[:4], seen[4:])]
+    for epoch in epochs:
+        assert torch.equal(epoch, X) is not shuffle
+        assert torch.equal(epoch.sort(0).values, X.sort(0).values)
+    assert torch.equal(*epochs) is not shuffle
+
+
 def test_the_seed_decides_everything():
     first, again, other = (small_vae() for _ in range(3))
     histories = [train(m, seed=seed) for m, seed in ((first, 1), (again, 1), (other, 2))]

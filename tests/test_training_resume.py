@@ -48,6 +48,7 @@ RUNS = {
     "plain": (small_vae, X, {}),
     "several samples": (small_vae, X, {"samples": 3, "kl": "sampled", "beta": 0.5}),
     "free bits": (small_vae, X, {"free_bits": 0.1}),
+    "rows in order": (small_vae, X, {"shuffle": False}),
     "a falling step size": (small_vae, X, {"learning_rate": falling}),
     "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:20]}),
     "patience": (small_vae, X, {"validation": X[:9], "patience": 1, "learning_rate": 0.05}),

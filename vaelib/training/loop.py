@@ -31,6 +31,7 @@ def fit(
     *,
     epochs: int,
     batch_size: int = 128,
+    shuffle: bool = True,
     learning_rate: float | Callable[[int], float] = 1e-3,
     samples: int = 1,
     kl: str = "exact",
@@ -78,6 +79,7 @@ def fit(
             that may be larger than the memory.
         epochs: passes over the data, at least 1.
         batch_size: M, at least 1; the last minibatch of an epoch may be smaller.
+        shuffle: whether each epoch takes the rows in another order.
         learning_rate: step size of the optimizer, or a function epoch ↦ step size.
         samples: samples from q for each example and step.
         kl: ``"exact"`` or ``"sampled"``, as for :func:`~vaelib.objectives.elbo`.
@@ -123,9 +125,9 @@ def fit(
         free_bits=(free_bits, 0),
     )
     settings = describe_all(
-        model=model, batch_size=batch_size, learning_rate=learning_rate, samples=samples, kl=kl,
-        objective=objective, beta=beta, free_bits=free_bits, binarise=binarise,
-        optimizer=optimizer, seed=seed,
+        model=model, batch_size=batch_size, shuffle=shuffle, learning_rate=learning_rate,
+        samples=samples, kl=kl, objective=objective, beta=beta, free_bits=free_bits,
+        binarise=binarise, optimizer=optimizer, seed=seed,
     )  # fmt: skip
     parameters = [p for p in model.parameters() if p.requires_grad]
     with ExitStack() as stack:
@@ -134,7 +136,8 @@ def fit(
         stack.enter_context(kept_memory(place))
         rows, held = _data(model, x, validation, place, parameters[0].dtype, binarise)
         steps = _optimizer(optimizer, parameters, _at(learning_rate, 0), place)
-        run = Run(model, rows, held, steps, batch_size, partial(evaluate, samples=samples, kl=kl))
+        judge = partial(evaluate, samples=samples, kl=kl)
+        run = Run(model, rows, held, steps, batch_size, shuffle, judge)
         loss = shares.together(Loss(model, objective, samples, kl, free_bits, binarise), place)
         step = Step(rows, loss, steps, batch_size)
         data = _fingerprints(rows, held) if checkpoint else {}

@@ -24,6 +24,7 @@ class Run:
         held: what it is judged by after each epoch, if there is something.
         optimizer: over the model's parameters.
         batch_size: M.
+        shuffle: whether each epoch has an order of its own.
         judge: model, held ↦ Terms.
 
     Attributes:
@@ -40,10 +41,11 @@ class Run:
         held: Rows | None,
         optimizer: Optimizer,
         batch_size: int,
+        shuffle: bool,
         judge: Callable[[nn.Module, Rows], Terms],
     ) -> None:
         self.model, self.rows, self.held, self.optimizer = model, rows, held, optimizer
-        self.batch_size, self.judge = batch_size, judge
+        self.batch_size, self.shuffle, self.judge = batch_size, shuffle, judge
         self.epoch, self.seen, self.history = 0, 0, History()
         self.sums = torch.zeros(3, dtype=torch.float64, device=rows.place)
         self.best: dict[str, Tensor] | None = None
@@ -56,7 +58,8 @@ class Run:
             self.set_random(self.random_at_start)
         else:
             self.random_at_start = now
-        order = torch.randperm(len(self.rows)).to(self.rows.x.device)
+        order = torch.randperm(len(self.rows)) if self.shuffle else torch.arange(len(self.rows))
+        order = order.to(self.rows.x.device)
         if self.seen:
             self.set_random(now)
         if self.seen < len(order):
