@@ -49,7 +49,7 @@ def test_a_bad_file_ends_the_command_with_status_2(tmp_path, capsys, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("latent = 2", r"names no figure: figure must be one of \[2, 3, 'F'\]"),
+        ("latent = 2", r"names no figure: figure must be one of \[2, 3, 'F', 'table 1'\]"),
         ("figure = 7", "names no figure"),
         ("figure = 2\nlatents = 2", "no settings latents; there are data, "),
         ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
@@ -198,7 +198,7 @@ def test_uncertain_weights_learn_from_the_whole_bound():
     x = curve.images(s, 20)[0]
     one = learners.learner(s, x, 0.05)
     before = one.model.decoder.log_sigma.detach().mean()
-    assert one.objective.keywords == {"examples": 100}
+    assert one.how["objective"].keywords == {"examples": 100}
     low, high = one.success(), learners.bound(one.model, x)
     assert low < high - 5
     one.until(100)
@@ -219,14 +219,14 @@ def test_the_best_first_step_size_is_taken_and_one_that_diverges_is_not(monkeypa
     monkeypatch.setattr(learners, "STEP_SIZES", (1e-6, 0.05, 1e4))
     monkeypatch.setattr(learners, "FIRST", 3000)
     s = S | {"method": method, "pixels": "once"}
-    assert learners.chosen(s, curve.images(s, 10)[0]) == 0.05
+    assert learners.chosen(learners.learner, s, curve.images(s, 10)[0]) == 0.05
 
 
 def test_it_is_an_error_when_every_step_size_diverges(monkeypatch):
     monkeypatch.setattr(learners, "STEP_SIZES", (1e4, 1e5))
     s = S | {"pixels": "once"}
     with pytest.raises(FloatingPointError, match="every step size of"):
-        learners.chosen(s, curve.images(s, 10)[0])
+        learners.chosen(learners.learner, s, curve.images(s, 10)[0])
 
 
 def test_parameters_start_as_asked_and_the_head_is_a_log_variance():

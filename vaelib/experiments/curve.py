@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vaelib import data
 from vaelib.experiments.figures import Figure
-from vaelib.experiments.learners import afresh, chosen, learner
+from vaelib.experiments.learners import afresh, chosen
 from vaelib.training import checkpoint
 
 
@@ -28,15 +28,15 @@ def curve(figure: Figure, s: dict, keep: Path) -> dict:
         keep: the checkpoint; the points so far lie beside it.
 
     Returns:
-        Step size, seconds of training, and points: images seen, then what the figure measures, on
-        training images and on test images.
+        Step size, seconds of training, points: images seen, then what the figure measures, on
+        training images and on test images; and what it notes at the end.
     """
     beside = keep.with_suffix(".json")
     x, judged = images(s, figure.judged)
     done = json.loads(beside.read_text("utf8")) if beside.exists() else {"points": []}
     if "step_size" not in done:
-        done |= {"step_size": s["step_size"] or chosen(s, x), "seconds": 0.0}
-    one = learner(s, x, done["step_size"], keep)
+        done |= {"step_size": s["step_size"] or chosen(figure.learner, s, x), "seconds": 0.0}
+    one = figure.learner(s, x, done["step_size"], keep)
     for epochs in schedule(s["samples"], len(x), figure)[len(done["points"]) :]:
         begin = time.monotonic()
         one.until(epochs)
@@ -44,7 +44,7 @@ def curve(figure: Figure, s: dict, keep: Path) -> dict:
         measured = [figure.measure(one.model, part) for part in judged]
         done["points"].append([epochs * len(x), *(round(v, 3) for m in measured for v in m)])
         _write(beside, done)
-    return done
+    return done | figure.at_the_end(one.model, judged[1])
 
 
 def schedule(samples: float, images: int, figure: Figure) -> list[int]:

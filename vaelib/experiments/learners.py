@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -30,15 +31,21 @@ class ByGradient:
 
     Attributes:
         model: what learns.
+        how: what :func:`~vaelib.training.fit` is told of it.
     """
 
     def __init__(self, s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> None:
-        self.s, self.x, self.step_size, self.keep = s, x, step_size, keep
+        self.s, self.x, self.keep = s, x, keep
         self.model = build(s, x.shape[1])
-        self.objective = {
+        objectives = {
             "wake-sleep": wake_sleep,
             "bayes": partial(variational_bayes, examples=len(x)),
-        }.get(s["method"])
+        }
+        self.how = {
+            "learning_rate": step_size,
+            "objective": objectives.get(s["method"]),
+            "optimizer": partial(adagrad, decay=1 / len(x), spared=_spared(s, self.model)),
+        }
 
     def until(self, epochs: int) -> None:
         """Train until so many epochs are done."""
@@ -47,15 +54,13 @@ class ByGradient:
             self.x,
             epochs=epochs,
             batch_size=self.s["batch_size"],
-            learning_rate=self.step_size,
-            objective=self.objective,
             binarise=afresh(self.s),
-            optimizer=partial(adagrad, decay=1 / len(self.x), spared=_spared(self.s, self.model)),
             seed=self.s["seed"],
             device="cuda" if torch.cuda.is_available() else None,
             checkpoint=self.keep,
             resume=self.keep is not None,
             progress=False,
+            **self.how,
         )
 
     def success(self) -> float:
@@ -64,7 +69,7 @@ class ByGradient:
         x = torch.bernoulli(x) if afresh(self.s) else x
         if self.s["method"] == "bayes":
             with torch.no_grad():
-                return float(self.objective(self.model, x).mean())
+                return float(self.how["objective"](self.model, x).mean())
         return bound(self.model, x)
 
 
@@ -97,7 +102,7 @@ def learner(s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> B
     return (ByEM if s["method"] == "mcem" else ByGradient)(s, x, step_size, keep)
 
 
-def chosen(s: dict, x: Tensor) -> float:
+def chosen(learner: Callable, s: dict, x: Tensor) -> float:
     """The paper's choice: of 0.01, 0.02 and 0.1 the step size that is best on the first images.
 
     One that diverges is out; if all do, a FloatingPointError says so.

@@ -1,0 +1,104 @@
+"""Table 1 of Burda, Grosse and Salakhutdinov (2016): its model, its optimizer, its schedule."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from vaelib.experiments.learners import ByGradient
+from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
+from vaelib.objectives import elbo, iwae, log_evidence
+
+BOUNDS = {"vae": partial(elbo, kl="sampled"), "iwae": iwae}
+STAGES = 8
+SAMPLES = 5000  # for the evidence at the end
+ACTIVE = 0.01
+
+
+class ImportanceWeighted(ByGradient):
+    """The VAE and the IWAE as the table's authors trained them; arguments as above."""
+
+    def __init__(self, s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> None:
+        self.s, self.x, self.keep = s, x, keep
+        self.model = build(s, x)
+        self.how = {
+            "learning_rate": partial(rate, first=step_size),
+            "objective": partial(BOUNDS[s["method"]], samples=s["k"]),
+            "optimizer": partial(OPTIMIZERS[s["optimizer"]], batch_size=s["batch_size"]),
+            "shuffle": False,
+        }
+
+
+def build(s: dict, x: Tensor) -> VAE:
+    """Two tanh layers each way, Glorot's weights, an output that starts at the mean image."""
+    hidden = [s["hidden"]] * 2
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(s["seed"])
+        encoder = GaussianEncoder(x.shape[1], hidden, s["latent"])
+        decoder = BernoulliDecoder(s["latent"], hidden, x.shape[1])
+        for module in [*encoder.network, *decoder.network]:
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+    mean_image = x.mean(0).clamp(0.001, 0.999)
+    decoder.network[-1].bias.data.copy_(mean_image.logit())
+    return VAE(StandardNormal(s["latent"]), encoder, decoder)
+
+
+def rate(epoch: int, first: float) -> float:
+    """The step size of an epoch: eight stages of 1, 3, 9, … epochs, each with a smaller one.
+
+    >>> [round(rate(epoch, 1e-3), 6) for epoch in (0, 1, 4, 13, 1093)]
+    [0.001, 0.00072, 0.00052, 0.00037, 0.0001]
+    """
+    stage = math.floor(math.log(2 * epoch + 1.5, 3))
+    return first * round(10 ** (1 - stage / (STAGES - 1)), 1) / 10
+
+
+def theirs(parameters: list, lr: float, batch_size: int) -> Adam:
+    """Adam as in the authors' code: on the gradient's sum over a minibatch, second moment from 1.
+
+    Here the gradient is the average, so epsilon and the second moment are scaled to match. Their
+    code also moves along the first moment of the step before, and does not divide epsilon by the
+    correction of the second moment; neither matters after the first few thousand steps.
+    """
+    optimizer = Adam(parameters, lr, (0.99, 0.999), 1e-4 / batch_size, **_kernel(parameters))
+    for p in parameters:
+        optimizer.state[p] = {
+            "step": torch.zeros((), device=p.device),
+            "exp_avg": torch.zeros_like(p),
+            "exp_avg_sq": torch.full_like(p, batch_size**-2),
+        }
+    return optimizer
+
+
+def textbook(parameters: list, lr: float, batch_size: int) -> Adam:
+    """Adam with the numbers of its own paper."""
+    return Adam(parameters, lr, **_kernel(parameters))
+
+
+OPTIMIZERS = {"theirs": theirs, "textbook": textbook}
+
+
+@torch.no_grad()
+def at_the_end(model: VAE, x: Tensor) -> dict:
+    """log p(x) of test images by 5,000 samples, and how many units are active on them."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        found = log_evidence(model, x, SAMPLES)
+        means = model.encode(x).mean
+    return {
+        "log p(x)": round(float(found.mean.mean()), 3),
+        "error over images": round(float(found.mean.std()) / len(x) ** 0.5, 3),
+        "error of sampling": round(float(found.standard_error.square().sum()) ** 0.5 / len(x), 4),
+        "active": int((means.var(0) > ACTIVE).sum()),
+    }
+
+
+def _kernel(parameters: list) -> dict[str, bool]:
+    return {"fused": True, "capturable": parameters[0].is_cuda}
