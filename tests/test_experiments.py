@@ -10,9 +10,11 @@ from torch.optim import Adagrad
 from vaelib import __main__ as command
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments import Sweep, curve, learners
-from vaelib.experiments.figures import COMMON, FIGURES, WEIGHTS, evidence, predictive
+from vaelib.experiments.evidence import evidence
+from vaelib.experiments.figures import COMMON, FIGURES, WEIGHTS, predictive
 from vaelib.experiments.network import build
-from vaelib.inference import UncertainDecoder, log_predictive
+from vaelib.inference import UncertainDecoder, log_evidence_hmc, log_predictive
+from vaelib.models import VAE, BernoulliDecoder, StandardNormal
 from vaelib.objectives import log_joint
 
 SMALL = {"data": "digits", "hidden": 8, "latent": 2, "samples": 6e3, "step_size": 0.05}
@@ -175,6 +177,21 @@ def test_the_evidence_of_figure_3_is_that_of_quadrature():
     exact = log_evidence_quadrature(one.model.double(), train.double()).value.mean()
     assert abs(sampled - exact) < 0.02
     assert abs(paper - exact) < 0.2
+
+
+def test_the_evidence_is_found_where_a_chain_from_anywhere_would_miss_it():
+    torch.manual_seed(0)
+    model = VAE(StandardNormal(2), None, BernoulliDecoder(2, [20], 64))
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=4.0)
+    x = model.decode(model.prior.sample((20,))).sample()
+    exact = log_evidence_quadrature(model.double(), x.double()).value.float().mean()
+    model.float()
+    anywhere = log_evidence_hmc(model, x, 50, 4).mean.mean()
+    paper, sampled = evidence(model, x)
+    assert abs(sampled - exact) < 0.05
+    assert abs(paper - exact) < 1
+    assert abs(anywhere - exact) > 10
 
 
 def test_what_uncertain_weights_predict_is_log_predictive(monkeypatch):

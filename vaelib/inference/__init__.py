@@ -3,7 +3,12 @@
 from vaelib.inference.hmc import Move, hmc
 from vaelib.inference.monte_carlo_em import MonteCarloEM
 from vaelib.inference.posterior import sample_posterior
-from vaelib.inference.posterior_density import fit_gaussian, fit_kernels, log_evidence_hmc
+from vaelib.inference.posterior_density import (
+    fit_gaussian,
+    fit_kernels,
+    log_evidence_hmc,
+    log_evidence_reciprocal,
+)
 from vaelib.inference.uncertain import UncertainDecoder
 from vaelib.inference.variational_bayes import log_predictive, variational_bayes
 from vaelib.inference.wake_sleep import wake_sleep
@@ -16,6 +21,7 @@ __all__ = [
     "fit_kernels",
     "hmc",
     "log_evidence_hmc",
+    "log_evidence_reciprocal",
     "log_predictive",
     "sample_posterior",
     "variational_bayes",

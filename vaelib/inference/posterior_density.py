@@ -139,6 +139,28 @@ def log_evidence_hmc(
     """
     check_counts(samples=samples)
     z = sample_posterior(model, x, 2 * samples, leapfrog, warm_up, acceptance, start)
+    return log_evidence_reciprocal(model, x, z, fit)
+
+
+@torch.no_grad()
+def log_evidence_reciprocal(
+    model, x: Tensor, z: Tensor, fit: Callable[[Tensor], Distribution] = fit_gaussian
+) -> Estimate:
+    """log p(x) from posterior samples that are already there; see :func:`log_evidence_hmc`.
+
+    Args:
+        model: gives ``prior`` and ``decode``.
+        x: data, shape ``(*batch, observed)``.
+        z: posterior samples, shape ``(2 L, *batch, latent)``; q is fitted to the first half.
+        fit: samples ``(samples, *batch, latent)`` ↦ q of batch ``(*batch)``.
+
+    Returns:
+        Estimate in nats, shape ``(*batch)``.
+
+    Raises:
+        ValueError: wrong shapes, bad data, or a q that cannot be fitted.
+    """
+    samples = len(z) // 2
     q, z = fit(z[:samples]), z[samples:]
     if q.batch_shape != x.shape[:-1]:
         raise ValueError(f"fit must give batch {tuple(x.shape[:-1])}, got {tuple(q.batch_shape)}")
