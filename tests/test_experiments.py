@@ -129,7 +129,7 @@ def few(monkeypatch):
             return [log_joint(model, x, z).mean().item()]
 
     for number in (3, "F"):
-        quick = FIGURES[number]._replace(measure=measure, judged=10, first=0)
+        quick = FIGURES[number]._replace(measure=measure, judged=10, first=0, per_decade=4)
         monkeypatch.setitem(FIGURES, number, quick)
 
 
