@@ -5,10 +5,10 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 import zipfile
 from contextlib import suppress
+from itertools import count
 
 import pytest
 import torch
@@ -203,9 +203,15 @@ def test_the_state_is_written_every_so_many_seconds(tmp_path, monkeypatch):
 def test_an_interrupt_ends_after_a_step_with_the_model_usable(tmp_path):
     model, handler = small_vae(), signal.getsignal(signal.SIGINT)
     keep = {"checkpoint": tmp_path / "run.pt", "epochs": 100_000}
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+    steps = count()
+
+    def once(*_):
+        if next(steps) == 50:
+            signal.raise_signal(signal.SIGINT)
+
+    hook = model.encoder.register_forward_pre_hook(once)
     history = train(model, **keep)
+    hook.remove()
     assert history.stopped == "interrupted"
     assert 0 < len(history.train) < 100_000
     assert parameters(model).isfinite().all()
@@ -221,7 +227,7 @@ def test_an_interrupt_ends_after_a_step_with_the_model_usable(tmp_path):
 def test_a_second_interrupt_acts_as_ever():
     def twice(*_):
         for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     model, handler = small_vae(), signal.getsignal(signal.SIGINT)
     model.encoder.register_forward_pre_hook(twice)
