@@ -75,3 +75,21 @@ def check_data(p: Distribution, x: Tensor, finite: bool = False) -> None:
 def check_finite(x: Tensor) -> None:
     if examining() and not x.isfinite().all():
         raise ValueError(f"x must be finite, got {int((~x.isfinite()).sum())} values that are not")
+
+
+def encoded(model, x: Tensor, samples: int) -> Distribution:
+    """q(z|x), once it is sure that it can be sampled for these data, so many times."""
+    if not isinstance(samples, int) or samples < 1:
+        raise ValueError(f"samples must be a whole number of at least 1, got {samples!r}")
+    check_finite(x)
+    q = model.encode(x)
+    if not q.has_rsample:
+        raise ValueError(
+            f"{type(q).__name__} has no rsample, so no gradient passes through its samples: "
+            "sum over its values with vaelib.exact.elbo_by_enumeration"
+        )
+    if q.batch_shape != x.shape[:-1]:
+        raise ValueError(
+            f"encode gave batch {tuple(q.batch_shape)} for x of shape {tuple(x.shape)}"
+        )
+    return q

@@ -1,0 +1,141 @@
+"""What grows from importance weights: the weights, their bound, the evidence itself."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+
+from vaelib.divergence import Estimate
+from vaelib.objectives.joint import encoded, log_joint
+from vaelib.validation import unexamined
+
+
+def log_weights(model, x: Tensor, samples: int, score: bool = True) -> Tensor:
+    """The log importance weights of samples from the encoder.
+
+    ::
+
+        log w_s = log p(x, z_s) − log q(z_s|x),    z_s ~ q(z|x)
+
+    Args:
+        model: gives ``prior``, ``decode`` and ``encode``.
+        x: data, shape ``(*batch, observed)``.
+        samples: number of samples, at least 1.
+        score: ``False`` holds q's parameters fixed inside log q. The values stay the same. The
+            gradient loses the score term, whose mean is zero, so its mean stays and its noise
+            vanishes where q is the posterior.
+
+    Returns:
+        Nats, shape ``(samples, *batch)``, differentiable through z.
+
+    Raises:
+        ValueError: zero samples, wrong shapes, bad data, or a q without ``rsample``.
+
+    Source:
+        Roeder, Wu and Duvenaud (2017) for ``score=False``.
+    """
+    return _weighted(model, x, samples, score)[1]
+
+
+def iwae(model, x: Tensor, samples: int, doubly: bool = False) -> Tensor:
+    """The importance-weighted bound; with one sample, estimator A of the ELBO.
+
+    ::
+
+        L_S = log 1/S Σ_s w_s,    E[L_1] ≤ E[L_2] ≤ … ≤ log p(x)
+
+    Its gradient weighs each sample by its share of the sum. For q's parameters φ the score term in
+    it can be reparameterized once more, which leaves the mean as it is and takes away most of the
+    noise, the more the closer q is to the posterior::
+
+        share_s = w_s / Σ_r w_r
+        ∇_φ L_S = Σ_s share_s  (∂log w_s/∂z_s ∂z_s/∂φ − ∂log q(z_s|x)/∂φ)
+        doubly:   Σ_s share_s² ∂log w_s/∂z_s ∂z_s/∂φ
+
+    Args:
+        model: gives ``prior``, ``decode`` and ``encode``.
+        x: data, shape ``(*batch, observed)``.
+        samples: S, at least 1.
+        doubly: whether q's parameters get the doubly reparameterized gradient. The value, and the
+            gradient of all that is not in q, stay the same.
+
+    Returns:
+        Nats, shape ``(*batch)``, differentiable in the parameters of the model.
+
+    Raises:
+        ValueError: zero samples, wrong shapes, bad data, or a q without ``rsample``.
+
+    Source:
+        Burda, Grosse and Salakhutdinov (2016); Tucker, Lawson, Gu and Maddison (2019) for
+        ``doubly``.
+    """
+    z, log_w = _weighted(model, x, samples, score=not doubly)
+    if doubly and z.requires_grad:
+        share = log_w.detach().softmax(0).unsqueeze(-1)
+        z.register_hook(lambda slope: share * slope)
+    return log_w.logsumexp(0) - math.log(samples)
+
+
+@torch.no_grad()
+def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> Estimate:
+    """log p(x) by importance sampling from the encoder, in bounded memory and without gradients.
+
+    ::
+
+        log p(x) ≈ log w̄,    w̄ = 1/S Σ_s w_s
+        standard error ≈ sd(w) / (sqrt(S) w̄)
+
+    The estimate is low by about half the squared standard error. A small standard error is no
+    proof: weights that the encoder never draws are missing from both numbers.
+
+    Args:
+        model: gives ``prior``, ``decode`` and ``encode``.
+        x: data, shape ``(*batch, observed)``.
+        samples: S, at least 2.
+        chunk: how many decoded images are held at a time: the bound on the memory. So few that
+            they stay in a processor's cache are quickest.
+
+    Returns:
+        Estimate in nats, shape ``(*batch)``.
+
+    Raises:
+        ValueError: fewer than two samples, an empty chunk, wrong shapes, or bad data.
+    """
+    if samples < 2 or chunk < 1:
+        raise ValueError(f"needs samples >= 2 and chunk >= 1, got {samples} and {chunk}")
+    if x.numel() == 0:
+        raise ValueError(f"x is empty, shape {tuple(x.shape)}")
+    flat = x.reshape(-1, x.shape[-1])
+    parts = [_log_evidence(model, rows, samples, chunk) for rows in flat.split(chunk)]
+    return Estimate(
+        *(torch.cat(column).reshape(x.shape[:-1]) for column in zip(*parts, strict=True))
+    )
+
+
+def _log_evidence(model, x: Tensor, samples: int, chunk: int) -> tuple[Tensor, Tensor]:
+    log_sum = x.new_full((len(x),), -torch.inf)
+    log_squares = log_sum.clone()
+    step = max(1, chunk // len(x))
+    q = encoded(model, x, samples)
+    for start in range(0, samples, step):
+        with unexamined() if start else nullcontext():
+            z = q.rsample((min(step, samples - start),))
+            log_w = log_joint(model, x, z) - q.log_prob(z)
+        log_sum = log_sum.logaddexp(log_w.logsumexp(0))
+        log_squares = log_squares.logaddexp((2 * log_w).logsumexp(0))
+    mean = log_sum - math.log(samples)
+    spread = (log_squares - math.log(samples) - 2 * mean).exp() - 1
+    return mean, (spread.clamp(min=0) / (samples - 1)).sqrt()
+
+
+def _weighted(model, x: Tensor, samples: int, score: bool) -> tuple[Tensor, Tensor]:
+    """Samples from q, and their log weights."""
+    q = encoded(model, x, samples)
+    z = q.rsample((samples,))
+    if not score:
+        with torch.no_grad():
+            q = model.encode(x)
+    return z, log_joint(model, x, z) - q.log_prob(z)
