@@ -21,7 +21,7 @@ ACTIVE = 0.01
 
 
 class ImportanceWeighted(ByGradient):
-    """The VAE and the IWAE as the table's authors trained them; arguments as above."""
+    """The VAE and the IWAE as the table's authors trained them; arguments as for its parent."""
 
     def __init__(self, s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> None:
         self.s, self.x, self.keep = s, x, keep
