@@ -199,6 +199,14 @@ def test_the_state_is_written_every_so_many_seconds(tmp_path, monkeypatch):
     assert 5 < len(written) < 41
 
 
+@pytest.fixture
+def interruptible():
+    """Python's own handler, which is missing where tests are started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_an_interrupt_ends_after_a_step_with_the_model_usable(tmp_path):
     model, handler = small_vae(), signal.getsignal(signal.SIGINT)
@@ -224,6 +232,7 @@ def test_an_interrupt_ends_after_a_step_with_the_model_usable(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.usefixtures("interruptible")
 def test_a_second_interrupt_acts_as_ever():
     def twice(*_):
         for _ in range(2):
