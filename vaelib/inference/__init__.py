@@ -1,6 +1,7 @@
 """Inference by other means than the bound: posterior samples, and distributions over weights."""
 
 from vaelib.inference.hmc import Move, hmc
+from vaelib.inference.local import local_normal
 from vaelib.inference.monte_carlo_em import MonteCarloEM
 from vaelib.inference.posterior import sample_posterior
 from vaelib.inference.posterior_density import (
@@ -20,6 +21,7 @@ __all__ = [
     "fit_gaussian",
     "fit_kernels",
     "hmc",
+    "local_normal",
     "log_evidence_hmc",
     "log_evidence_reciprocal",
     "log_predictive",
