@@ -10,7 +10,7 @@ from torch.optim import Adagrad
 from vaelib import __main__ as command
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments import Sweep, curve, learners
-from vaelib.experiments.evidence import evidence
+from vaelib.experiments.evidence import STILL, _fit, evidence
 from vaelib.experiments.figures import COMMON, FIGURES, WEIGHTS, predictive
 from vaelib.experiments.network import build
 from vaelib.inference import UncertainDecoder, log_evidence_hmc, log_predictive
@@ -177,6 +177,16 @@ def test_the_evidence_of_figure_3_is_that_of_quadrature():
     exact = log_evidence_quadrature(one.model.double(), train.double()).value.mean()
     assert abs(sampled - exact) < 0.02
     assert abs(paper - exact) < 0.2
+
+
+@pytest.mark.parametrize("jump", [0.0, 1.0, 30.0])
+def test_a_chain_that_hardly_moves_still_has_a_density(jump):
+    z = torch.zeros(50, 4, 3)
+    z[25:, 1] = jump
+    q = _fit(z)
+    assert q.mean.dtype == z.dtype
+    deviation = (q.covariance_matrix.diagonal(dim1=-2, dim2=-1)[1]).sqrt()
+    torch.testing.assert_close(deviation, z[:, 1].std(0).clamp(min=STILL), rtol=0.3, atol=0)
 
 
 def test_the_evidence_is_found_where_a_chain_from_anywhere_would_miss_it():

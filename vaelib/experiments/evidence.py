@@ -66,4 +66,6 @@ def _mixture(model: VAE, q: MultivariateNormal, z: Tensor) -> Tensor:
 
 
 def _fit(z: Tensor) -> MultivariateNormal:
-    return fit_gaussian(z + STILL * torch.randn_like(z))
+    """In double precision a chain that has moved once or never is no line and no point."""
+    q = fit_gaussian((z + STILL * torch.randn_like(z)).double())
+    return MultivariateNormal(q.mean.to(z), scale_tril=q.scale_tril.to(z))
