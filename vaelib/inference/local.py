@@ -19,7 +19,7 @@ def local_normal(
     x: Tensor,
     start: Distribution | None = None,
     steps: int = 400,
-    samples: int = 8,
+    samples: int = 16,
     learning_rate: float = 0.05,
 ) -> Independent:
     """The diagonal normal with the highest ELBO, sought for each x alone.
@@ -66,7 +66,7 @@ def local_normal(
     optimizer = Adam(phi, learning_rate)
     schedule = LambdaLR(optimizer, lambda step: 1 - step / steps)
     elbo(one, x)  # raises on bad data
-    with unexamined():
+    with unexamined(), torch.enable_grad():
         for _ in range(steps):
             slopes = torch.autograd.grad(-elbo(one, x, samples).sum(), phi)
             for parameter, slope in zip(phi, slopes, strict=True):

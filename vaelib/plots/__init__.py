@@ -1,6 +1,6 @@
 """The pictures of the book. No mathematics happens here."""
 
-from vaelib.plots.charts import bars, curves, intervals, learning, lines
+from vaelib.plots.charts import bars, curves, intervals, learning, lines, stacked
 from vaelib.plots.mosaics import images, mosaic
 from vaelib.plots.planes import codes, contours, density, matrix, panels
 
@@ -17,4 +17,5 @@ __all__ = [
     "matrix",
     "mosaic",
     "panels",
+    "stacked",
 ]

@@ -77,6 +77,27 @@ def bars(ax: Axes, series: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Ax
 
 
 @book_style()
+def stacked(series: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Axes:
+    """Parts of a whole at each position, one on top of the other.
+
+    Args:
+        series: name and heights of each part, from the bottom up, shape ``(positions,)``.
+        xlabel: what stands side by side.
+        ylabel: with its unit.
+    """
+    _, ax = plt.subplots(figsize=(7, 3))
+    below = 0.0
+    for i, (name, heights) in enumerate(series.items()):
+        at, heights = np.arange(1, len(heights) + 1), array(heights)
+        ax.bar(at, heights, 1.0, below, label=name, hatch=("", "////")[i % 2], edgecolor="white")
+        below = below + heights
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.margins(x=0.01)
+    ax.legend()
+    return ax
+
+
+@book_style()
 def curves(history: History) -> Sequence[Axes]:
     """The ELBO over the epochs, and its two terms."""
     _, axes = plt.subplots(1, 3, sharex=True)
