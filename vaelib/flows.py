@@ -42,7 +42,8 @@ class FlowEncoder(nn.Module):
 
     >>> import torch
     >>> from vaelib.models import GaussianEncoder
-    >>> encoder = FlowEncoder(GaussianEncoder(64, [32], 2), latent=2, context=64)
+    >>> normal = GaussianEncoder(64, [32], 2)
+    >>> encoder = FlowEncoder(normal, latent=2, context=64)
     >>> encoder(torch.zeros(5, 64)).rsample().shape
     torch.Size([5, 2])
     """

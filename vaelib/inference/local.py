@@ -53,7 +53,8 @@ def local_normal(
 
     >>> from vaelib.exact import LinearGaussian
     >>> model = LinearGaussian(torch.ones(1, 1), torch.zeros(1), 1.0)
-    >>> local_normal(model, torch.ones(3, 1), model.prior.expand((3,))).mean.shape
+    >>> start = model.prior.expand((3,))
+    >>> local_normal(model, torch.ones(3, 1), start).mean.shape
     torch.Size([3, 1])
     """
     check_counts(steps=steps, samples=samples)
