@@ -41,7 +41,8 @@ def kl_path(log_q: Tensor, log_w: Tensor, nodes: int = 32) -> Tensor:
     if not log_w.isfinite().all():
         raise ValueError("log_w must be finite: where p is zero, leave the point out")
     divergence = log_w.new_zeros(log_w.shape[:-1])
-    for t, weight in zip(*(a.tolist() for a in np.polynomial.legendre.leggauss(nodes)), strict=True):
+    rule = np.polynomial.legendre.leggauss(nodes)
+    for t, weight in np.transpose(rule).tolist():
         t = (t + 1) / 2
         q_t = (log_q + t * log_w).softmax(-1)
         mean = (q_t * log_w).sum(-1, keepdim=True)
