@@ -9,7 +9,7 @@ from torch.optim import Adagrad
 
 from vaelib import __main__ as command
 from vaelib.exact import log_evidence_quadrature
-from vaelib.experiments import Sweep, curve, learners
+from vaelib.experiments import Sweep, curve, learners, origin
 from vaelib.experiments.evidence import STILL, _fit, evidence
 from vaelib.experiments.figures import COMMON, FIGURES, WEIGHTS, predictive
 from vaelib.experiments.network import build
@@ -81,6 +81,22 @@ def test_each_run_is_made_once_and_says_what_made_it(tmp_path, capsys):
     assert not said
     more = sweep(tmp_path, TEXT.replace("[4, 5]", "[5]"))
     assert [entry["settings"]["seed"] for entry in more.done()] == [5]
+
+
+def test_the_origin_of_recorded_numbers_is_told_in_a_sentence(tmp_path):
+    named, entry = sweep(tmp_path, TEXT), Sweep("appendix-f").done()[0]
+    with pytest.raises(ValueError, match="0 runs on 0 data sets"):
+        origin(named)
+    entries = [entry | {"settings": s, "wall_seconds": 1800} for s in named.runs]
+    entries[1] |= {"commit": None, "date": "1999-12-31"}
+    named.results.write_text(json.dumps(entries))
+    said = origin(named)
+    assert f"1999-12-31, {entry['date']} at commit {entry['commit'][:7]}, unknown, torch" in said
+    assert ": 2 runs, 1.0 hours in all, beside other work, on digits (SHA-256 " in said
+    named.results.write_text(json.dumps(entries[:1]))
+    assert ": 1 runs of 2, 0.5 hours" in origin(named)
+    with pytest.raises(ValueError, match="on 2 data sets"):
+        origin(named, Sweep("figure2-seeds"))
 
 
 def test_a_run_that_fails_is_named_and_the_others_are_made(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """The paper's experiments: small files that name runs, and what came out of them."""
 
+from vaelib.experiments.origin import origin
 from vaelib.experiments.sweep import RECORDED, Sweep
 
-__all__ = ["RECORDED", "Sweep"]
+__all__ = ["RECORDED", "Sweep", "origin"]
