@@ -85,7 +85,7 @@ def stacked(series: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Axes:
         xlabel: what stands side by side.
         ylabel: with its unit.
     """
-    _, ax = plt.subplots(figsize=(7, 3))
+    _, ax = plt.subplots()
     below = 0.0
     for i, (name, heights) in enumerate(series.items()):
         at, heights = np.arange(1, len(heights) + 1), array(heights)
