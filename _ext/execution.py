@@ -1,9 +1,9 @@
 """When notebooks run: again after any change that matters, and never without need.
 
 The cache of executed notebooks knows only their cells, so its folder is named after what else
-decides their outputs: the library's sources, the data settings, torch, a GPU if there is one (it
-decides the data, too), and how kernels draw. A new name is a changed Sphinx setting, which makes
-Sphinx read every page again.
+decides their outputs: the library's sources and recorded runs, the data settings, torch, a GPU if
+there is one (it decides the data, too), and how kernels draw. A new name is a changed Sphinx
+setting, which makes Sphinx read every page again.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-SOURCES = {".py", ".js", ".css", ".mplstyle"}
+SOURCES = {".py", ".js", ".css", ".mplstyle", ".json", ".toml"}
 SETTINGS = ("VAELIB_DATASET", "VAELIB_DATA_DIR")
 KERNEL = Path(__file__).with_name("kernel_config.py")
 

@@ -12,3 +12,4 @@ c.InlineBackend.print_figure_kwargs = {
     "metadata": {"Creator": None, "Date": None},
 }
 c.HistoryManager.enabled = False
+c.IPKernelApp.log_level = "ERROR"  # a kernel on this machine alone needs no encryption

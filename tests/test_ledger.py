@@ -100,6 +100,8 @@ def test_only_what_changed_runs_again(book, monkeypatch):
     assert not book.build()[0], "a changed sentence must not run the chapter"
     monkeypatch.setenv("VAELIB_DATASET", "mnist")
     assert book.build()[0], "a changed data setting must"
+    book.write("vaelib/recorded.json", "[]")
+    assert book.build()[0], "a recorded run must"
     book.write("vaelib/__init__.py", LIBRARY.replace("200", "7"))
     assert book.build() == (True, [])
     assert "1 claims, 7 numbers compared." in book.page("ledger")
