@@ -227,8 +227,8 @@ def frozen():
     return model.requires_grad_(False)
 
 
-def resumed(model, x):
-    return lambda: run(model, x).resume(run(coins(), BITS).state())
+def resumed(model, x, **settings):
+    return lambda: run(model, x, **settings).resume(run(coins(), BITS).state())
 
 
 @pytest.mark.parametrize(
@@ -244,6 +244,10 @@ def resumed(model, x):
         (lambda: run(coins(), BITS / 2), "neither 0 nor 1"),
         (lambda: run(coins(), BITS * math.nan), "x must be finite"),
         (lambda: run(frozen(), BITS), "no parameter that log p"),
+        (resumed(coins(), BITS, batch_size=7), "a run with batch_size .*, here 7"),
+        (resumed(coins(), BITS, updates=2), "a run with updates .*, here 2"),
+        (resumed(coins(), BITS, leapfrog=3), "a run with leapfrog .*, here 3"),
+        (resumed(coins(), BITS, acceptance=0.8), "a run with acceptance 0.9, here 0.8"),
         (resumed(coins(), BITS[:9]), r"other data: .* \(23, 2\), those here \(9, 2\)"),
         (
             resumed(VAE(StandardNormal(2), None, BernoulliDecoder(2, [7], 6)), BITS),

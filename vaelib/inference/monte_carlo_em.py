@@ -124,11 +124,16 @@ class MonteCarloEM:
             "optimizer": self.optimizer.state_dict(),
             "chains": self.chains.state(),
             "progress": {"accepted": self.accepted, "seen": self.seen},
+            "settings": self._settings(),
         }
         return copy.deepcopy(state)
 
     def resume(self, state: dict) -> None:
         """Go back to a state, torch's random numbers, too; a ValueError if it is another run's."""
+        here = self._settings()
+        for name, value in state["settings"].items():
+            if value != here[name]:
+                raise ValueError(f"the state is of a run with {name} {value}, here {here[name]}")
         self.chains.resume(state["chains"])
         try:
             self.model.load_state_dict(state["model"])
@@ -136,6 +141,14 @@ class MonteCarloEM:
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"the state is of another model: {error}") from None
         self.accepted, self.seen = state["progress"]["accepted"], state["progress"]["seen"]
+
+    def _settings(self) -> dict:
+        return {
+            "batch_size": self.batch_size,
+            "updates": self.updates,
+            "leapfrog": self.chains.leapfrog,
+            "acceptance": self.chains.acceptance,
+        }
 
 
 def _learned(model: nn.Module, x: Tensor, z: Tensor) -> list[nn.Parameter]:
