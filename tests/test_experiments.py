@@ -94,7 +94,7 @@ def test_the_origin_of_recorded_numbers_is_told_in_a_sentence(tmp_path):
     assert f"1999-12-31, {entry['date']} at commit {entry['commit'][:7]}, unknown, torch" in said
     assert ": 2 runs, 1.0 hours in all, beside other work, on digits (SHA-256 " in said
     named.results.write_text(json.dumps(entries[:1]))
-    assert ": 1 runs of 2, 0.5 hours" in origin(named)
+    assert ": 1 of 2 runs, 0.5 hours" in origin(named)
     with pytest.raises(ValueError, match="on 2 data sets"):
         origin(named, Sweep("figure2-seeds"))
 

@@ -28,7 +28,7 @@ def origin(*sweeps: Sweep) -> str:
         return ", ".join(sorted({part(e) for e in entries}))
 
     commits = unique(lambda e: (e["commit"] or "unknown")[:7])
-    count = f"{len(entries)} run{'s' * (named > 1)}" + f" of {named}" * (len(entries) < named)
+    count = f"{len(entries)} of " * (len(entries) < named) + f"{named} run{'s' * (named > 1)}"
     hours = sum(e["wall_seconds"] for e in entries) / 3600
     return (
         f"*Recorded {unique(lambda e: e['date'])} at commit {commits}, "
