@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from vaelib.commands import evaluate, experiment, explorer, fetch, sample, train
+from vaelib.commands import audit, evaluate, experiment, explorer, fetch, sample, train
 from vaelib.commands.arguments import PROGRAM
 
 BAD_INPUT = (
@@ -23,7 +23,7 @@ def main(words: list[str] | None = None) -> None:
     """Run a command; bad input ends with status 2, whatever else goes wrong with 1, and why."""
     parser = argparse.ArgumentParser(PROGRAM, description="Variational autoencoders.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (train, evaluate, sample, fetch, explorer, experiment):
+    for command in (train, evaluate, sample, audit, fetch, explorer, experiment):
         command.register(commands)
     options = parser.parse_args(words)
     try:

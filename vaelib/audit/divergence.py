@@ -1,0 +1,183 @@
+"""What a loss takes of μ and the second head: which divergence, and under which reading of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vaelib.audit.fit import Fit, Weight, fit, weight
+from vaelib.audit.heads import READINGS, at_log_sigma, reading
+from vaelib.audit.probe import Probe
+from vaelib.audit.shapes import Case
+
+NEAR, FAR = (-2.0, 2.0), (4.0, 8.0)
+FORWARD, BACKWARD, SAMPLED = "forward", "backward", "sampled"
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """What the loss takes of the encoder's two heads, for one coordinate of z.
+
+    ::
+
+        forward:   a μ² + m μ + v σ² + g log σ²           KL to N(0, I): a = v = −g = ½
+        backward:  a μ²/σ² + v/σ² + g log σ²              KL from N(0, I): a = v = g = ½
+        sampled:   a z² + v (z − μ)²/σ² + g log σ²        log q(z) − log p(z): a = −v = −g = ½
+
+    Attributes:
+        form: which of the three; None if none of them fits.
+        reading: what the second head must be for it; None if it does not matter, or nothing fits.
+        a, m, v, g: the coefficients, divided by the weight of one coordinate.
+        error: standard error of v, where the loss draws noise itself.
+        per_latent: the weight of one coordinate's KL, from g (from a without a log σ² term).
+        floor: the loss does not fall where one coordinate's KL, or the sum, lies below this.
+        joint: whether the floor is one for the sum over the latents.
+    """
+
+    form: str | None
+    reading: str | None = None
+    a: float = 0.0
+    m: float = 0.0
+    v: float = 0.0
+    g: float = 0.0
+    error: float = 0.0
+    per_latent: Weight | None = None
+    floor: float = 0.0
+    joint: bool = False
+
+    @property
+    def standard(self) -> bool:
+        """Whether it is the KL between q and N(0, I), of whatever sign and weight."""
+        within = max(1e-3, 5 * self.error)
+        want = {FORWARD: (0.5, 0.5, -0.5), SAMPLED: (0.5, -0.5, -0.5)}.get(self.form)
+        return want is not None and abs(self.m) < 1e-3 and all(
+            abs(mine - right) < within
+            for mine, right in zip((self.a, self.v, self.g), want, strict=True)
+        )  # fmt: skip
+
+    @property
+    def other_prior(self) -> tuple[float, float] | None:
+        """Mean and variance of the normal prior to which this is the KL, if that is not N(0, I)."""
+        same = abs(self.a - self.v) < max(1e-3, 5 * self.error)
+        if self.form != FORWARD or self.standard or not same or min(self.a, -self.g) < 1e-6:
+            return None
+        return -self.m / (2 * self.a), -self.g / self.a
+
+    def terms(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Σ over all coordinates, unweighted, without constants."""
+        shown = columns(self.form, self.reading, inputs)
+        return sum(c * column for c, column in zip(self._ordered(), shown, strict=True))
+
+    def _ordered(self) -> tuple[float, ...]:
+        if self.form == FORWARD:
+            return self.a, self.m, self.v, self.g
+        return self.a, self.v, self.g
+
+
+def columns(form: str, name: str | None, inputs: dict[str, Tensor]) -> list[Tensor]:
+    """Σ over all coordinates of each term of a form."""
+    mu, h, head = inputs["mu"], inputs["logvar"], reading(name)
+    variance, logarithm = head.variance(h), head.log_variance(h)
+    if form == FORWARD:
+        terms = [mu**2, mu, variance, logarithm]
+    elif form == BACKWARD:
+        terms = [mu**2 / variance, 1 / variance, logarithm]
+    else:
+        z = inputs["z"].reshape(mu.shape)
+        terms = [z**2, (z - mu) ** 2 / variance, logarithm]
+    return [term.sum() for term in terms]
+
+
+def read(probe: Probe, case: Case) -> Divergence:
+    """Tell what the loss takes of μ, the second head and z, holding x̂ and x still."""
+    for where in (NEAR, FAR):
+        tried = case.within(mu=where)
+        inputs, y = _values(probe, tried)
+        for form, name in _forms(probe, inputs, y):
+            found = _fit(form, name, inputs, y)
+            if found.residual < probe.tolerance:
+                told = _told(probe, tried, form, name, found)
+                return told if where is NEAR else _with_floor(probe, case, told)
+    return Divergence(None)
+
+
+def _forms(probe: Probe, inputs: list[dict], y: Tensor):
+    """The forms and readings to try; for a loss that leaves the second head out, one reading."""
+    forms = [FORWARD, BACKWARD]
+    if "z" in probe.roles:
+        still = [i | {"z": inputs[0]["z"]} for i in inputs]
+        moved = torch.tensor([probe(i) for i in still], dtype=torch.float64)
+        forms = forms if torch.equal(moved, y) else [SAMPLED]
+    return [(form, name) for form in forms for name in READINGS]
+
+
+def _values(probe: Probe, case: Case, count: int = 24) -> tuple[list[dict], Tensor]:
+    """Inputs that differ in μ, the second head and z alone, and the loss of each."""
+    generator = torch.Generator().manual_seed(3)
+    held = still(probe, case, generator)
+    inputs = [case.draw(probe.roles, generator, held) for _ in range(count)]
+    return inputs, torch.tensor([probe(i) for i in inputs], dtype=torch.float64)
+
+
+def still(probe: Probe, case: Case, generator: torch.Generator) -> dict:
+    """x̂ and x (and the decoder's scale) for all inputs; a small error, so that digits are left."""
+    held = {r: v for r, v in case.draw(probe.roles, generator).items() if r in ("x", "scale")}
+    middle = torch.full(case.shape("x_hat"), 0.5, dtype=torch.float64)
+    return held | {"x_hat": middle}
+
+
+def _fit(form: str, name: str, inputs: list[dict], y: Tensor) -> Fit:
+    sums = torch.stack([torch.stack(columns(form, name, i)) for i in inputs], 1)
+    return fit([*sums], y)
+
+
+def _told(probe: Probe, case: Case, form: str, name: str, found: Fit) -> Divergence:
+    """The coefficients as shares of the weight of one coordinate, and how that grows."""
+    raw = found.coefficients[:-1]
+    main = per_coordinate(form, raw)
+    if not abs(main):
+        return Divergence(None)
+    zero = 1e-7 * raw.abs().max()
+    shares = [0.0 if abs(c) < zero else float(c / main) for c in raw]
+    names = ("a", "m", "v", "g") if form == FORWARD else ("a", "v", "g")
+    coefficients = dict(zip(names, shares, strict=True))
+
+    def measure(c: Case) -> float:
+        inputs, y = _values(probe, c)
+        return float(per_coordinate(form, _fit(form, name, inputs, y).coefficients[:-1]))
+
+    seen = coefficients["v"] or coefficients["g"]
+    return Divergence(
+        form, name if seen else None, per_latent=weight(measure, case), **coefficients
+    )
+
+
+def per_coordinate(form: str, raw: Tensor) -> Tensor:
+    """The weight of one coordinate's KL: what makes the log term's share ½ with the right sign."""
+    sign = 1 if form == BACKWARD else -1
+    significant = abs(raw[-1]) > 1e-6 * raw.abs().max()
+    return 2 * sign * raw[-1] if significant else 2 * raw[0]
+
+
+def _with_floor(probe: Probe, case: Case, far: Divergence) -> Divergence:
+    """Where the formula holds far from the prior alone: what the loss is at the prior instead."""
+    generator = torch.Generator().manual_seed(4)
+    held = still(probe, case, generator)
+    kappa = far.per_latent.at(case.sizes())
+    zero = torch.zeros(case.shape("mu"), dtype=torch.float64)
+    h = at_log_sigma(far.reading, zero, 0.0)
+    away = zero + 6
+    alone = torch.cat([away[..., :1], zero[..., 1:]], -1)
+
+    def extra(mu: Tensor) -> float:
+        """How far the loss lies above the formula's, per image."""
+        inputs = held | {"mu": mu, "logvar": h} | ({"z": mu} if "z" in probe.roles else {})
+        reference = held | {"mu": away, "logvar": h} | ({"z": away} if "z" in probe.roles else {})
+        predicted = kappa * float(far.terms(inputs) - far.terms(reference))
+        return (probe(inputs) - probe(reference) - predicted) / kappa / case.batch
+
+    joint = abs(extra(alone)) < 1e-6 < abs(extra(zero))
+    floor = extra(zero) if joint else extra(zero) / case.latents
+    return Divergence(**{**vars(far), "floor": floor, "joint": joint})

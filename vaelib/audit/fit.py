@@ -1,0 +1,112 @@
+"""A weight from values: least squares, and how the weight changes with the sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isclose, log, prod
+
+import torch
+from torch import Tensor
+
+from vaelib.audit.shapes import Case
+
+LETTERS = {
+    "batch": "B", "pixels": "D", "channels": "C", "height": "H", "width": "W", "latents": "L",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Coefficients, and the largest residual as a share of the spread of the values."""
+
+    coefficients: Tensor
+    residual: float
+
+
+def fit(columns: list[Tensor], y: Tensor) -> Fit:
+    """The coefficients of the columns, and last of a constant, that give y in least squares."""
+    spread = (y - y.mean()).abs().max()
+    if spread <= 1e-12 * y.abs().max():
+        return Fit(torch.cat([y.new_zeros(len(columns)), y.mean()[None]]), 0.0)
+    a = torch.stack([*columns, torch.ones_like(y)], 1)
+    centre, scale = a.mean(0), (a - a.mean(0)).abs().amax(0)
+    centre[-1], scale[-1] = 0, 1
+    scale[scale < 1e-12] = 1
+    solved = torch.linalg.lstsq((a - centre) / scale, y - y.mean(), driver="gelsd").solution
+    coefficients = solved / scale
+    coefficients[-1] += y.mean() - (coefficients * centre).sum()
+    residual = float((a @ coefficients - y).abs().max() / spread)
+    return Fit(coefficients, residual)
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight that depends on the sizes: a factor times a power of each size.
+
+    Attributes:
+        factor: the number in front.
+        powers: of each axis; None where the dependence is no power.
+    """
+
+    factor: float
+    powers: dict[str, int | None]
+
+    def at(self, sizes: dict[str, int]) -> float:
+        """The weight for the sizes named."""
+        return self.factor * prod(float(sizes[a]) ** p for a, p in self.powers.items() if p)
+
+    def over(self, other: Weight, factor: float = 1.0) -> Weight:
+        """This weight divided by another one, times a factor."""
+        axes = self.powers.keys() | other.powers.keys()
+        powers = {a: _minus(self.powers.get(a, 0), other.powers.get(a, 0)) for a in axes}
+        return Weight(factor * self.factor / other.factor, powers)
+
+    def times(self, factor: float) -> Weight:
+        return Weight(factor * self.factor, self.powers)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it is the same for all sizes."""
+        return not any(p is None or p for p in self.powers.values())
+
+    def __str__(self) -> str:
+        """As a formula: B images, D pixels, L latents."""
+        letters = {LETTERS.get(a, a): p for a, p in sorted(self.powers.items()) if p}
+        over = [_power(a, p) for a, p in letters.items() if p > 0]
+        under = [_power(a, -p) for a, p in letters.items() if p < 0]
+        factor = self.factor
+        if over and isclose(1 / factor, round(1 / factor), rel_tol=2e-4) and factor < 0.05:
+            under, factor = [number(1 / factor), *under], 1.0
+        over = over if over and isclose(factor, 1, rel_tol=1e-3) else [number(factor), *over]
+        below = " · ".join(under)
+        top = " · ".join(over)
+        return f"{top} / {f'({below})' if len(under) > 1 else below}" if under else top
+
+
+def weight(measure: Callable[[Case], float], case: Case) -> Weight:
+    """How a coefficient grows along each axis, from its values at one, two and three times it."""
+    at, powers = measure(case), {}
+    if not at:
+        return Weight(0.0, dict.fromkeys(case.layout.axes, 0))
+    for axis in case.layout.axes:
+        grown = [log(abs(measure(case.times(axis, n)) / at) or 1e-300) / log(n) for n in (2, 3)]
+        whole = round(grown[0])
+        powers[axis] = whole if max(abs(g - whole) for g in grown) < 0.02 else None
+    sizes = case.sizes()
+    return Weight(at / prod(float(sizes[a]) ** p for a, p in powers.items() if p), powers)
+
+
+def number(value: float) -> str:
+    """Four digits at most, and a whole number as one."""
+    if isclose(value, round(value), rel_tol=2e-4) and abs(value) < 1e6 and round(value):
+        return f"{round(value):,}".replace("-", "−")
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _minus(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else a - b
+
+
+def _power(letter: str, power: int) -> str:
+    return letter if power == 1 else f"{letter}^{power}"

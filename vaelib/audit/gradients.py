@@ -1,0 +1,124 @@
+"""Where the gradients of a loss reach, and where they end to be finite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+
+import torch
+from torch import Tensor
+
+from vaelib.audit.divergence import Divergence
+from vaelib.audit.heads import at_log_sigma
+from vaelib.audit.probe import Probe
+from vaelib.audit.shapes import BINARY, Case
+
+DECADES = range(1, 31)
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Where the gradient of the loss is finite and reaches, in float32.
+
+    Attributes:
+        reached: whether it is not zero, for each of x̂, μ and the second head.
+        smallest: the smallest power of ten σ for which loss and gradient are finite.
+        largest: the largest one.
+        edges: what the loss is at x̂ exactly 0 and 1: ``"finite"``, ``"not finite"`` or ``"—"``.
+        clamp: log σ² below which, and above which, the loss does not change any more.
+    """
+
+    reached: dict[str, bool]
+    smallest: int
+    largest: int
+    edges: str
+    clamp: tuple[float | None, float | None]
+
+    @property
+    def whole(self) -> bool:
+        return all(self.reached.values())
+
+
+def read(probe: Probe, case: Case, d: Divergence) -> Gradients:
+    """Differentiate the loss, at usual values and at extreme ones."""
+    inputs = case.draw(probe.roles, torch.Generator().manual_seed(11))
+    _, grads = _gradients(probe, inputs)
+    reached = {r: bool(g is not None and g.any()) for r, g in grads.items()}
+    finite = {
+        k: _finite(probe, case, d, k * log(10)) for s in (1, -1) for k in (s * n for n in DECADES)
+    }
+    smallest = next((k + 1 for k in sorted(finite, reverse=True) if k < 0 and not finite[k]), -30)
+    largest = next((k - 1 for k in sorted(finite) if k > 0 and not finite[k]), 30)
+    return Gradients(reached, smallest, largest, _edges(probe, case), _clamp(probe, case, d))
+
+
+def _gradients(probe: Probe, inputs: dict) -> tuple[Tensor, dict[str, Tensor | None]]:
+    named = [r for r in ("x_hat", "mu", "logvar") if r in inputs]
+    leaves = {r: inputs[r].to(probe.dtype).requires_grad_() for r in named}
+    y = probe.output(inputs | leaves).sum()
+    if not y.requires_grad:
+        return y, dict.fromkeys(named)
+    grads = torch.autograd.grad(y, [*leaves.values()], allow_unused=True)
+    return y, dict(zip(named, grads, strict=True))
+
+
+def _finite(probe: Probe, case: Case, d: Divergence, log_sigma: float) -> bool:
+    """Whether loss and gradient are finite in float32 where every σ is this."""
+    generator = torch.Generator().manual_seed(12)
+    head = at_log_sigma(d.reading, torch.empty(case.shape("logvar")), log_sigma).float()
+    single = Probe(probe.loss, probe.binding, probe.entry, torch.float32, probe.fresh)
+    drawn = case.draw(probe.roles, generator, {"logvar": head})
+    try:
+        y, grads = _gradients(single, drawn)
+    except Exception:
+        return False
+    return bool(y.isfinite()) and all(g is None or g.isfinite().all() for g in grads.values())
+
+
+def _edges(probe: Probe, case: Case) -> str:
+    """The worst case for a cross-entropy: x̂ exactly 0 and 1 where x is 1 and 0."""
+    drawn = case.within(x=BINARY).draw(probe.roles, torch.Generator().manual_seed(13))
+    drawn["x_hat"] = (
+        1 - drawn["x"].reshape(drawn["x_hat"].shape) if _alike(drawn) else drawn["x_hat"]
+    )
+    try:
+        y, grads = _gradients(probe, drawn)
+    except Exception:
+        return "refused"
+    grad = grads["x_hat"]
+    finite = y.isfinite() and (grad is None or grad.isfinite().all())
+    return "finite" if finite else "not finite"
+
+
+def _alike(drawn: dict) -> bool:
+    return drawn["x"].numel() == drawn["x_hat"].numel()
+
+
+def _clamp(probe: Probe, case: Case, d: Divergence) -> tuple[float | None, float | None]:
+    """Where the loss stops to change with log σ²; None where it does not stop."""
+    if d.reading is None:
+        return None, None
+    low = _flat(probe, case, d, -60.0) if d.g else None
+    return low, _flat(probe, case, d, 60.0)
+
+
+def _flat(probe: Probe, case: Case, d: Divergence, end: float) -> float | None:
+    drawn = case.draw(probe.roles, torch.Generator().manual_seed(14))
+    unit = abs(d.per_latent.at(case.sizes())) * drawn["logvar"].numel()
+
+    def value(t: float) -> float:
+        return probe(drawn | {"logvar": at_log_sigma(d.reading, drawn["logvar"], t / 2)})
+
+    last = value(end)
+    if not abs(value(end * 59 / 60) - last) < 1e-6 * unit:
+        return None
+    near, far = 0.0, end
+    if abs(value(near) - last) < 1e-6 * unit:
+        return near
+    for _ in range(40):
+        middle = (near + far) / 2
+        if abs(value(middle) - last) < 1e-6 * unit:
+            far = middle
+        else:
+            near = middle
+    return far

@@ -1,0 +1,175 @@
+"""The reconstruction as a likelihood: its kind, and the weight of one pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vaelib.audit.fit import Fit, Weight, fit, weight
+from vaelib.audit.heads import READINGS
+from vaelib.audit.pixels import HALVES, KINDS, POOLED, WRONG, squares
+from vaelib.audit.probe import Probe
+from vaelib.audit.shapes import BINARY, Case
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """What the reconstruction is.
+
+    Attributes:
+        kind: a key of KINDS, or in other words what it is.
+        proper: whether ``kind`` is a likelihood.
+        per_pixel: the weight of one pixel's −log p (Gaussian: at σ² = 1); None if unreadable.
+        variance: where a Gaussian's σ² comes from: ``"constant"``, ``"argument"``, ``"batch"``, or
+            ``"parameter …"`` of the loss.
+        current: σ² as it is now, where it is a parameter.
+        scale: how the decoder's own head is read, where there is one.
+        normaliser: weight of ½ log σ² beside that of the error; 1 is right.
+        everywhere: whether the same formula holds for x̂ outside [0, 1]; None if not defined there.
+        binary_only: whether the loss takes only black and white pixels.
+    """
+
+    kind: str
+    proper: bool = False
+    per_pixel: Weight | None = None
+    variance: str = "constant"
+    scale: str | None = None
+    normaliser: float = 1.0
+    everywhere: bool | None = None
+    binary_only: bool = False
+    current: float | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether a constant scale of the noise and β are one degree of freedom."""
+        return self.kind in ("Gaussian", "Laplace") and self.variance == "constant"
+
+    def total(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Σ over all pixels of the unweighted −log p, but for constants."""
+        if self.scale:
+            error, logarithm = _scaled(self.scale, [inputs])
+            return (error + self.normaliser * logarithm)[0]
+        sums = _sums(KINDS[self.kind], [inputs])[0]
+        return POOLED["Gaussian"](sums) if self.variance == "batch" else sums
+
+
+def read(probe: Probe, case: Case) -> Likelihood:
+    """Tell what the reconstruction is, holding μ, the second head and z still."""
+    binary = case.ranges.get("x") == BINARY
+    held = _values(probe, case)
+    if "scale" in probe.roles:
+        return _with_scale(probe, case, held)
+    for kind, pixel in (KINDS | WRONG).items():
+        found = fit([_sums(pixel, held[0])], held[1])
+        if found.residual < probe.tolerance and abs(found.coefficients[0]) > 0:
+            if kind in WRONG:
+                return Likelihood(kind)
+            return Likelihood(
+                kind, proper=True, everywhere=_everywhere(probe, case, pixel),
+                per_pixel=weight(lambda c, p=pixel: _coefficient(probe, c, p), case),
+                binary_only=binary,
+            )  # fmt: skip
+    return _pooled(probe, case, held)
+
+
+def _values(probe: Probe, case: Case, count: int = 12) -> tuple[list[dict], Tensor]:
+    """Inputs that differ in x̂ and x alone, and the loss of each."""
+    generator = torch.Generator().manual_seed(2)
+    first = case.draw(probe.roles, generator)
+    kept = {r: first[r] for r in probe.roles if r not in ("x_hat", "x", "scale")}
+    inputs = [case.draw(probe.roles, generator, kept) for _ in range(count)]
+    return inputs, torch.tensor([probe(i) for i in inputs], dtype=torch.float64)
+
+
+def _sums(pixel: Callable, inputs: list[dict]) -> Tensor:
+    return torch.stack([pixel(*_pair(i)).sum() for i in inputs])
+
+
+def _pair(inputs: dict) -> tuple[Tensor, Tensor]:
+    """x̂ and x of one shape; there is one sample of z."""
+    return inputs["x_hat"].reshape(inputs["x"].shape), inputs["x"]
+
+
+def _coefficient(probe: Probe, case: Case, pixel: Callable) -> float:
+    inputs, y = _values(probe, case, 4)
+    return float(fit([_sums(pixel, inputs)], y).coefficients[0])
+
+
+def error_and_constant(probe: Probe, case: Case) -> tuple[float, float]:
+    """The weight of ½ (x − x̂)², and the rest of the loss at the inputs that are held."""
+    inputs, y = _values(probe, case, 4)
+    weighed, constant = fit([_sums(squares, inputs)], y).coefficients.tolist()
+    return weighed, constant
+
+
+def _everywhere(probe: Probe, case: Case, pixel: Callable) -> bool | None:
+    """Whether the formula also holds for x̂ between −4 and 4."""
+    try:
+        inputs, y = _values(probe, case.within(x_hat=(-4.0, 4.0)))
+    except Exception:
+        return None
+    found: Fit = fit([_sums(pixel, inputs)], y)
+    if not y.isfinite().all() or not found.coefficients.isfinite().all():
+        return None
+    return found.residual < probe.tolerance
+
+
+def _with_scale(probe: Probe, case: Case, held: tuple) -> Likelihood:
+    """The Gaussian whose variance is an argument."""
+    inputs, y = held
+    for name in READINGS:
+        columns = _scaled(name, inputs)
+        found = fit(columns, y)
+        if found.residual < probe.tolerance:
+            error, normaliser = found.coefficients[:2].tolist()
+            return Likelihood(
+                "Gaussian", proper=abs(normaliser / error - 1) < 1e-3, variance="argument",
+                per_pixel=weight(lambda c, n=name: _scaled_coefficient(probe, c, n), case),
+                scale=name, normaliser=normaliser / error, everywhere=True,
+            )  # fmt: skip
+    return Likelihood("not a Gaussian with the variance that it is given")
+
+
+def _scaled(name: str, inputs: list[dict]) -> list[Tensor]:
+    """Σ (x − x̂)²/(2σ²) and Σ ½ log σ² of each."""
+    columns = []
+    for each in inputs:
+        error = squares(*_pair(each))
+        head, s = READINGS[name], each["scale"]
+        s = s.reshape(error.shape) if s.dim() else s
+        variance, logarithm = head.variance(s), head.log_variance(s)
+        columns.append(torch.stack([(error / variance).sum(), (0 * error + logarithm).sum() / 2]))
+    return [*torch.stack(columns, 1)]
+
+
+def _scaled_coefficient(probe: Probe, case: Case, name: str) -> float:
+    inputs, y = _values(probe, case, 8)
+    return float(fit(_scaled(name, inputs), y).coefficients[0])
+
+
+def _pooled(probe: Probe, case: Case, held: tuple) -> Likelihood:
+    """A function of the sum of squares, or nothing that has a name."""
+    inputs, y = held
+    totals = _sums(squares, inputs)
+    for kind, pooled in POOLED.items():
+        if fit([pooled(totals)], y).residual < probe.tolerance:
+            if kind in KINDS:
+                return Likelihood(
+                    kind, proper=True, variance="batch", everywhere=True,
+                    per_pixel=weight(lambda c, p=pooled: _pooled_coefficient(probe, c, p), case),
+                )  # fmt: skip
+            return Likelihood(kind)
+    black, white = (_sums(half, inputs) for half in HALVES)
+    if fit([black, white], y).residual < probe.tolerance:
+        return Likelihood("cross-entropy that weighs ink and paper differently")
+    return Likelihood("something else")
+
+
+def _pooled_coefficient(probe: Probe, case: Case, pooled: Callable) -> float:
+    """The weight of one pixel: that of ½ log of the sum of squares, divided by the pixels."""
+    inputs, y = _values(probe, case, 4)
+    count = inputs[0]["x"].numel()
+    return float(fit([pooled(_sums(squares, inputs))], y).coefficients[0]) / count

@@ -1,0 +1,60 @@
+"""What to change where the KL has another weight than 1."""
+
+from __future__ import annotations
+
+from math import isclose
+
+from vaelib.audit.fit import Weight, number
+from vaelib.audit.words import IMAGE
+
+
+def of_weight(audit) -> str | None:
+    """Which sum, mean or factor makes β what it is; None where it is 1."""
+    v, p, d = audit.value, audit.likelihood.per_pixel, audit.divergence.per_latent
+    beta = v.beta or v.ratio
+    if v.beta is None:
+        return _one_freedom(audit)
+    if isclose(beta.at(audit.sizes), 1, rel_tol=5e-3):
+        return None if beta.fixed else (
+            f"Right for these sizes alone, β = {beta}: {_lower(_reduction(p, d))}, and it holds "
+            f"for all."
+        )  # fmt: skip
+    written = f"as written β = {audit.shown(beta)}"
+    if reduction := _reduction(p, d):
+        return f"{reduction}; {written}."
+    if isclose(beta.factor, 2, rel_tol=5e-3):
+        return f"Give the KL its ½, or say that you want β = 2; {written}."
+    return f"Give the KL the weight 1, or say that you want another; {written}."
+
+
+def _reduction(p: Weight, d: Weight) -> str | None:
+    """Which sum or mean makes β depend on the sizes."""
+    pixels = [p.powers.get(a, 0) for a in IMAGE if a in p.powers]
+    if any(w is None for w in (*p.powers.values(), *d.powers.values())):
+        return "Sum over pixels and over coordinates, then average over the batch"
+    if any(pixels) and p.powers["batch"] == -1 and all(n == -1 for n in pixels):
+        also = ", and sum the KL over the coordinates" if d.powers["latents"] == -1 else ""
+        return f"Divide the reconstruction by the batch size, not by batch × pixels{also}"
+    if any(pixels):
+        return "Sum the reconstruction over the pixels"
+    if any(d.powers.get(a, 0) for a in IMAGE):
+        return "Do not divide the KL by the pixels"
+    if d.powers["latents"]:
+        return "Sum the KL over the coordinates, and average over the batch alone"
+    if p.powers["batch"] != d.powers["batch"]:
+        return "Treat the batch alike in both terms: average both over it, or sum both"
+    return None
+
+
+def _lower(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
+
+
+def _one_freedom(audit) -> str:
+    ratio, free = audit.value.ratio, "σ²" if audit.likelihood.kind == "Gaussian" else "b"
+    value = ratio.at(audit.sizes)
+    text = f"Say which {free} you mean: as written this is an ELBO with {free} = "
+    text += f"{audit.shown(ratio)}"
+    if free == "σ²" and value > 0:
+        text += f", a noise of {number(value**0.5)} on pixels in [0, 1]"
+    return f"{text}, or β = {number(value)} at {free} = 1."

@@ -1,0 +1,115 @@
+"""How a whole model uses its second head: told from the gradients of what it draws."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from vaelib.audit.heads import READINGS
+from vaelib.audit.probe import Probe, entries
+
+DRAWS = 400
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """What a model does with the heads of its encoder.
+
+    Attributes:
+        readings: every reading of the second head that its draws fit.
+        draws: whether it samples at all.
+        probabilities: whether all of its x̂ lie in [0, 1].
+        unreached: the names of parameters without a gradient from the loss.
+    """
+
+    readings: tuple[str, ...]
+    draws: bool
+    probabilities: bool
+    unreached: tuple[str, ...] = ()
+
+
+def read(module: nn.Module, x: Tensor, outputs: tuple[str, ...], probe: Probe) -> Sampler:
+    """Tell how ``module(x)`` samples, and where the gradients of its loss do not reach.
+
+    With z = μ + σ(h) ε, the gradients of anything behind z are dz to μ, and dz · σ'(h) ε to h.
+    Their quotient is σ'(h) ε: a normal number, whose spread over draws is σ'(h).
+
+    Raises:
+        ValueError: the module does not return what ``outputs`` names.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        copied = _spread(copy.deepcopy(module).double(), x.double(), outputs)
+        drawn = [_quotients(copied, x.double(), outputs) for _ in range(DRAWS)]
+        x_hat = named(module(x), outputs)["x_hat"]
+        unreached = _unreached(copy.deepcopy(module), x, outputs, probe)
+    probabilities = bool(((x_hat >= 0) & (x_hat <= 1)).all())
+    if drawn[0] is None or not any(noise.any() for noise, _ in drawn):
+        return Sampler((), False, probabilities, unreached)
+    noise, h = (torch.stack(part) for part in zip(*drawn, strict=True))
+    readings = tuple(r for r, head in READINGS.items() if _explains(noise, h, head.slope(h)))
+    return Sampler(readings, True, probabilities, unreached)
+
+
+def named(result, outputs: tuple[str, ...]) -> dict[str, Tensor]:
+    """What a model returns, by role."""
+    values = [*result.values()] if isinstance(result, dict) else result
+    if not isinstance(values, tuple | list) or len(values) != len(outputs):
+        raise ValueError(f"the module must return {', '.join(outputs)}; tell outputs=(…)")
+    return dict(zip(outputs, values, strict=True))
+
+
+def _spread(module: nn.Module, x: Tensor, outputs: tuple[str, ...]) -> nn.Module:
+    """The same with larger weights, until the second head differs between images."""
+    for _ in range(8):
+        with torch.no_grad():
+            h = named(module(x), outputs)["logvar"]
+            if h.std() > 1:
+                break
+            for parameter in module.parameters():
+                parameter *= 1.3
+    return module
+
+
+def _quotients(module: nn.Module, x: Tensor, outputs: tuple[str, ...]):
+    """σ'(h) ε of one draw, and h; None where the heads do not lie on the way to x̂."""
+    found = named(module(x), outputs)
+    mu, h = found["mu"], found["logvar"]
+    if not found["x_hat"].requires_grad:
+        return None
+    to_mu, to_h = torch.autograd.grad(found["x_hat"].square().sum(), (mu, h), allow_unused=True)
+    if to_mu is None or to_h is None:
+        return None if to_mu is None else (torch.zeros_like(mu), h.detach())
+    safe = torch.where(to_mu == 0, torch.nan, to_mu)
+    return to_h / safe, h.detach()
+
+
+def _explains(noise: Tensor, h: Tensor, slope: Tensor) -> bool:
+    """Whether noise / slope is standard normal, for small, middle and large h alike."""
+    squares = (noise / slope).flatten().square()
+    for part in h.flatten().argsort().chunk(3):
+        chosen = squares[part][squares[part].isfinite()]
+        error = (2 / max(len(chosen), 1)) ** 0.5
+        if len(chosen) < 100 or abs(chosen.mean() - 1) > max(6 * error, 0.02):
+            return False
+    return True
+
+
+def _unreached(module: nn.Module, x: Tensor, outputs: tuple, probe: Probe) -> tuple[str, ...]:
+    """The parameters that would be trained, and get no gradient; none named if it does not run."""
+    found = named(module(x), outputs) | {"x": x}
+    if not set(probe.roles) <= set(found):
+        return ()
+    parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
+    try:
+        y = entries(probe.binding.call(probe.loss, {r: found[r] for r in probe.roles}))
+        y = torch.as_tensor(y[probe.entry]).sum()
+    except Exception:
+        return ()
+    if not y.requires_grad:
+        return tuple(parameters)
+    grads = torch.autograd.grad(y, [*parameters.values()], allow_unused=True)
+    return tuple(n for n, g in zip(parameters, grads, strict=True) if g is None)

@@ -1,0 +1,142 @@
+"""Both weights together: β, σ², the scale and unit of the value, and its constant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from math import isclose, log, pi
+
+import torch
+from torch import Tensor
+
+from vaelib.audit.divergence import Divergence
+from vaelib.audit.fit import Weight, number
+from vaelib.audit.heads import at_log_sigma
+from vaelib.audit.likelihood import Likelihood
+from vaelib.audit.probe import Probe
+from vaelib.audit.shapes import Case
+
+
+@dataclass(frozen=True)
+class Value:
+    """What the loss is worth: scale · Σ over images [−log p(x|z) + β KL] + a constant.
+
+    Attributes:
+        ratio: weight of the KL over that of the likelihood; for a Gaussian of constant σ² it is β
+            at σ² = 1 and σ² at β = 1, for a Laplace of constant b likewise.
+        beta: the weight of the KL; None where only ``ratio`` can be told.
+        variance: the constant σ² (or b), where its normaliser tells it; None otherwise.
+        scale: what one nat of an image adds to the value.
+        normaliser: whether the likelihood's normaliser is there; None if that cannot be told.
+        minus_one: whether the KL's −1 (or what makes it 0 at the prior) is there; None likewise.
+        constant: what the value lies above the complete one, in nats an image, at the sizes tried.
+    """
+
+    ratio: Weight
+    beta: Weight | None
+    variance: Weight | None
+    scale: Weight
+    normaliser: bool | None
+    minus_one: bool | None
+    constant: float
+
+
+def read(probe: Probe, case: Case, p: Likelihood, d: Divergence) -> Value:
+    """Put both parts together."""
+    ratio = d.per_latent.over(p.per_pixel)
+    if not p.free:
+        fits = _fitting(probe, case, p, d, p.per_pixel)
+        excess = _excess(probe, case, p, d, p.per_pixel, (True, True))
+        return Value(ratio, ratio, None, p.per_pixel, *_agreed(fits), excess)
+    one = Weight(1.0, {"batch": p.per_pixel.powers.get("batch", 0)})
+    for scale in (d.per_latent, one):
+        fits = _fitting(probe, case, p, d, scale)
+        normaliser, minus_one = _agreed(fits)
+        excess = _excess(probe, case, p, d, scale, (True, True))
+        if normaliser:
+            beta, variance = d.per_latent.over(scale), scale.over(p.per_pixel)
+            return Value(ratio, beta, variance, scale, True, minus_one, excess)
+    scale = d.per_latent
+    excess = _excess(probe, case, p, d, scale, (True, True))
+    return Value(
+        ratio, None, None, scale, *_agreed(_fitting(probe, case, p, d, scale)), excess
+    )  # fmt: skip
+
+
+def at_prior(probe: Probe, case: Case, d: Divergence) -> dict[str, Tensor]:
+    """Inputs with q = N(0, I), where the KL is 0, and so is a sampled one, whatever its noise."""
+    zero = torch.zeros(case.shape("mu"), dtype=torch.float64)
+    held = {"mu": zero, "logvar": at_log_sigma(d.reading, zero, 0.0)}
+    held["z"] = torch.zeros(case.shape("z"), dtype=torch.float64)
+    return case.draw(probe.roles, torch.Generator().manual_seed(8), held)
+
+
+def consistent(probe: Probe, case: Case, p: Likelihood, d: Divergence) -> bool:
+    """Whether the two parts, added, give the loss at inputs that differ in everything."""
+    generator = torch.Generator().manual_seed(9)
+    far = case.within(mu=(4.0, 8.0)) if d.floor else case
+    drawn = [far.draw(probe.roles, generator) for _ in range(8)]
+    a, kappa = p.per_pixel.at(case.sizes()), d.per_latent.at(case.sizes())
+    parts = torch.tensor([a * float(p.total(i)) + kappa * float(d.terms(i)) for i in drawn])
+    rest = torch.tensor([probe(i) for i in drawn]) - parts
+    spread = (parts - parts.mean()).abs().max()
+    return bool((rest - rest.mean()).abs().max() < 10 * probe.tolerance * spread)
+
+
+def unit(scale: Weight, sizes: dict[str, int]) -> str:
+    """In which unit the value is, and over what it is summed or averaged."""
+    names = {1.0: "nats", 1 / log(2): "bits"}
+    image = [p for a, p in scale.powers.items() if a not in ("batch", "latents")]
+    per, factor = ("pixel" if image and all(p == -1 for p in image) else "image"), scale.factor
+    if per == "pixel" and isclose(factor, sizes["pixels"], rel_tol=1e-3):
+        per, factor = f"image of {sizes['pixels']} pixels", 1.0
+    found = next((n for f, n in names.items() if isclose(factor, f, rel_tol=1e-3)), None)
+    latents = " and coordinate of z" if scale.powers.get("latents") == -1 else ""
+    batch = {-1: ", mean over the batch", 0: ", summed over the batch"}
+    amount = found or f"{number(factor)} nats"
+    return f"{amount} per {per}{latents}{batch.get(scale.powers.get('batch', 0), '')}"
+
+
+def _fitting(probe, case, p, d, scale) -> list[tuple[bool, bool]]:
+    """Which pairs (normaliser there?, −1 there?) explain the value at every size."""
+    cases = [case, *(case.times(axis, 2) for axis in case.layout.axes)]
+    return [
+        there for there in product((True, False), repeat=2)
+        if all(
+            abs(_excess(probe, c, p, d, scale, there)) < 10 * probe.tolerance * c.latents
+            for c in cases
+        )
+    ]  # fmt: skip
+
+
+def _agreed(fits: list[tuple[bool, bool]]) -> tuple[bool | None, bool | None]:
+    """What all of the pairs say, None where they differ or there is none."""
+    first, second = ({pair[i] for pair in fits} for i in (0, 1))
+    return tuple(next(iter(s)) if len(s) == 1 else None for s in (first, second))
+
+
+def _excess(probe, case, p, d, scale, there: tuple[bool, bool]) -> float:
+    """The value at the prior less what it would be with these constants, in nats an image."""
+    inputs, sizes = at_prior(probe, case, d), case.sizes()
+    pixels = inputs["x"].numel() // case.batch
+    kappa = d.per_latent.at(sizes)
+    rest = probe(inputs) - p.per_pixel.at(sizes) * float(p.total(inputs))
+    rest -= case.batch * kappa * d.floor * (1 if d.joint else case.latents)
+    if there[0]:
+        variance = scale.at(sizes) / p.per_pixel.at(sizes)
+        normaliser = _normaliser(p, abs(variance), pixels * case.batch)
+        rest -= case.batch * pixels * scale.at(sizes) * normaliser
+    if not there[1]:
+        rest -= case.batch * case.latents * kappa / 2
+    return rest / scale.at(sizes) / case.batch
+
+
+def _normaliser(p: Likelihood, variance: float, pixels: int) -> float:
+    """What −log p of a pixel has beside what depends on x̂, and on σ² where that is learned."""
+    if p.kind == "Laplace":
+        return log(2 * variance)
+    if p.kind != "Gaussian":
+        return 0.0
+    if p.variance == "batch":
+        return (1 + log(4 * pi / pixels)) / 2
+    return log(2 * pi * (variance if p.variance == "constant" else p.current or 1)) / 2
