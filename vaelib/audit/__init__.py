@@ -14,6 +14,7 @@ from vaelib.audit import (
     gradients,
     learned,
     likelihood,
+    near_prior,
     noise,
     sampler,
     samples,
@@ -87,7 +88,7 @@ def audit(
         tried = _one(probe, case)
         if found is None or (tried.value is not None and found.value is None):
             found, kept = tried, (probe, case)
-        if found.value is not None and found.together != samples.UNKNOWN:
+        if "z" not in probe.roles or (found.value and found.together != samples.UNKNOWN):
             break
     elsewhere = _elsewhere(loss, binding, entry, shape, kept[1], found)
     seen = _module(module, data, sizes, shape, outputs, kept[0]) if module is not None else None
@@ -101,8 +102,9 @@ def _one(probe: Probe, case: Case) -> Audit:
     inputs = case.draw(probe.roles, torch.Generator().manual_seed(0))
     sampling = probe(inputs, 0) != probe(inputs, 1)
     p = learned.learned(probe, case, likelihood.read(probe, case))
-    d = (noise if sampling else divergence).read(probe, case)
-    told = p.per_pixel is not None and d.per_latent is not None and p.per_pixel.factor != 0
+    d = noise.read(probe, case) if sampling else divergence.read(probe, case)
+    d = d if sampling else near_prior.compared(probe, case, d)
+    told = p.per_pixel is not None and (d.standard or d.other_prior is not None)
     v = value.read(probe, case, p, d) if told else None
     several = told and case.layout.samples is not None
     return Audit(

@@ -8,22 +8,26 @@ from vaelib.audit.divergence import SAMPLED
 from vaelib.audit.fit import number
 from vaelib.audit.heads import reading
 from vaelib.audit.remedy import of_weight
+from vaelib.audit.words import normal, worth
 
 
 def advise(audit) -> str:
     """The first thing to change, or that there is nothing to change."""
     for question in (
         _gradient, _likelihood, _sign, _divergence, _parts, _samples, _sampler, _outputs, _data,
-        of_weight, _floor, _scale,
+        of_weight, _floor, _constant, _scale,
     ):  # fmt: skip
         if answer := question(audit):
             return answer
-    return "Nothing to change: this is minus an ELBO."
+    return f"Nothing to change: this is {worth(audit)}."
 
 
 def _gradient(audit) -> str | None:
     lost = [r for r, there in audit.gradients.reached.items() if not there]
     names = {"x_hat": "x̂", "mu": "μ", "logvar": "the second head"}
+    d = audit.divergence
+    absent = {"mu": not d.a, "logvar": not d.reading}
+    lost = [r for r in lost if d.form is None or not absent.get(r)]
     if lost:
         heads = " and ".join(names[r] for r in lost)
         return f"Let the gradient through: none reaches {heads}."
@@ -43,6 +47,11 @@ def _likelihood(audit) -> str | None:
         )
     if p.normaliser == 0:
         return "Add Σ ½ log σ² over the pixels: without it the learned σ² grows without end."
+    if p.everywhere is False and not (audit.sampler and audit.sampler.probabilities):
+        return (
+            f"Keep x̂ in [0, 1], or take the formula of the {p.kind} everywhere: outside, the loss "
+            f"follows another one."
+        )
     if not p.proper:
         return (
             f"Write the reconstruction as −log p(x|z) of a likelihood, summed over pixels: it is "
@@ -54,11 +63,16 @@ def _likelihood(audit) -> str | None:
 def _sign(audit) -> str | None:
     p, d = audit.likelihood, audit.divergence
     negative = [w is not None and w.factor < 0 for w in (p.per_pixel, d.per_latent)]
-    if all(negative):
+    if d.turn:
+        return (
+            f"Leave the turn out for a bound: the KL of an image is driven to {number(d.turn[0])} "
+            f"nats, not to its best value."
+        )
+    if all(negative) and d.standard:
         return "Minimise minus this value: it is an ELBO, not minus one."
     if negative[0]:
         return "Turn the sign of the reconstruction: as written, a larger error is better."
-    if negative[1]:
+    if negative[1] and d.standard:
         return "Turn the sign of the KL: as written, q is driven away from the prior."
     return None
 
@@ -75,14 +89,14 @@ def _divergence(audit) -> str | None:
     variance, logarithm = reading(d.reading).code
     if d.form == "backward":
         return f"Write the KL as {right}: as written it is KL(p ‖ q), not KL(q ‖ p)."
-    shares = ", ".join(number(c) for c in (d.a, d.v, -d.g))
+    factor = d.per_latent.factor
+    shares = ", ".join(number(factor * c) if c else "0" for c in (d.a, d.v, -d.g))
     text = (
         f"Write the KL as {right}, with σ² = {variance} and log σ² = {logarithm} or what your "
-        f"sampler takes: the weights of μ², σ² and −log σ² are as {shares}, and must be equal"
+        f"sampler takes: the weights of μ², σ² and −log σ² are {shares}, and must be equal"
     )
     if prior := audit.divergence.other_prior:
-        text += f"; as written the prior is N({number(prior[0]) if prior[0] else 0}, "
-        text += f"{number(prior[1])} I)"
+        text += f"; as written the prior is {normal(*prior)}"
     return f"{text}."
 
 
@@ -139,6 +153,15 @@ def _floor(audit) -> str | None:
         return f"Loosen the clamp: below log σ² = {number(low)} the second head gets no gradient."
     if high is not None and high < 0:
         return f"Loosen the clamp: above log σ² = {number(high)} the second head gets no gradient."
+    return None
+
+
+def _constant(audit) -> str | None:
+    if audit.value.minus_one is False:
+        nats = number(audit.sizes["latents"] / 2)
+        return f"Write the KL's −1, too: training is the same, the value lies {nats} nats too high."
+    if audit.value.minus_one is None and not audit.likelihood.free:
+        return "Look at the constants: training is the same without them, but the value is off."
     return None
 
 

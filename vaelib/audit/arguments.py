@@ -17,7 +17,8 @@ NAMES = {
     "x_hat": """xhat recon recons reconx xrecon reconstruction reconstructions reconstructed
         reconstructedx xreconstructed xreconstruction reconbatch rec xrec recx output outputs out
         xout ypred yhat pred preds prediction predictions xpred decoded generated logits xlogits
-        logit xlogit reconlogits xtilde xprime mux xmu xmean px input inputs y""",
+        logit xlogit reconlogits xtilde xprime mux xmu xmean px input inputs y
+        probs probability probabilities""",
     "x": """x input inputs target targets data image images img imgs orig original originals
         originalx xorig xoriginal xtrue ytrue truth groundtruth y batch batchx xin real""",
     "mu": "mu mus mean means m loc zmean zmu muz meanz meanslatent latentmean qmean encmean zloc",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from vaelib.audit.fit import Fit, Weight, fit, weight
-from vaelib.audit.heads import READINGS, at_log_sigma, reading
+from vaelib.audit.heads import READINGS, USUAL, reading
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case
 
@@ -32,8 +32,11 @@ class Divergence:
         a, m, v, g: the coefficients, divided by the weight of one coordinate.
         error: standard error of v, where the loss draws noise itself.
         per_latent: the weight of one coordinate's KL, from g (from a without a log σ² term).
-        floor: the loss does not fall where one coordinate's KL, or the sum, lies below this.
-        joint: whether the floor is one for the sum over the latents.
+        floor: the loss does not fall where the KL lies below this, in nats.
+        floor_of: whose KL that is: one ``"coordinate"``'s, an ``"image"``'s, or the ``"batch"``'s
+            mean.
+        turn: the KL of an image at which the weight changes, and the weight beyond it as a
+            multiple of the one here; None if it is one weight everywhere.
     """
 
     form: str | None
@@ -45,7 +48,8 @@ class Divergence:
     error: float = 0.0
     per_latent: Weight | None = None
     floor: float = 0.0
-    joint: bool = False
+    floor_of: str = ""
+    turn: tuple[float, float] | None = None
 
     @property
     def standard(self) -> bool:
@@ -92,15 +96,22 @@ def columns(form: str, name: str | None, inputs: dict[str, Tensor]) -> list[Tens
 
 def read(probe: Probe, case: Case) -> Divergence:
     """Tell what the loss takes of μ, the second head and z, holding x̂ and x still."""
-    for where in (NEAR, FAR):
-        tried = case.within(mu=where)
-        inputs, y = _values(probe, tried)
-        for form, name in _forms(probe, inputs, y):
-            found = _fit(form, name, inputs, y)
-            if found.residual < probe.tolerance:
-                told = _told(probe, tried, form, name, found)
-                return told if where is NEAR else _with_floor(probe, case, told)
-    return Divergence(None)
+    return read_within(probe, case, NEAR) or read_within(probe, case, FAR) or Divergence(None)
+
+
+def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Divergence | None:
+    """The KL where it fits, else the first form that fits but for rounding."""
+    tried = case.within(mu=where)
+    inputs, y = values(probe, tried)
+    exact = None
+    for form, name in _forms(probe, inputs, y):
+        found = _fit(form, name, inputs, y)
+        if found.residual < probe.tolerance:
+            told = _shares(form, name, found)
+            if told.standard:
+                return _weighed(probe, tried, told)
+            exact = exact or (told if found.residual < probe.exact else None)
+    return _weighed(probe, tried, exact) if exact else None
 
 
 def _forms(probe: Probe, inputs: list[dict], y: Tensor):
@@ -113,7 +124,7 @@ def _forms(probe: Probe, inputs: list[dict], y: Tensor):
     return [(form, name) for form in forms for name in READINGS]
 
 
-def _values(probe: Probe, case: Case, count: int = 24) -> tuple[list[dict], Tensor]:
+def values(probe: Probe, case: Case, count: int = 24) -> tuple[list[dict], Tensor]:
     """Inputs that differ in μ, the second head and z alone, and the loss of each."""
     generator = torch.Generator().manual_seed(3)
     held = still(probe, case, generator)
@@ -133,8 +144,8 @@ def _fit(form: str, name: str, inputs: list[dict], y: Tensor) -> Fit:
     return fit([*sums], y)
 
 
-def _told(probe: Probe, case: Case, form: str, name: str, found: Fit) -> Divergence:
-    """The coefficients as shares of the weight of one coordinate, and how that grows."""
+def _shares(form: str, name: str, found: Fit) -> Divergence:
+    """The coefficients as shares of the weight of one coordinate."""
     raw = found.coefficients[:-1]
     main = per_coordinate(form, raw)
     if not abs(main):
@@ -143,15 +154,20 @@ def _told(probe: Probe, case: Case, form: str, name: str, found: Fit) -> Diverge
     shares = [0.0 if abs(c) < zero else float(c / main) for c in raw]
     names = ("a", "m", "v", "g") if form == FORWARD else ("a", "v", "g")
     coefficients = dict(zip(names, shares, strict=True))
+    seen = coefficients["v"] or coefficients["g"]
+    return Divergence(form, name if seen else None, **coefficients)
+
+
+def _weighed(probe: Probe, case: Case, d: Divergence) -> Divergence:
+    """The same with the weight of one coordinate, at several sizes."""
+    if d.form is None:
+        return d
 
     def measure(c: Case) -> float:
-        inputs, y = _values(probe, c)
-        return float(per_coordinate(form, _fit(form, name, inputs, y).coefficients[:-1]))
+        found = _fit(d.form, d.reading or USUAL, *values(probe, c))
+        return float(per_coordinate(d.form, found.coefficients[:-1]))
 
-    seen = coefficients["v"] or coefficients["g"]
-    return Divergence(
-        form, name if seen else None, per_latent=weight(measure, case), **coefficients
-    )
+    return replace(d, per_latent=weight(measure, case))
 
 
 def per_coordinate(form: str, raw: Tensor) -> Tensor:
@@ -159,25 +175,3 @@ def per_coordinate(form: str, raw: Tensor) -> Tensor:
     sign = 1 if form == BACKWARD else -1
     significant = abs(raw[-1]) > 1e-6 * raw.abs().max()
     return 2 * sign * raw[-1] if significant else 2 * raw[0]
-
-
-def _with_floor(probe: Probe, case: Case, far: Divergence) -> Divergence:
-    """Where the formula holds far from the prior alone: what the loss is at the prior instead."""
-    generator = torch.Generator().manual_seed(4)
-    held = still(probe, case, generator)
-    kappa = far.per_latent.at(case.sizes())
-    zero = torch.zeros(case.shape("mu"), dtype=torch.float64)
-    h = at_log_sigma(far.reading, zero, 0.0)
-    away = zero + 6
-    alone = torch.cat([away[..., :1], zero[..., 1:]], -1)
-
-    def extra(mu: Tensor) -> float:
-        """How far the loss lies above the formula's, per image."""
-        inputs = held | {"mu": mu, "logvar": h} | ({"z": mu} if "z" in probe.roles else {})
-        reference = held | {"mu": away, "logvar": h} | ({"z": away} if "z" in probe.roles else {})
-        predicted = kappa * float(far.terms(inputs) - far.terms(reference))
-        return (probe(inputs) - probe(reference) - predicted) / kappa / case.batch
-
-    joint = abs(extra(alone)) < 1e-6 < abs(extra(zero))
-    floor = extra(zero) if joint else extra(zero) / case.latents
-    return Divergence(**{**vars(far), "floor": floor, "joint": joint})

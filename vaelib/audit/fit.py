@@ -26,6 +26,8 @@ class Fit:
 
 def fit(columns: list[Tensor], y: Tensor) -> Fit:
     """The coefficients of the columns, and last of a constant, that give y in least squares."""
+    if not all(values.isfinite().all() for values in (*columns, y)):
+        return Fit(y.new_full((len(columns) + 1,), torch.nan), torch.inf)
     spread = (y - y.mean()).abs().max()
     if spread <= 1e-12 * y.abs().max():
         return Fit(torch.cat([y.new_zeros(len(columns)), y.mean()[None]]), 0.0)
@@ -76,7 +78,7 @@ class Weight:
         over = [_power(a, p) for a, p in letters.items() if p > 0]
         under = [_power(a, -p) for a, p in letters.items() if p < 0]
         factor = self.factor
-        if over and isclose(1 / factor, round(1 / factor), rel_tol=2e-4) and factor < 0.05:
+        if over and _one_over_whole(factor):
             under, factor = [number(1 / factor), *under], 1.0
         over = over if over and isclose(factor, 1, rel_tol=1e-3) else [number(factor), *over]
         below = " · ".join(under)
@@ -95,6 +97,12 @@ def weight(measure: Callable[[Case], float], case: Case) -> Weight:
         powers[axis] = whole if max(abs(g - whole) for g in grown) < 0.02 else None
     sizes = case.sizes()
     return Weight(at / prod(float(sizes[a]) ** p for a, p in powers.items() if p), powers)
+
+
+def _one_over_whole(factor: float) -> bool:
+    """Whether a factor is easier to read as one over a whole number, as 1/784 is."""
+    short = isclose(float(f"{factor:.3g}"), factor, rel_tol=1e-6)
+    return not short and 0 < factor < 0.05 and isclose(1 / factor, round(1 / factor), rel_tol=2e-4)
 
 
 def number(value: float) -> str:

@@ -10,9 +10,12 @@ from torch import Tensor
 
 from vaelib.audit.fit import Fit, Weight, fit, weight
 from vaelib.audit.heads import READINGS
-from vaelib.audit.pixels import HALVES, KINDS, POOLED, WRONG, squares
+from vaelib.audit.pixels import FITTED, HALVES, KINDS, WRONG, squares
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import BINARY, Case
+
+WEIGHING = "a cross-entropy that weighs its two terms differently"
+NAMELESS = "a function that has no name here"
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Likelihood:
         kind: a key of KINDS, or in other words what it is.
         proper: whether ``kind`` is a likelihood.
         per_pixel: the weight of one pixel's −log p (Gaussian: at σ² = 1); None if unreadable.
-        variance: where a Gaussian's σ² comes from: ``"constant"``, ``"argument"``, ``"batch"``, or
-            ``"parameter …"`` of the loss.
+        variance: where a Gaussian's σ² comes from: ``"constant"``, ``"argument"``, the error of the
+            ``"batch"`` or of each ``"image"``, or ``"parameter …"`` of the loss.
         current: σ² as it is now, where it is a parameter.
         scale: how the decoder's own head is read, where there is one.
         normaliser: weight of ½ log σ² beside that of the error; 1 is right.
@@ -52,8 +55,9 @@ class Likelihood:
         if self.scale:
             error, logarithm = _scaled(self.scale, [inputs])
             return (error + self.normaliser * logarithm)[0]
-        sums = _sums(KINDS[self.kind], [inputs])[0]
-        return POOLED["Gaussian"](sums) if self.variance == "batch" else sums
+        formula = FITTED.get(self.variance) or KINDS[self.kind]
+        sums = _sums(formula, [inputs])[0]
+        return sums if self.current is None else sums / self.current
 
 
 def read(probe: Probe, case: Case) -> Likelihood:
@@ -62,17 +66,23 @@ def read(probe: Probe, case: Case) -> Likelihood:
     held = _values(probe, case)
     if "scale" in probe.roles:
         return _with_scale(probe, case, held)
-    for kind, pixel in (KINDS | WRONG).items():
-        found = fit([_sums(pixel, held[0])], held[1])
-        if found.residual < probe.tolerance and abs(found.coefficients[0]) > 0:
-            if kind in WRONG:
-                return Likelihood(kind)
-            return Likelihood(
-                kind, proper=True, everywhere=_everywhere(probe, case, pixel),
-                per_pixel=weight(lambda c, p=pixel: _coefficient(probe, c, p), case),
-                binary_only=binary,
-            )  # fmt: skip
-    return _pooled(probe, case, held)
+    for kind, formula in (KINDS | WRONG | FITTED).items():
+        found = fit([_sums(formula, held[0])], held[1])
+        if found.residual > probe.tolerance or not found.coefficients[0]:
+            continue
+        if kind in WRONG:
+            return Likelihood(kind)
+        fitted = {"kind": "Gaussian", "variance": kind} if kind in FITTED else {"kind": kind}
+        return Likelihood(
+            **fitted, proper=True, everywhere=_everywhere(probe, case, formula),
+            per_pixel=weight(lambda c, f=formula: _coefficient(probe, c, f), case),
+            binary_only=binary,
+        )  # fmt: skip
+    black, white = (_sums(half, held[0]) for half in HALVES)
+    weighs = fit([black, white], held[1]).residual < probe.tolerance
+    return Likelihood(
+        "a cross-entropy that weighs its two terms differently" if weighs else NAMELESS
+    )
 
 
 def _values(probe: Probe, case: Case, count: int = 12) -> tuple[list[dict], Tensor]:
@@ -148,28 +158,3 @@ def _scaled(name: str, inputs: list[dict]) -> list[Tensor]:
 def _scaled_coefficient(probe: Probe, case: Case, name: str) -> float:
     inputs, y = _values(probe, case, 8)
     return float(fit(_scaled(name, inputs), y).coefficients[0])
-
-
-def _pooled(probe: Probe, case: Case, held: tuple) -> Likelihood:
-    """A function of the sum of squares, or nothing that has a name."""
-    inputs, y = held
-    totals = _sums(squares, inputs)
-    for kind, pooled in POOLED.items():
-        if fit([pooled(totals)], y).residual < probe.tolerance:
-            if kind in KINDS:
-                return Likelihood(
-                    kind, proper=True, variance="batch", everywhere=True,
-                    per_pixel=weight(lambda c, p=pooled: _pooled_coefficient(probe, c, p), case),
-                )  # fmt: skip
-            return Likelihood(kind)
-    black, white = (_sums(half, inputs) for half in HALVES)
-    if fit([black, white], y).residual < probe.tolerance:
-        return Likelihood("cross-entropy that weighs ink and paper differently")
-    return Likelihood("something else")
-
-
-def _pooled_coefficient(probe: Probe, case: Case, pooled: Callable) -> float:
-    """The weight of one pixel: that of ½ log of the sum of squares, divided by the pixels."""
-    inputs, y = _values(probe, case, 4)
-    count = inputs[0]["x"].numel()
-    return float(fit([pooled(_sums(squares, inputs))], y).coefficients[0]) / count

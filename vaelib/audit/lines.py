@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import log, pi
+
 from vaelib.audit import words
+from vaelib.audit.divergence import SAMPLED
 from vaelib.audit.fit import LETTERS, number
-from vaelib.audit.value import unit
+from vaelib.audit.value import LEFT_OUT, WITHOUT_2PI, unit
 
 
 def lines(audit) -> list[tuple[str, str, str]]:
@@ -84,8 +87,11 @@ def _latents(audit) -> tuple[str, str, str] | None:
     told = f"{words.over(w, 'latents')} over coordinates, {_batch(audit, w)} over the batch"
     evidence = f"weight {w}"
     if d.floor:
-        whose = "their sum" if d.joint else "each coordinate"
-        evidence += f"; a floor of {number(d.floor)} nats under {whose} (free bits)"
+        whose = {"coordinate": "each coordinate's KL", "image": "an image's KL"}
+        under = whose.get(d.floor_of, "the batch's mean KL")
+        evidence += f"; a floor of {number(d.floor)} nats under {under} (free bits)"
+    if d.turn:
+        evidence += f"; from a KL of {number(d.turn[0])} nats on, {number(d.turn[1])} times that"
     low, high = audit.gradients.clamp
     if low is not None or high is not None:
         ends = [number(e) if e is not None else "…" for e in (low, high)]
@@ -102,15 +108,15 @@ def _weight(audit) -> tuple[str, str, str] | None:
         if v.ratio.powers.get(axis)
     )  # fmt: skip
     evidence = f"for {at}" if at else ""
+    letter = "b" if audit.likelihood.kind == "Laplace" else "σ²"
     if v.beta is not None:
         told = f"β = {audit.shown(v.beta)}"
         if audit.likelihood.current is not None:
             told += f", σ² = {number(audit.likelihood.current)} as it is now"
         if v.variance is not None:
-            told += f", σ² = {audit.shown(v.variance)}"
-            evidence = f"the normaliser fits no other σ²{', ' + evidence if evidence else ''}"
+            told += f", {letter} = {audit.shown(v.variance)}"
+            evidence = f"the normaliser fits no other {letter}{', ' + evidence if evidence else ''}"
         return "weight of the KL", told, evidence
-    letter = "σ²" if audit.likelihood.kind == "Gaussian" else "b"
     told = f"{letter} = {audit.shown(v.ratio)} at β = 1, or β = {audit.shown(v.ratio)}"
     told += f" at {letter} = 1"
     value = v.ratio.at(audit.sizes)
@@ -124,14 +130,11 @@ def _weight(audit) -> tuple[str, str, str] | None:
 def _value(audit) -> tuple[str, str, str]:
     if audit.value is None:
         return "value", "no bound", "one of its parts is neither likelihood nor divergence"
-    told = "minus an ELBO" if audit.elbo else "no bound"
-    if audit.together == "importance-weighted bound" and audit.elbo:
-        told = "minus an importance-weighted bound"
-    elif audit.bound and not audit.elbo:
-        told = "minus a bound that lies below the ELBO"
-    elif (prior := audit.divergence.other_prior) and audit.likelihood.proper:
-        told += f" under the prior N(0, I); an ELBO under N({number(prior[0]) if prior[0] else 0}, "
-        told += f"{number(prior[1])} I) with β by its weight"
+    told = words.worth(audit)
+    if (prior := audit.divergence.other_prior) and audit.likelihood.proper:
+        told += (
+            f" under the prior N(0, I), but one under N({number(prior[0])}, {number(prior[1])} I)"
+        )
     if audit.together and audit.together != "importance-weighted bound":
         told += f", {audit.together}"
     free = " (at β = 1)" if audit.value.beta is None else ""
@@ -143,14 +146,34 @@ def _constants(audit) -> tuple[str, str, str] | None:
     if v is None or not audit.divergence.standard:
         return None
     names = {True: "there", False: "left out", None: "cannot be told"}
-    told = f"the KL's −1: {names[v.minus_one]}"
+    sampled = audit.divergence.form == SAMPLED or audit.sampling
+    told = f"the KL's {'constants' if sampled else '−1'}: {names[v.minus_one]}"
     if audit.likelihood.kind in ("Gaussian", "Laplace"):
-        told = f"the likelihood's normaliser: {names[v.normaliser]}; {told}"
+        told = f"the likelihood's normaliser: {v.normaliser or names[None]}; {told}"
+    return "constants", told, _missing(audit)
+
+
+def _missing(audit) -> str:
+    """What is left out, in nats an image, for the sizes that are told."""
+    v, p = audit.value, audit.likelihood
+    left = []
+    if v.normaliser == LEFT_OUT and p.free:
+        pixels, scale = audit.sizes["pixels"], abs(audit.variance)
+        gaussian = p.kind == "Gaussian"
+        letter = "½ log 2πσ²" if gaussian else "log 2b"
+        nats = pixels * (log(2 * pi * scale) / 2 if gaussian else log(2 * scale))
+        left.append(f"{letter} a pixel: {number(nats)} nats an image of {pixels} pixels")
+    elif v.normaliser in (LEFT_OUT, WITHOUT_2PI):
+        left.append("½ log 2π a pixel")
+    if v.minus_one is False:
+        nats = number(audit.sizes["latents"] / 2)
+        left.append(f"½ a coordinate of z: {nats} nats an image too high")
+    if left:
+        return "; ".join(left)
+    if abs(v.constant) < 1e-3:
+        return "nothing is missing"
     side = "above" if v.constant > 0 else "below"
-    off = "nothing is missing" if abs(v.constant) < 1e-3 else (
-        f"{number(abs(v.constant))} nats an image {side} the complete value, at the sizes tried"
-    )  # fmt: skip
-    return "constants", told, off
+    return f"{number(abs(v.constant))} nats an image {side} the complete value, at the sizes tried"
 
 
 def _gradients(audit) -> tuple[str, str, str]:
@@ -166,7 +189,11 @@ def _gradients(audit) -> tuple[str, str, str]:
 
 def _noise(audit) -> tuple[str, str, str]:
     told = "draws noise itself" if audit.sampling else "deterministic"
-    return "noise", told, "it changes from call to call" if audit.stateful else ""
+    return (
+        "noise",
+        told,
+        "it changes from call to call; read as at the first one" if audit.stateful else "",
+    )
 
 
 def _model(audit) -> tuple[str, str, str] | None:

@@ -39,13 +39,19 @@ WRONG: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "squared error of a sigmoid": lambda x_hat, x: squares(x_hat.sigmoid(), x),
     "Bernoulli on logits, a sigmoid applied twice": lambda a, x: _entropy_of_logits(a.sigmoid(), x),
 }
+WRONG |= {
+    "the root of the batch's squared error": lambda x_hat, x: squares(x_hat, x).sum().sqrt(),
+    "the root of each image's squared error": (
+        lambda x_hat, x: squares(x_hat, x).flatten(1).sum(1).sqrt()
+    ),
+}
 # the two terms of the cross-entropy
 HALVES: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
     lambda x_hat, x: -x * x_hat.log(),
     lambda x_hat, x: -(1 - x) * (1 - x_hat).log(),
 )
-# functions of the sum of squares
-POOLED: dict[str, Callable[[Tensor], Tensor]] = {
-    "Gaussian": lambda total: total.log() / 2,
-    "root of the squared error": Tensor.sqrt,
+# a Gaussian whose σ² is the mean squared error of the batch, or of each image
+FITTED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "batch": lambda x_hat, x: squares(x_hat, x).sum().log() / 2 * x.numel(),
+    "image": lambda x_hat, x: squares(x_hat, x).flatten(1).sum(1).log() / 2 * x[0].numel(),
 }

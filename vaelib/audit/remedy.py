@@ -28,22 +28,23 @@ def of_weight(audit) -> str | None:
 
 
 def _reduction(p: Weight, d: Weight) -> str | None:
-    """Which sum or mean makes β depend on the sizes."""
-    pixels = [p.powers.get(a, 0) for a in IMAGE if a in p.powers]
+    """Which sums and means make β depend on the sizes."""
     if any(w is None for w in (*p.powers.values(), *d.powers.values())):
         return "Sum over pixels and over coordinates, then average over the batch"
+    pixels = [p.powers.get(a, 0) for a in IMAGE if a in p.powers]
+    parts = []
     if any(pixels) and p.powers["batch"] == -1 and all(n == -1 for n in pixels):
-        also = ", and sum the KL over the coordinates" if d.powers["latents"] == -1 else ""
-        return f"Divide the reconstruction by the batch size, not by batch × pixels{also}"
-    if any(pixels):
-        return "Sum the reconstruction over the pixels"
+        parts.append("divide the reconstruction by the batch size, not by batch × pixels")
+    elif any(pixels):
+        parts.append("sum the reconstruction over the pixels")
     if any(d.powers.get(a, 0) for a in IMAGE):
-        return "Do not divide the KL by the pixels"
+        parts.append("do not divide the KL by the pixels")
     if d.powers["latents"]:
-        return "Sum the KL over the coordinates, and average over the batch alone"
+        parts.append("sum the KL over the coordinates")
     if p.powers["batch"] != d.powers["batch"]:
-        return "Treat the batch alike in both terms: average both over it, or sum both"
-    return None
+        parts.append("average both terms over the batch, or sum both")
+    text = ", and ".join(parts)
+    return text[0].upper() + text[1:] if text else None
 
 
 def _lower(sentence: str) -> str:

@@ -100,7 +100,8 @@ class Audit:
         grey = self.binary is False and p.kind.startswith("Bernoulli")
         together = self.together in (None, "importance-weighted bound", "mean over samples")
         positive = min(p.per_pixel.factor, d.per_latent.factor) > 0
-        return agrees and not grey and together and positive and p.everywhere is not False
+        inside = p.everywhere is not False or (s is not None and s.probabilities)
+        return agrees and not grey and together and positive and inside and not d.turn
 
     def shown(self, w: Weight) -> str:
         """A weight as a formula, and as a number where it depends on sizes."""

@@ -29,35 +29,35 @@ TOGETHER: dict[str, Callable[[Tensor], Tensor]] = {
 
 def together(probe: Probe, case: Case, p: Likelihood, d: Divergence, v: Value) -> str:
     """Which of TOGETHER gives the loss with four samples; UNKNOWN if none does."""
-    tried = replace(case, samples=SAMPLES)
     generator = torch.Generator().manual_seed(10)
+    scale = v.scale.at(case.sizes())
+    one = case.draw(probe.roles, generator)
+    constant = -probe(one) / scale / case.batch - float(_log_weights(case, one, p, d, v).mean())
+    tried = replace(case, samples=SAMPLES)
     drawn = [tried.draw(probe.roles, generator) for _ in range(4)]
     y = torch.tensor([probe(i) for i in drawn], dtype=torch.float64)
-    weights = [_log_weights(tried, i, p, d, v) for i in drawn]
+    weights = [_log_weights(tried, i, p, d, v) + constant for i in drawn]
     for name, way in TOGETHER.items():
-        scale = v.scale.at(case.sizes())
         predicted = torch.stack([-scale * way(w).sum() for w in weights])
-        rest = y - predicted
-        if (rest - rest.mean()).abs().max() < 10 * probe.tolerance * (y - y.mean()).abs().max():
+        if (y - predicted).abs().max() < 10 * probe.tolerance * (y - y.mean()).abs().max():
             return name
     return UNKNOWN
 
 
 def _log_weights(case: Case, inputs: dict, p: Likelihood, d: Divergence, v: Value) -> Tensor:
-    """log w of each sample and image, but for a constant."""
-    at, sizes = case.layout.samples, case.sizes()
-    one = replace(case, samples=1, batch=1)
-    rows = []
-    for s in range(SAMPLES):
-        for b in range(case.batch):
-            chosen = {r: _chosen(case, r, value, s, b).reshape(one.shape(r))
-                      for r, value in inputs.items()}  # fmt: skip
-            both = p.per_pixel.at(sizes) * p.total(chosen) + d.per_latent.at(sizes) * d.terms(
-                chosen
-            )
-            rows.append(-both / v.scale.at(sizes))
-    assert at is not None
-    return torch.stack(rows).reshape(SAMPLES, case.batch)
+    """log w of each sample and image, but for a constant; shape (samples, batch)."""
+    sizes, one = case.sizes(), replace(case, samples=1, batch=1)
+    a, kappa, scale = (w.at(sizes) for w in (p.per_pixel, d.per_latent, v.scale))
+
+    def log_weight(sample: int, image: int) -> Tensor:
+        chosen = {
+            role: _chosen(case, role, value, sample, image).reshape(one.shape(role))
+            for role, value in inputs.items()
+        }
+        return -(a * p.total(chosen) + kappa * d.terms(chosen)) / scale
+
+    rows = [[log_weight(s, b) for b in range(case.batch)] for s in range(case.samples)]
+    return torch.stack([torch.stack(row) for row in rows])
 
 
 def _chosen(case: Case, role: str, value: Tensor, sample: int, image: int) -> Tensor:

@@ -13,8 +13,11 @@ from vaelib.audit.divergence import Divergence
 from vaelib.audit.fit import Weight, number
 from vaelib.audit.heads import at_log_sigma
 from vaelib.audit.likelihood import Likelihood
+from vaelib.audit.pixels import FITTED
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case
+
+THERE, LEFT_OUT, WITHOUT_2PI = "there", "left out", "there but for ½ log 2π"
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Value:
         beta: the weight of the KL; None where only ``ratio`` can be told.
         variance: the constant σ² (or b), where its normaliser tells it; None otherwise.
         scale: what one nat of an image adds to the value.
-        normaliser: whether the likelihood's normaliser is there; None if that cannot be told.
+        normaliser: THERE, LEFT_OUT or WITHOUT_2PI; None if that cannot be told.
         minus_one: whether the KL's −1 (or what makes it 0 at the prior) is there; None likewise.
         constant: what the value lies above the complete one, in nats an image, at the sizes tried.
     """
@@ -36,7 +39,7 @@ class Value:
     beta: Weight | None
     variance: Weight | None
     scale: Weight
-    normaliser: bool | None
+    normaliser: str | None
     minus_one: bool | None
     constant: float
 
@@ -46,18 +49,18 @@ def read(probe: Probe, case: Case, p: Likelihood, d: Divergence) -> Value:
     ratio = d.per_latent.over(p.per_pixel)
     if not p.free:
         fits = _fitting(probe, case, p, d, p.per_pixel)
-        excess = _excess(probe, case, p, d, p.per_pixel, (True, True))
+        excess = _excess(probe, case, p, d, p.per_pixel, (THERE, True))
         return Value(ratio, ratio, None, p.per_pixel, *_agreed(fits), excess)
     one = Weight(1.0, {"batch": p.per_pixel.powers.get("batch", 0)})
     for scale in (d.per_latent, one):
         fits = _fitting(probe, case, p, d, scale)
         normaliser, minus_one = _agreed(fits)
-        excess = _excess(probe, case, p, d, scale, (True, True))
-        if normaliser:
+        excess = _excess(probe, case, p, d, scale, (THERE, True))
+        if normaliser in (THERE, WITHOUT_2PI):
             beta, variance = d.per_latent.over(scale), scale.over(p.per_pixel)
-            return Value(ratio, beta, variance, scale, True, minus_one, excess)
+            return Value(ratio, beta, variance, scale, normaliser, minus_one, excess)
     scale = d.per_latent
-    excess = _excess(probe, case, p, d, scale, (True, True))
+    excess = _excess(probe, case, p, d, scale, (THERE, True))
     return Value(
         ratio, None, None, scale, *_agreed(_fitting(probe, case, p, d, scale)), excess
     )  # fmt: skip
@@ -97,46 +100,60 @@ def unit(scale: Weight, sizes: dict[str, int]) -> str:
     return f"{amount} per {per}{latents}{batch.get(scale.powers.get('batch', 0), '')}"
 
 
-def _fitting(probe, case, p, d, scale) -> list[tuple[bool, bool]]:
-    """Which pairs (normaliser there?, −1 there?) explain the value at every size."""
+def _fitting(probe, case, p, d, scale) -> list[tuple[str, bool]]:
+    """Which pairs (what of the normaliser, −1 there?) explain the value at every size."""
     cases = [case, *(case.times(axis, 2) for axis in case.layout.axes)]
     return [
-        there for there in product((True, False), repeat=2)
-        if all(
-            abs(_excess(probe, c, p, d, scale, there)) < 10 * probe.tolerance * c.latents
-            for c in cases
-        )
+        there for there in product(_normalisers(p), (True, False))
+        if all(_explained(probe, c, p, d, scale, there) for c in cases)
     ]  # fmt: skip
 
 
-def _agreed(fits: list[tuple[bool, bool]]) -> tuple[bool | None, bool | None]:
+def _normalisers(p: Likelihood) -> tuple[str, ...]:
+    """What may be of the normaliser; a Bernoulli has none."""
+    if p.kind == "Gaussian":
+        return THERE, LEFT_OUT, WITHOUT_2PI
+    return (THERE, LEFT_OUT) if p.kind == "Laplace" else (THERE,)
+
+
+def _explained(probe, case, p, d, scale, there: tuple[str, bool]) -> bool:
+    """Whether nothing is left but rounding, well below the ½ a coordinate of a lost −1."""
+    half = abs(d.per_latent.at(case.sizes()) / scale.at(case.sizes())) * case.latents / 2
+    rounding = min(0.1 * half, 10 * probe.tolerance * case.latents)
+    return abs(_excess(probe, case, p, d, scale, there)) < rounding
+
+
+def _agreed(fits: list[tuple[str, bool]]) -> tuple[str | None, bool | None]:
     """What all of the pairs say, None where they differ or there is none."""
     first, second = ({pair[i] for pair in fits} for i in (0, 1))
+    if first == {LEFT_OUT, WITHOUT_2PI}:  # σ² = 1: its logarithm is nothing
+        first = {LEFT_OUT}
     return tuple(next(iter(s)) if len(s) == 1 else None for s in (first, second))
 
 
-def _excess(probe, case, p, d, scale, there: tuple[bool, bool]) -> float:
+def _excess(probe, case, p, d, scale, there: tuple[str, bool]) -> float:
     """The value at the prior less what it would be with these constants, in nats an image."""
     inputs, sizes = at_prior(probe, case, d), case.sizes()
     pixels = inputs["x"].numel() // case.batch
     kappa = d.per_latent.at(sizes)
     rest = probe(inputs) - p.per_pixel.at(sizes) * float(p.total(inputs))
-    rest -= case.batch * kappa * d.floor * (1 if d.joint else case.latents)
-    if there[0]:
+    rest -= case.batch * kappa * d.floor * (case.latents if d.floor_of == "coordinate" else 1)
+    if there[0] != LEFT_OUT:
         variance = scale.at(sizes) / p.per_pixel.at(sizes)
-        normaliser = _normaliser(p, abs(variance), pixels * case.batch)
+        normaliser = _normaliser(p, abs(variance), pixels, case.batch)
+        normaliser -= log(2 * pi) / 2 if there[0] == WITHOUT_2PI else 0
         rest -= case.batch * pixels * scale.at(sizes) * normaliser
     if not there[1]:
         rest -= case.batch * case.latents * kappa / 2
     return rest / scale.at(sizes) / case.batch
 
 
-def _normaliser(p: Likelihood, variance: float, pixels: int) -> float:
+def _normaliser(p: Likelihood, variance: float, pixels: int, batch: int) -> float:
     """What −log p of a pixel has beside what depends on x̂, and on σ² where that is learned."""
     if p.kind == "Laplace":
         return log(2 * variance)
     if p.kind != "Gaussian":
         return 0.0
-    if p.variance == "batch":
-        return (1 + log(4 * pi / pixels)) / 2
+    if p.variance in FITTED:
+        return (1 + log(4 * pi / (pixels * (batch if p.variance == "batch" else 1)))) / 2
     return log(2 * pi * (variance if p.variance == "constant" else p.current or 1)) / 2

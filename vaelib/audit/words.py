@@ -55,8 +55,12 @@ def kind(p: Likelihood) -> str:
     """The likelihood, its sign, and where its σ² comes from."""
     name = p.kind
     if p.variance != "constant":
-        source = {"argument": f"an argument, read as {p.scale}", "batch": "the batch's own error"}
-        name += f", σ² from {source.get(p.variance, f'the loss: its {p.variance}')}"
+        source = {
+            "argument": f"an argument, read as {p.scale}",
+            "batch": "the batch's own error",
+            "image": "each image's own error",
+        }.get(p.variance, f"the loss: its {p.variance}")
+        name += f", σ² from {source}"
     if p.everywhere is False:
         name += " for x̂ in [0, 1] alone, another rule outside"
     if p.per_pixel and p.per_pixel.factor < 0:
@@ -69,6 +73,8 @@ def divergence(d: Divergence, together: str | None) -> str:
     if d.form is None:
         return "no divergence that has a name"
     sign = ", with the wrong sign" if d.per_latent.factor < 0 else ""
+    if d.standard and d.turn:
+        return f"|KL to N(0, I) − {number(d.turn[0])} nats|, or another turn there"
     if d.standard:
         sampled = ", by samples (log q − log p)" if d.form == SAMPLED or d.error else ""
         inside = f", in an {together}" if together and together.startswith("imp") else ""
@@ -76,10 +82,25 @@ def divergence(d: Divergence, together: str | None) -> str:
     if d.form == BACKWARD and isclose(d.a, 0.5, rel_tol=1e-3) and isclose(d.v, 0.5, rel_tol=1e-3):
         return f"KL from N(0, I) to q, the other way round{sign}"
     if prior := d.other_prior:
-        mean = "0" if abs(prior[0]) < 1e-6 else number(prior[0])
-        return f"KL to N({mean}, {number(prior[1])} I), not to N(0, I){sign}"
+        return f"KL to {normal(*prior)}, not to N(0, I){sign}"
     missing = [n for n, c in (("μ²", d.a), ("σ²", d.v), ("log σ²", d.g)) if not c]
     return f"no KL{f': without {missing[0]}' if missing else ', whatever the prior'}{sign}"
+
+
+def normal(mean: float, variance: float) -> str:
+    """The normal distribution of this mean and variance."""
+    scale = "" if isclose(variance, 1, rel_tol=1e-3) else f"{number(variance)} "
+    return f"N({number(mean) if abs(mean) > 1e-6 else 0}, {scale}I)"
+
+
+def worth(audit) -> str:
+    """What the value is worth as a bound."""
+    if not audit.bound:
+        return "no bound"
+    if not audit.elbo:
+        return "minus a bound that lies below the ELBO"
+    weighted = audit.together == "importance-weighted bound"
+    return "minus an importance-weighted bound" if weighted else "minus an ELBO"
 
 
 def formula(d: Divergence) -> str:

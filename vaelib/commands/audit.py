@@ -41,7 +41,7 @@ def audit(options: argparse.Namespace) -> int:
     from vaelib.audit import audit as examine
 
     told = {role: _place(name) for role, name in map(_pair, options.tell)}
-    given = {name: float(number) for name, number in map(_pair, options.give)}
+    given = {name: _number(word) for name, word in map(_pair, options.give)}
     module = _import(options.module) if options.module else None
     found = examine(
         _import(options.loss), module() if isinstance(module, type) else module,
@@ -72,6 +72,13 @@ def _pair(word: str) -> tuple[str, str]:
     if not equals or not value:
         raise ValueError(f"write NAME=VALUE, got {word!r}")
     return name, value
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"must be a number, got {word!r}") from None
 
 
 def _place(name: str) -> int | str:

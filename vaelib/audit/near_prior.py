@@ -1,0 +1,71 @@
+"""Where a loss takes the KL otherwise near the prior than far from it: floors and turns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from vaelib.audit.divergence import FAR, NEAR, Divergence, read_within, still, values
+from vaelib.audit.heads import at_log_sigma
+from vaelib.audit.probe import Probe
+from vaelib.audit.shapes import Case
+
+AWAY = 6.0
+
+
+def compared(probe: Probe, case: Case, found: Divergence) -> Divergence:
+    """The same divergence, with its floor or turn where it has one."""
+    if found.form is None or not found.standard:
+        return found
+    near, far = (read_within(probe, case, where) for where in (NEAR, FAR))
+    if far is None or not far.standard:
+        return found
+    if near is None:
+        return _with_floor(probe, case, far)
+    return _with_turn(probe, case, near, far)
+
+
+def _with_turn(probe: Probe, case: Case, near: Divergence, far: Divergence) -> Divergence:
+    """With other weights near and far, the two lines meet at the KL where the weight changes."""
+    slopes = [d.per_latent.at(case.sizes()) for d in (near, far)]
+    if abs(slopes[1] / slopes[0] - 1) < 1e-3:
+        return near
+    rest = []
+    for d, slope, where in zip((near, far), slopes, (NEAR, FAR), strict=True):
+        inputs, y = values(probe, case.within(mu=where), 1)
+        rest.append(float(y[0]) - slope * (float(d.terms(inputs[0])) - _half(case)))
+    nats = (rest[0] - rest[1]) / (slopes[1] - slopes[0]) / case.batch
+    return replace(near, turn=(nats, slopes[1] / slopes[0]))
+
+
+def _half(case: Case) -> float:
+    """The KL's terms at the prior, where the KL itself is 0."""
+    return case.batch * case.latents / 2
+
+
+def _with_floor(probe: Probe, case: Case, far: Divergence) -> Divergence:
+    """What the loss is at the prior, where the formula holds far from it alone."""
+    held = still(probe, case, torch.Generator().manual_seed(4))
+    kappa = far.per_latent.at(case.sizes())
+    zero = torch.zeros(case.shape("mu"), dtype=torch.float64)
+    held["logvar"] = at_log_sigma(far.reading, zero, 0.0)
+    away = zero + AWAY
+
+    def extra(mu: Tensor) -> float:
+        """How far the loss lies above the formula's, in nats."""
+        inputs, reference = ({**held, "mu": m, "z": m} for m in (mu, away))
+        predicted = kappa * float(far.terms(inputs) - far.terms(reference))
+        return (probe(inputs) - probe(reference) - predicted) / kappa
+
+    coordinate, image = zero.clone(), zero.clone()
+    coordinate[..., 0] = AWAY
+    image[0] = AWAY
+    count = {"batch": case.batch, "image": case.batch, "coordinate": zero.numel()}
+    whose = "coordinate"
+    if abs(extra(image)) < 1e-6:
+        whose = "batch"
+    elif abs(extra(coordinate)) < 1e-6:
+        whose = "image"
+    return replace(far, floor=extra(zero) / count[whose], floor_of=whose)
