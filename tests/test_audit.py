@@ -74,11 +74,11 @@ CASES = {
         {
             "its reduction": "mean over pixels, mean over the batch",
             "KL's reduction": "mean over coordinates, mean over the batch",
-            "weight of the KL": "β = D / L = 39.2",
+            "weight of the KL": "β = D / d = 39.2",
             "value": "minus a bound that lies below the ELBO",
             "unit": "nats per pixel, mean over the batch",
             "advice": (
-                f"{DIVIDE}, and sum the KL over the coordinates; as written β = D / L = 39.2."
+                f"{DIVIDE}, and sum the KL over the coordinates; as written β = D / d = 39.2."
             ),
         },
     ),
@@ -234,13 +234,13 @@ def test_the_page_holds_every_line_and_ends_with_the_advice():
     assert page.endswith(f"→ {found.advice}")
     table = found._repr_html_()
     assert table.count("<tr>") == len(found.lines) + 1
-    assert "β = D / L = 39.2" in table
+    assert "β = D / d = 39.2" in table
 
 
 def test_sizes_are_those_that_are_told():
     found = audit(losses.mean_over_everything, shape=(3, 32, 32), latents=64)
     assert found.beta == pytest.approx(3 * 32 * 32 / 64)
-    assert "C · H · W / L = 48" in told(found)["weight of the KL"]
+    assert "C · H · W / d = 48" in told(found)["weight of the KL"]
 
 
 def test_the_loss_keeps_its_own_state():

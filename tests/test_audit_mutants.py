@@ -67,13 +67,13 @@ MUTANTS = {
         Loss(pixels=mean_of_pixels), "below", PIXELS, "as written β = D = 784",
     ),
     "the sum over the batch in the error": (
-        Loss(images=Tensor.sum), "none", 1 / BATCH, "as written β = 1 / B",
+        Loss(images=Tensor.sum), "none", 1 / MATCH, "as written β = 1 / M",
     ),
     "the mean over latents": (
-        Loss(latents=mean_of_latents), "none", 1 / LATENTS, "as written β = 1 / L",
+        Loss(latents=mean_of_latents), "none", 1 / LATENTS, "as written β = 1 / d",
     ),
     "the sum over the batch in the KL": (
-        Loss(kl_images=Tensor.sum), "below", BATCH, "as written β = B = 128",
+        Loss(kl_images=Tensor.sum), "below", BATCH, "as written β = M = 128",
     ),
     "the sum over channels alone": (
         Loss(pixels=lambda t: t.sum(1)), "elbo", 1,
@@ -236,10 +236,10 @@ PAIRS = {
     ),
     "means over pixels and latents": (
         Loss(pixels=mean_of_pixels, latents=mean_of_latents), "below", PIXELS / LATENTS,
-        "and sum the KL over the coordinates; as written β = D / L = 39.2",
+        "and sum the KL over the coordinates; as written β = D / d = 39.2",
     ),
     "no ½ and a sum over the batch": (
-        Loss(kl=no_half, kl_images=Tensor.sum), "below", 2 * BATCH, "as written β = 2 · B = 256",
+        Loss(kl=no_half, kl_images=Tensor.sum), "below", 2 * BATCH, "as written β = 2 · M = 256",
     ),
     "a mean over pixels and no ½": (
         Loss(pixels=mean_of_pixels, kl=no_half), "below", 2 * PIXELS, "β = 2 · D = 1,568",

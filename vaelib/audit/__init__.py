@@ -48,7 +48,7 @@ def audit(
 
     ::
 
-        loss = scale · Σ over images [−log p(x|x̂) + β KL(q ‖ N(0, I))] + constant
+        loss = s Σ_n [−log p(x_n|z_n) + β KL(q ‖ N(0, I))] + c
 
     Args:
         loss: any callable with arguments x̂, x, μ, the encoder's second head, and where it wants
@@ -75,13 +75,16 @@ def audit(
     >>> def loss(x_hat, x, mu, logvar):
     ...     kl = 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1).mean()
     ...     return torch.nn.functional.binary_cross_entropy(x_hat, x) + kl
-    >>> print(audit(loss).advice)
-    Divide the reconstruction by the batch size, not by batch × pixels; as written β = D = 784.
+    >>> found = audit(loss)
+    >>> round(found.beta), found.bound, found.elbo
+    (784, True, False)
+    >>> found.advice[-24:]
+    'as written β = D = 784.'
     """
     roles = {name: told.pop(name) for name in ROLES if name in told}
     binding = bind(loss, roles, told)
     if data is not None:
-        shape, batch = tuple(data.shape[1:]), len(data)
+        shape = tuple(data.shape[1:])
     sizes = _sizes(shape, batch, latents)
     found = None
     for probe, case in beginnings(loss, binding, entry, shape):
@@ -131,7 +134,7 @@ def _elsewhere(loss, binding, entry, shape, kept: Case, found: Audit) -> str:
 def _module(module: nn.Module, data, sizes, shape, outputs, probe: Probe) -> sampler.Sampler:
     if shape is None:
         raise ValueError("with a module, tell data=…, or the shape of an image: shape=(1, 28, 28)")
-    count = min(64, sizes["batch"])
+    count = 64
     generator = torch.Generator().manual_seed(0)
     x = torch.rand((count, *shape), generator=generator) if data is None else data[:count]
     return sampler.read(module, x, outputs, probe)

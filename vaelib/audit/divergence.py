@@ -22,9 +22,12 @@ class Divergence:
 
     ::
 
-        forward:   a μ² + m μ + v σ² + g log σ²           KL to N(0, I): a = v = −g = ½
-        backward:  a μ²/σ² + v/σ² + g log σ²              KL from N(0, I): a = v = g = ½
-        sampled:   a z² + v (z − μ)²/σ² + g log σ²        log q(z) − log p(z): a = −v = −g = ½
+        forward:   a μ² + m μ + v σ² + g log σ²
+            KL to N(0, I):        a = v = −g = ½
+        backward:  a μ²/σ² + v/σ² + g log σ²
+            KL from N(0, I):      a = v = g = ½
+        sampled:   a z² + v (z − μ)²/σ² + g log σ²
+            log q(z) − log p(z):  a = −v = −g = ½
 
     Attributes:
         form: which of the three; None if none of them fits.

@@ -12,7 +12,7 @@ from torch import Tensor
 from vaelib.audit.shapes import Case
 
 LETTERS = {
-    "batch": "B", "pixels": "D", "channels": "C", "height": "H", "width": "W", "latents": "L",
+    "batch": "M", "pixels": "D", "channels": "C", "height": "H", "width": "W", "latents": "d",
 }  # fmt: skip
 
 
@@ -73,7 +73,7 @@ class Weight:
         return not any(p is None or p for p in self.powers.values())
 
     def __str__(self) -> str:
-        """As a formula: B images, D pixels, L latents."""
+        """As a formula: M images, D pixels, d coordinates."""
         letters = {LETTERS.get(a, a): p for a, p in sorted(self.powers.items()) if p}
         over = [_power(a, p) for a, p in letters.items() if p > 0]
         under = [_power(a, -p) for a, p in letters.items() if p < 0]
