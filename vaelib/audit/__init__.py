@@ -78,7 +78,7 @@ def audit(
     >>> found = audit(loss)
     >>> round(found.beta), found.bound, found.elbo
     (784, True, False)
-    >>> found.advice[-24:]
+    >>> found.advice[-23:]
     'as written β = D = 784.'
     """
     roles = {name: told.pop(name) for name in ROLES if name in told}

@@ -8,13 +8,15 @@ from vaelib.audit import words
 from vaelib.audit.divergence import SAMPLED
 from vaelib.audit.fit import LETTERS, number
 from vaelib.audit.value import LEFT_OUT, WITHOUT_2PI, unit
+from vaelib.prose import readable
 
 
 def lines(audit) -> list[tuple[str, str, str]]:
     """What, told, and the evidence, from the parts to the whole."""
     parts = (_likelihood, _pixels, _data, _divergence, _head, _latents, _weight, _value, _constants,
              _gradients, _noise, _model)  # fmt: skip
-    return [line for part in parts if (line := part(audit))]
+    found = [line for part in parts if (line := part(audit))]
+    return [(what, told, readable(evidence)) for what, told, evidence in found]
 
 
 def _likelihood(audit) -> tuple[str, str, str]:
@@ -34,7 +36,7 @@ def _pixels(audit) -> tuple[str, str, str] | None:
     if w is None:
         return None
     told = f"{words.over_pixels(w, audit.layout)}, {_batch(audit, w)} over the batch"
-    return "its reduction", told, audit.elsewhere or words.one_size(audit.layout)
+    return "sums of the likelihood", told, audit.elsewhere or words.one_size(audit.layout)
 
 
 def _batch(audit, w) -> str:
@@ -96,7 +98,7 @@ def _latents(audit) -> tuple[str, str, str] | None:
     if low is not None or high is not None:
         ends = [number(e) if e is not None else "…" for e in (low, high)]
         evidence += f"; log σ² clamped to [{ends[0]}, {ends[1]}]"
-    return "its reduction", told, evidence
+    return "sums of the divergence", told, evidence
 
 
 def _weight(audit) -> tuple[str, str, str] | None:
