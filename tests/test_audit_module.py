@@ -58,6 +58,14 @@ def test_the_second_head_is_what_the_model_draws_with(name):
         )
 
 
+def test_a_trained_head_far_below_zero_is_told_as_well():
+    model = Model(torch.exp)
+    with torch.no_grad():
+        model.head.bias -= 4
+    found = audit(losses.log_sigma_as_if_log_variance, model, shape=SHAPE)
+    assert head(found) == "the model draws with it as log σ"
+
+
 def test_two_mistakes_that_cancel_are_found_right():
     def by_log_sigma(x_hat, x, mu, log_sigma):
         return losses.log_sigma_as_if_log_variance(x_hat, x, mu, 2 * log_sigma)

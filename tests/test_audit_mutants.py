@@ -67,7 +67,7 @@ MUTANTS = {
         Loss(pixels=mean_of_pixels), "below", PIXELS, "as written β = D = 784",
     ),
     "the sum over the batch in the error": (
-        Loss(images=Tensor.sum), "none", 1 / MATCH, "as written β = 1 / M",
+        Loss(images=Tensor.sum), "none", 1 / BATCH, "as written β = 1 / M",
     ),
     "the mean over latents": (
         Loss(latents=mean_of_latents), "none", 1 / LATENTS, "as written β = 1 / d",

@@ -63,15 +63,24 @@ def named(result, outputs: tuple[str, ...]) -> dict[str, Tensor]:
 
 
 def _spread(module: nn.Module, x: Tensor, outputs: tuple[str, ...]) -> nn.Module:
-    """The same with larger weights, until the second head differs between images."""
-    for _ in range(8):
+    """The same with other weights, so that the second head takes values on both sides of zero.
+
+    Where all of them are well below zero, log σ and a softplus cannot be told apart. A head that
+    is σ itself stays above zero: then those weights are taken that bring it nearest.
+    """
+    best, widest = copy.deepcopy(module), -torch.inf
+    for _ in range(20):
         with torch.no_grad():
-            h = named(module(x), outputs)["logvar"]
-            if h.std() > 1:
+            h = named(module(x), outputs)["logvar"].flatten()
+            width = float(torch.minimum(-h.quantile(0.2), h.quantile(0.8)))
+            if width > widest and h.abs().max() < 20:
+                best, widest = copy.deepcopy(module), width
+            if widest > 0.5:
                 break
             for parameter in module.parameters():
-                parameter *= 1.3
-    return module
+                parameter *= 1.1
+                parameter += 0.1 * torch.randn_like(parameter)
+    return best
 
 
 def _quotients(module: nn.Module, x: Tensor, outputs: tuple[str, ...]):
