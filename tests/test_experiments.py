@@ -87,8 +87,9 @@ def test_the_origin_of_recorded_numbers_is_told_in_a_sentence(tmp_path):
     named, entry = sweep(tmp_path, TEXT), Sweep("appendix-f").done()[0]
     with pytest.raises(ValueError, match="0 runs on 0 data sets"):
         origin(named)
-    entries = [entry | {"settings": s, "wall_seconds": 1800} for s in named.runs]
-    entries[1] |= {"commit": None, "date": "1999-12-31"}
+    entries = [entry | {"settings": s, "wall_seconds": 1800, "seconds": 90} for s in named.runs]
+    killed = {"wall_seconds": 90, "seconds": 1800}
+    entries[1] |= {"commit": None, "date": "1999-12-31", **killed}
     named.results.write_text(json.dumps(entries))
     said = origin(named)
     assert f"1999-12-31, {entry['date']} at commit {entry['commit'][:7]}, unknown, torch" in said

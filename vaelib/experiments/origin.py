@@ -6,7 +6,7 @@ from vaelib.experiments.sweep import Sweep
 
 
 def origin(*sweeps: Sweep) -> str:
-    """When, by which commits and on which data the runs were made, and how long they took.
+    """When, by which commits and on which data the runs were made, and how long they took at the least.
 
     Args:
         sweeps: of one data set, each with a run that is over.
@@ -29,7 +29,8 @@ def origin(*sweeps: Sweep) -> str:
 
     commits = unique(lambda e: (e["commit"] or "unknown")[:7])
     count = f"{len(entries)} of " * (len(entries) < named) + f"{named} run{'s' * (named > 1)}"
-    hours = sum(e["wall_seconds"] for e in entries) / 3600
+    # wall_seconds are those of the last call, seconds those of the training before it, too
+    hours = sum(max(e["wall_seconds"], e["seconds"]) for e in entries) / 3600
     return (
         f"*Recorded {unique(lambda e: e['date'])} at commit {commits}, "
         f"torch {unique(lambda e: e['versions']['torch'])}: {count}, "
