@@ -50,8 +50,9 @@ CASES = {
             "unit": "0.00025 nats per image, mean over the batch (at β = 1)",
             "constants": "the likelihood's normaliser: left out; the KL's −1: there",
             "advice": (
-                "Say which σ² you mean: as written this is an ELBO with σ² = 0.000125 · D = 0.098, "
-                "a noise of 0.313 on pixels in [0, 1], or β = 0.098 at σ² = 1."
+                f"{DIVIDE}, or say which σ² you mean: as written this is an ELBO with "
+                "σ² = 0.000125 · D = 0.098, a noise of 0.313 on pixels in [0, 1], or β = 0.098 at "
+                "σ² = 1."
             ),
         },
     ),

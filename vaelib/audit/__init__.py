@@ -37,7 +37,7 @@ def audit(
     shape: tuple[int, ...] | None = None,
     batch: int = 128,
     latents: int = 20,
-    entry: int | str | None = None,
+    entry: int | str | tuple | None = None,
     outputs: tuple[str, ...] = ("x_hat", "mu", "logvar"),
     **told,
 ) -> Audit:
@@ -58,10 +58,13 @@ def audit(
         shape: of an image, for which β and σ² are given as numbers; 784 pixels without it.
         batch: images in a batch, for the same.
         latents: coordinates of z, for the same.
-        entry: which entry of the result is the loss, where that is a tuple or a mapping.
+        entry: which entry of the result is the loss, where that is a tuple or a mapping; several
+            are added.
         outputs: what ``module(x)`` returns, in its order.
         told: ``x_hat="recons"`` or ``x_hat=0`` tells an argument by its name or place, likewise
-            ``x``, ``mu``, ``logvar``, ``z`` and ``scale``; every other keyword is passed on.
+            ``x``, ``mu``, ``logvar``, ``z`` and ``scale``; every other keyword is passed on. A loss
+            that takes them in another form is wrapped:
+            ``audit(lambda x_hat, x, mu, logvar: loss((x_hat, mu, logvar), x))``.
 
     Returns:
         The findings, each with its evidence; in nats.

@@ -167,7 +167,7 @@ def _constant(audit) -> str | None:
 
 def _scale(audit) -> str | None:
     scale = audit.value.scale
-    if isclose(scale.at(audit.sizes | {"batch": 1}), 1, rel_tol=5e-3):
+    if isclose(scale.told(audit.sizes | {"batch": 1}), 1, rel_tol=5e-3):
         return None
     return (
         f"Nothing to change for training by Adam; to report nats, divide by {number(scale.factor)}."

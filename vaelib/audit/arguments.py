@@ -14,17 +14,21 @@ OPTIONAL = ("z", "scale")
 ROLES = REQUIRED + OPTIONAL
 
 NAMES = {
-    "x_hat": """xhat recon recons reconx xrecon reconstruction reconstructions reconstructed
-        reconstructedx xreconstructed xreconstruction reconbatch rec xrec recx output outputs out
+    "x_hat": """xhat recon recons reconsx reconx reconstr xrecon reconstruction reconstructions
+        reconstructed reconstructedx xreconstructed xreconstruction reconbatch rec xrec recx
+        output outputs out
         xout ypred yhat pred preds prediction predictions xpred decoded generated logits xlogits
         logit xlogit reconlogits xtilde xprime mux xmu xmean px input inputs y
         probs probability probabilities""",
     "x": """x input inputs target targets data image images img imgs orig original originals
-        originalx xorig xoriginal xtrue ytrue truth groundtruth y batch batchx xin real""",
-    "mu": "mu mus mean means m loc zmean zmu muz meanz meanslatent latentmean qmean encmean zloc",
+        originalx xorig xoriginal xtrue ytrue truth groundtruth y batch batchx xin datain real
+        inputdata inputx""",
+    "mu": """mu mus mean means m loc zmean zmu muz meanz meanslatent latentmean qmean encmean zloc
+        z0mean latentmu muq qmu mulatent""",
     "logvar": """logvar logvars logvariance lv zlogvar logvarz qlogvar latentlogvar logsigma
         logsigmas logsigma2 logsigmasq logsigmasquared zlogsigma zlogsigmasq logstd zlogstd logscale
-        sigma sigmas sigmaz zsigma std stds stddev zstd zscale scale var variance zvar""",
+        sigma sigmas sigmaz zsigma std stds stddev zstd zscale scale var variance zvar z0logvar
+        z0logvariance logvarq logsig logstdev logstddev lnvar""",
     "z": "z zs latent latents latentz zsample zsamples sample samples sampledz code codes",
     "scale": """xlogvar logvarx reconlogvar logvarrecon declogvar decoderlogvar logvarhat
         xhatlogvar logsigmax xlogsigma sigmax xsigma xstd stdx xscale logscale logsigma sigma

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isclose, log, prod
+from math import isclose, isnan, log, nan, prod
 
 import torch
 from torch import Tensor
 
 from vaelib.audit.shapes import Case
+from vaelib.prose import readable
 
 LETTERS = {
     "batch": "M", "pixels": "D", "channels": "C", "height": "H", "width": "W", "latents": "d",
@@ -55,8 +56,12 @@ class Weight:
     powers: dict[str, int | None]
 
     def at(self, sizes: dict[str, int]) -> float:
-        """The weight for the sizes named."""
+        """The weight for the sizes named, in which only powers count."""
         return self.factor * prod(float(sizes[a]) ** p for a, p in self.powers.items() if p)
+
+    def told(self, sizes: dict[str, int]) -> float:
+        """The same for other sizes than those tried; NaN where the dependence is no power."""
+        return nan if None in self.powers.values() else self.at(sizes)
 
     def over(self, other: Weight, factor: float = 1.0) -> Weight:
         """This weight divided by another one, times a factor."""
@@ -74,6 +79,8 @@ class Weight:
 
     def __str__(self) -> str:
         """As a formula: M images, D pixels, d coordinates."""
+        if None in self.powers.values():
+            return "? (no power of the sizes)"
         letters = {LETTERS.get(a, a): p for a, p in sorted(self.powers.items()) if p}
         over = [_power(a, p) for a, p in letters.items() if p > 0]
         under = [_power(a, -p) for a, p in letters.items() if p < 0]
@@ -106,10 +113,12 @@ def _one_over_whole(factor: float) -> bool:
 
 
 def number(value: float) -> str:
-    """Four digits at most, and a whole number as one."""
+    """Three digits, as in print; a whole number as one."""
+    if isnan(value):
+        return "?"
     if isclose(value, round(value), rel_tol=2e-4) and abs(value) < 1e6 and round(value):
-        return f"{round(value):,}".replace("-", "−")
-    return f"{value:.3g}".replace("-", "−")
+        return readable(f"{round(value):,}")
+    return readable(f"{value:.3g}")
 
 
 def _minus(a: int | None, b: int | None) -> int | None:

@@ -121,7 +121,7 @@ def _weight(audit) -> tuple[str, str, str] | None:
         return "weight of the KL", told, evidence
     told = f"{letter} = {audit.shown(v.ratio)} at β = 1, or β = {audit.shown(v.ratio)}"
     told += f" at {letter} = 1"
-    value = v.ratio.at(audit.sizes)
+    value = v.ratio.told(audit.sizes)
     if letter == "σ²" and value > 0:
         evidence = f"noise of {number(value**0.5)} on pixels in [0, 1]; {evidence}".removesuffix(
             "; "

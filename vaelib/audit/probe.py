@@ -61,7 +61,7 @@ class Probe:
 
     def output(self, inputs: dict[str, Tensor], seed: int = 0) -> Tensor:
         """The value of the loss, of whatever shape."""
-        return torch.as_tensor(entries(self.result(inputs, seed))[self.entry])
+        return chosen(entries(self.result(inputs, seed)), self.entry)
 
     def __call__(self, inputs: dict[str, Tensor], seed: int = 0) -> float:
         """The value, summed where it is more than one number."""
@@ -79,6 +79,11 @@ def entries(result) -> dict:
     else:
         found = {None: result}
     return {k: v for k, v in found.items() if isinstance(v, int | float | Tensor)}
+
+
+def chosen(found: dict, entry) -> Tensor:
+    """One entry of a result, or the sum of several."""
+    return sum(torch.as_tensor(found[k]) for k in (entry if isinstance(entry, tuple) else (entry,)))
 
 
 def beginnings(loss: Callable, binding: Binding, entry, image) -> Iterator[tuple[Probe, Case]]:
@@ -158,8 +163,8 @@ def _entry(probe: Probe, case: Case, told):
     base = case.draw(probe.roles, generator)
     found = entries(probe.result(base))
     if told is not None:
-        if told not in found:
-            raise Unreadable(f"the result has no entry {told!r}; it has {[*found]}")
+        if missing := [k for k in (told if isinstance(told, tuple) else (told,)) if k not in found]:
+            raise Unreadable(f"the result has no entry {missing[0]!r}; it has {[*found]}")
         return told
     if len(found) == 1:
         return next(iter(found))
@@ -171,7 +176,8 @@ def _entry(probe: Probe, case: Case, told):
     if len(whole) != 1:
         raise Unreadable(
             f"which entry of the result is the loss? {len(whole)} of {[*found]} depend on both "
-            "x_hat and mu or logvar: tell it, audit(loss, entry=…)"
+            "x_hat and mu or logvar: tell it, audit(loss, entry=…), or several that are added, "
+            "entry=(…, …)"
         )
     return whole[0]
 

@@ -13,8 +13,8 @@ def of_weight(audit) -> str | None:
     v, p, d = audit.value, audit.likelihood.per_pixel, audit.divergence.per_latent
     beta = v.beta or v.ratio
     if v.beta is None:
-        return _one_freedom(audit)
-    if isclose(beta.at(audit.sizes), 1, rel_tol=5e-3):
+        return _one_freedom(audit, _reduction(p, d))
+    if isclose(beta.told(audit.sizes), 1, rel_tol=5e-3):
         return None if beta.fixed else (
             f"Right for these sizes alone, β = {beta}: {_lower(_reduction(p, d))}, and it holds "
             f"for all."
@@ -51,11 +51,12 @@ def _lower(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:]
 
 
-def _one_freedom(audit) -> str:
+def _one_freedom(audit, reduction: str | None) -> str:
     ratio, free = audit.value.ratio, "σ²" if audit.likelihood.kind == "Gaussian" else "b"
-    value = ratio.at(audit.sizes)
-    text = f"Say which {free} you mean: as written this is an ELBO with {free} = "
-    text += f"{audit.shown(ratio)}"
+    value = ratio.told(audit.sizes)
+    say = f"say which {free} you mean: as written this is an ELBO with {free} = "
+    say += audit.shown(ratio)
+    text = f"{reduction}, or {say}" if reduction else say[0].upper() + say[1:]
     if free == "σ²" and value > 0:
         text += f", a noise of {number(value**0.5)} on pixels in [0, 1]"
     return f"{text}, or β = {number(value)} at {free} = 1."

@@ -78,7 +78,7 @@ class Audit:
         """A Gaussian's constant σ² (or a Laplace's b) at ``sizes``, at β = 1 where that is open."""
         if self.value is None or not self.likelihood.free:
             return self.likelihood.current
-        return (self.value.variance or self.value.ratio).at(self.sizes)
+        return (self.value.variance or self.value.ratio).told(self.sizes)
 
     @property
     def advice(self) -> str:
@@ -87,7 +87,7 @@ class Audit:
 
     @property
     def _beta(self) -> float:
-        return (self.value.beta or self.value.ratio).at(self.sizes)
+        return (self.value.beta or self.value.ratio).told(self.sizes)
 
     @property
     def _sound(self) -> bool:
@@ -107,7 +107,9 @@ class Audit:
         """A weight as a formula, and as a number where it depends on sizes."""
         if w.fixed:
             return number(w.factor)
-        return f"{w} = {number(w.at(self.sizes))}"
+        if None in w.powers.values():
+            return str(w)
+        return f"{w} = {number(w.told(self.sizes))}"
 
     @property
     def lines(self) -> list[tuple[str, str, str]]:

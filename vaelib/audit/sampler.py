@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.audit.heads import READINGS
-from vaelib.audit.probe import Probe, entries
+from vaelib.audit.probe import Probe, chosen, entries
 
 DRAWS = 400
 
@@ -117,7 +117,7 @@ def _unreached(module: nn.Module, x: Tensor, outputs: tuple, probe: Probe) -> tu
     parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
     try:
         y = entries(probe.binding.call(probe.loss, {r: found[r] for r in probe.roles}))
-        y = torch.as_tensor(y[probe.entry]).sum()
+        y = chosen(y, probe.entry).sum()
     except Exception:
         return ()
     if not y.requires_grad:

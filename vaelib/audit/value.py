@@ -88,6 +88,8 @@ def consistent(probe: Probe, case: Case, p: Likelihood, d: Divergence) -> bool:
 
 def unit(scale: Weight, sizes: dict[str, int]) -> str:
     """In which unit the value is, and over what it is summed or averaged."""
+    if None in scale.powers.values():
+        return "a unit that depends on the sizes"
     names = {1.0: "nats", 1 / log(2): "bits"}
     image = [p for a, p in scale.powers.items() if a not in ("batch", "latents")]
     per, factor = ("pixel" if image and all(p == -1 for p in image) else "image"), scale.factor

@@ -6,7 +6,7 @@ from vaelib.experiments.sweep import Sweep
 
 
 def origin(*sweeps: Sweep) -> str:
-    """When, by which commits and on which data the runs were made, and how long they took at the least.
+    """When, by which commits and on which data the runs were made, and how long they took.
 
     Args:
         sweeps: of one data set, each with a run that is over.
