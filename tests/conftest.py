@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mirror import home, mirrors  # noqa: F401
 
 from vaelib import data
 

@@ -1,63 +1,12 @@
 """MNIST's files, fetched where they do not lie: real HTTP, from mirrors on this machine."""
 
 import gzip
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from types import SimpleNamespace
 
 import pytest
 import torch
+from mirror import GZ
 
 from vaelib import data
-
-GZ = [f"{file}.gz" for file in data.MNIST]
-
-
-class Mirror(SimpleHTTPRequestHandler):
-    """Serves a folder, lists what was asked for, and hangs up early where told to."""
-
-    def __init__(self, *args, asked, cut, **kwargs):
-        self.asked, self.cut = asked, cut
-        super().__init__(*args, **kwargs)
-
-    def log_message(self, *_):
-        pass
-
-    def do_GET(self):
-        self.asked.append(self.path)
-        super().do_GET()
-
-    def send_header(self, key, value):
-        more = key == "Content-Length" and self.path in self.cut
-        super().send_header(key, str(int(value) + 1) if more else value)
-
-
-@pytest.fixture
-def mirrors(small_mnist, tmp_path, monkeypatch):
-    """Two folders, served as mirrors; what was ``asked`` of them, and what they shall ``cut``."""
-    asked, cut = [], set()
-    folders = [tmp_path / name for name in ("one", "two")]
-    for folder in folders:
-        folder.mkdir()
-        for path in small_mnist.iterdir():
-            (folder / path.name).write_bytes(path.read_bytes())
-    handler = partial(Mirror, directory=tmp_path, asked=asked, cut=cut)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-        urls = tuple(f"http://127.0.0.1:{server.server_port}/{name}/" for name in ("one", "two"))
-        monkeypatch.setattr("vaelib.data.mnist.MIRRORS", urls)
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        one, two = folders
-        yield SimpleNamespace(one=one, two=two, urls=urls, asked=asked, cut=cut)
-        server.shutdown()
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    folder = tmp_path / "not" / "yet"
-    monkeypatch.setenv("VAELIB_DATA_DIR", str(folder))
-    return folder
 
 
 def names(folder):

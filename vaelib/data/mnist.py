@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import zlib
@@ -10,6 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
+
+from vaelib.data.download import download
+from vaelib.data.idx import MOST, parse
 
 MNIST = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -32,7 +36,7 @@ FASHION_MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 )
-TIMEOUT = 20  # seconds for a mirror to answer
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Source(NamedTuple):
@@ -81,9 +85,7 @@ def read(folder: Path, file: str, name: str = "mnist") -> np.ndarray:
         raw = _verified(path, file, wanted)
     except ValueError as error:
         raise ValueError(f"{path} is {error}; delete it, and it is fetched again") from None
-    dimensions = raw[3]
-    sizes = np.frombuffer(raw, ">i4", dimensions, 4)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions).reshape(sizes).copy()
+    return parse(raw)
 
 
 def fetch(folder: Path, file: str, name: str = "mnist") -> Path:
@@ -99,16 +101,19 @@ def fetch(folder: Path, file: str, name: str = "mnist") -> Path:
 
     Raises:
         FileNotFoundError: no mirror gives it; the message says why, and what to do offline.
+        PermissionError: nothing can be written to the folder.
+        OSError: the disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     wanted, reasons = source(name), []
-    with TemporaryDirectory(dir=folder, prefix=".fetch-") as place:
+    with _place(folder) as place:
         part = Path(place, f"{file}.gz")
         for mirror in wanted.mirrors:
             try:
-                _download(mirror + part.name, part)
+                download(mirror + part.name, part)
                 _verified(part, file, wanted)
             except (OSError, ValueError) as error:
+                if isinstance(error, OSError) and error.errno in FULL:
+                    raise OSError(error.errno, f"no room for {part.name} in {folder}") from None
                 reasons.append(f"  {mirror}: {error}")
             else:
                 return part.replace(folder / part.name)
@@ -120,20 +125,46 @@ def fetch(folder: Path, file: str, name: str = "mnist") -> Path:
     )
 
 
-def _download(url: str, path: Path) -> None:
-    from pooch import HTTPDownloader
-    from tqdm.auto import tqdm
-
-    with tqdm(desc=path.name, total=1, unit="B", unit_scale=True, leave=False) as bar:
-        HTTPDownloader(progressbar=bar, timeout=TIMEOUT)(url, path, None)
+def _place(folder: Path) -> TemporaryDirectory:
+    """A folder of its own for each process, from which a whole file is moved at once."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return TemporaryDirectory(dir=folder, prefix=".fetch-", ignore_cleanup_errors=True)
+    except OSError as error:
+        said = f"{folder} cannot be written ({error.strerror}); set VAELIB_DATA_DIR to one that can"
+        kind = OSError if error.errno in FULL else PermissionError
+        raise kind(error.errno, said) from None
 
 
 def _verified(path: Path, file: str, wanted: Source) -> bytes:
-    held = raw = path.read_bytes()
+    """The bytes of a file, uncompressed, if they are the known ones.
+
+    Raises:
+        ValueError: they are not, or more than such a file holds.
+    """
+    if path.stat().st_size > MOST:
+        raise ValueError(f"not {wanted.title}'s {file}: it has more than {MOST} bytes")
+    if not wanted.compressed:
+        _check(_uncompressed(path), file, wanted)
+    else:
+        _check(path.read_bytes(), file, wanted)
+    return _uncompressed(path)
+
+
+def _check(held: bytes, file: str, wanted: Source) -> None:
+    if hashlib.sha256(held).hexdigest() != wanted.files[file]:
+        raise ValueError(f"not {wanted.title}'s {file}: its SHA-256 differs")
+
+
+def _uncompressed(path: Path) -> bytes:
+    """At most MOST bytes, however many the file unpacks to."""
+    if path.suffix != ".gz":
+        return path.read_bytes()
     try:
-        raw = gzip.decompress(held) if path.suffix == ".gz" else held
+        with gzip.open(path) as file:
+            raw = file.read(MOST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"not a whole gzip file ({error})") from None
-    if hashlib.sha256(held if wanted.compressed else raw).hexdigest() != wanted.files[file]:
-        raise ValueError(f"not {wanted.title}'s {file}: its SHA-256 differs")
+    if len(raw) > MOST:
+        raise ValueError(f"a gzip file of more than {MOST} bytes")
     return raw
