@@ -64,10 +64,7 @@ def _sign(audit) -> str | None:
     p, d = audit.likelihood, audit.divergence
     negative = [w is not None and w.factor < 0 for w in (p.per_pixel, d.per_latent)]
     if d.turn:
-        return (
-            f"Leave the turn out for a bound: the KL of an image is driven to {number(d.turn[0])} "
-            f"nats, not to its best value."
-        )
+        return _turn(*d.turn)
     if all(negative) and d.standard:
         return "Minimise minus this value: it is an ELBO, not minus one."
     if negative[0]:
@@ -75,6 +72,15 @@ def _sign(audit) -> str | None:
     if negative[1] and d.standard:
         return "Turn the sign of the KL: as written, q is driven away from the prior."
     return None
+
+
+def _turn(nats: float, ratio: float) -> str:
+    if ratio < 0:
+        return (
+            f"Leave the turn out for a bound: the KL of an image is driven to {number(nats)} nats, "
+            f"not to its best value."
+        )
+    return f"Give the KL one weight: beyond {number(nats)} nats it counts {number(ratio)} times."
 
 
 def _divergence(audit) -> str | None:

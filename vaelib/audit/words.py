@@ -74,7 +74,7 @@ def divergence(d: Divergence, together: str | None) -> str:
         return "no divergence that has a name"
     sign = ", with the wrong sign" if d.per_latent.factor < 0 else ""
     if d.standard and d.turn:
-        return f"|KL to N(0, I) − {number(d.turn[0])} nats|, or another turn there"
+        return f"KL to N(0, I), with another weight from {number(d.turn[0])} nats on"
     if d.standard:
         sampled = ", by samples (log q − log p)" if d.form == SAMPLED or d.error else ""
         inside = f", in an {together}" if together and together.startswith("imp") else ""
