@@ -222,9 +222,9 @@ MUTANTS = {
         Loss(kl_images=lambda t: (t.mean() - 25).abs(), kl_weight=10.0), "none", -10,
         "is driven to 25 nats",
     ),
-    "a KL that counts half beyond 20 nats": (
-        Loss(kl_images=lambda t: torch.minimum(t.mean(), 10 + t.mean() / 2)), "none", 1,
-        "from a KL of 20 nats on, 0.5 times that",
+    "a KL that counts half beyond 30 nats": (
+        Loss(kl_images=lambda t: torch.minimum(t.mean(), 15 + t.mean() / 2)), "none", 1,
+        "from a KL of 30 nats on, 0.5 times that",
     ),
     "half of everything": (Loss(whole=lambda v: v / 2), "elbo", 1, "divide by 0.5"),
     "bits": (Loss(whole=lambda v: v / 0.6931471805599453), "elbo", 1, "bits per image"),
