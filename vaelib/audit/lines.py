@@ -123,9 +123,8 @@ def _weight(audit) -> tuple[str, str, str] | None:
     told += f" at {letter} = 1"
     value = v.ratio.told(audit.sizes)
     if letter == "σ²" and value > 0:
-        evidence = f"noise of {number(value**0.5)} on pixels in [0, 1]; {evidence}".removesuffix(
-            "; "
-        )
+        noise = f"a noise of {number(value**0.5)} on pixels in [0, 1], which σ² = 1 would fill"
+        evidence = f"{noise}; {evidence}" if evidence else noise
     return "weight of the KL", told, evidence
 
 
