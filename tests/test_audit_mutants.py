@@ -64,16 +64,20 @@ def clamped(mu, h):
 # value: "elbo", "below" (a bound below the ELBO), "none"; β where it is told; a piece of the page
 MUTANTS = {
     "the mean over pixels": (
-        Loss(pixels=mean_of_pixels), "below", PIXELS, "Divide the reconstruction by the batch size, not by batch × pixels",
+        Loss(pixels=mean_of_pixels), "below", PIXELS,
+        "Divide the reconstruction by the batch size, not by batch × pixels",
     ),
     "the sum over the batch in the error": (
-        Loss(images=Tensor.sum), "none", 1 / BATCH, "Average both terms over the batch, or sum both; as written β = 1 / M",
+        Loss(images=Tensor.sum), "none", 1 / BATCH,
+        "Average both terms over the batch, or sum both; as written β = 1 / M",
     ),
     "the mean over latents": (
-        Loss(latents=mean_of_latents), "none", 1 / LATENTS, "Sum the KL over the coordinates; as written β = 1 / d",
+        Loss(latents=mean_of_latents), "none", 1 / LATENTS,
+        "Sum the KL over the coordinates; as written β = 1 / d",
     ),
     "the sum over the batch in the KL": (
-        Loss(kl_images=Tensor.sum), "below", BATCH, "Average both terms over the batch, or sum both; as written β = M",
+        Loss(kl_images=Tensor.sum), "below", BATCH,
+        "Average both terms over the batch, or sum both; as written β = M",
     ),
     "the sum over channels alone": (
         Loss(pixels=lambda t: t.sum(1)), "elbo", 1,
