@@ -14,7 +14,9 @@ def parse(raw: bytes) -> np.ndarray:
 
     ::
 
-        0 0 8 n, then n sizes of four bytes each, big-endian, then one byte for each entry
+        0 0 8 n          the bytes are unsigned, in n dimensions
+        n sizes          of four bytes each, big-endian
+        the entries      one byte each
 
     Args:
         raw: all bytes of the file, uncompressed.
