@@ -31,7 +31,7 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
 
     Raises:
         ValueError: ``mu`` is a scalar, ``sigma`` does not broadcast to it, a mean is not finite, or
-            a deviation is not positive and finite.
+            a deviation or its square is not positive and finite.
 
     Source:
         Kingma and Welling (2014), appendix C.2.
@@ -42,9 +42,8 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
     """
     _check_vector("mu", mu)
     sigma = _like("sigma", sigma, mu)
-    if examining() and not ((sigma > 0) & sigma.isfinite()).all():
-        low, high = sigma.aminmax()
-        raise ValueError(f"sigma must be positive and finite, got {low:g} to {high:g}")
+    if examining():
+        _check_positive("sigma", sigma)
     return Independent(Normal(mu, sigma, validate_args=False), 1, validate_args=False)
 
 
@@ -106,4 +105,18 @@ def _check_vector(name: str, value: Tensor) -> None:
     if examining() and not value.isfinite().all():
         raise ValueError(
             f"{name} must be finite, got {int((~value.isfinite()).sum())} values that are not"
+        )
+
+
+def _check_positive(name: str, value: Tensor) -> None:
+    """A deviation, and its square: where that is 0 or infinite in this dtype, so is the density."""
+    if not value.numel():
+        return
+    low, high = value.aminmax()
+    if not 0 < low <= high < torch.inf:
+        raise ValueError(f"{name} must be positive and finite, got {low:g} to {high:g}")
+    if not 0 < low * low <= high * high < torch.inf:
+        raise ValueError(
+            f"{name}² must be positive and finite in {value.dtype}, got {name} from {low:g} to "
+            f"{high:g}"
         )
