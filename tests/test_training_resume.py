@@ -1,5 +1,6 @@
 """A run that is stopped anywhere ends with the weights, to the bit, of one that never was."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -146,6 +147,9 @@ def damaged(path, how):
     elif how == "zip":
         with zipfile.ZipFile(path, "w") as file:
             file.writestr("a", "b")
+    elif how == "altered":
+        at = whole.index(b"data/", len(whole) // 3) + len(whole) // 3
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     elif how == "other":
         torch.save({"a": torch.zeros(2)}, path)
     elif how == "newer":
@@ -159,6 +163,7 @@ def damaged(path, how):
         ("empty", "is no checkpoint, or not a whole one"),
         ("words", "is no checkpoint, or not a whole one"),
         ("zip", "is no checkpoint, or not a whole one"),
+        ("altered", "is no checkpoint, or not a whole one .*"),
         ("other", "is no checkpoint of vaelib"),
         ("newer", "was written by a newer vaelib: format 99"),
     ],
@@ -170,6 +175,49 @@ def test_what_is_no_checkpoint_is_said_in_a_sentence(how, message, tmp_path):
     with pytest.raises(ValueError, match=f"^{path} {message}") as error:
         train(small_vae(), checkpoint=path, resume=True)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("how", ["cut short", "empty", "altered", "words"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(how, tmp_path):
+    path = tmp_path / "run.pt"
+    train(small_vae(), epochs=2, checkpoint=path)
+    train(small_vae(), epochs=4, checkpoint=path, resume=True)
+    damaged(path, how)
+    goes_on, whole = small_vae(), small_vae()
+    with pytest.warns(
+        UserWarning, match=f"^{path} is no checkpoint.* the state before it is taken"
+    ):
+        train(goes_on, epochs=6, checkpoint=path, resume=True)
+    train(whole, epochs=6)
+    assert torch.equal(parameters(goes_on), parameters(whole))
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "run.pt", "run.pt.damaged", "run.pt.previous",
+    ]  # fmt: skip
+    assert checkpoint.load(path)["progress"]["epoch"] == 6
+
+
+def test_any_altered_bit_of_the_numbers_is_seen(tmp_path):
+    path = tmp_path / "run.pt"
+    checkpoint.save(path, {"model": torch.arange(1000.0)})
+    whole, seen = path.read_bytes(), 0
+    first = whole.index(torch.arange(1000.0).numpy().tobytes())
+    for at in range(first, first + 4000, 97):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        with pytest.raises(ValueError, match="was altered"):
+            checkpoint.load(path)
+        seen += 1
+    assert seen > 40
+
+
+def test_without_second_names_the_one_before_is_a_copy(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    path, before = tmp_path / "run.pt", tmp_path / "before"
+    for n in range(3):
+        checkpoint.save(path, {"n": n}, before)
+    assert (checkpoint.load(path)["n"], checkpoint.load(before)["n"]) == (2, 1)
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
@@ -190,7 +238,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
 
 def test_the_state_is_written_every_so_many_seconds(tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(checkpoint, "save", lambda path, state: written.append(path))
+    monkeypatch.setattr(checkpoint, "save", lambda path, *_: written.append(path))
     clock = iter(range(10**6))
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: next(clock))
     train(small_vae(), epochs=10, checkpoint=tmp_path / "run.pt", every=1e9)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
+import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,25 +19,30 @@ from vaelib.training import shares
 FORMAT, VERSION = "vaelib checkpoint", 1
 
 
-def save(path: str | Path, state: Mapping) -> None:
+def save(path: str | Path, state: Mapping, previous: Path | None = None) -> None:
     """Write a state so that the file holds the old one or the new one, whenever the machine stops.
 
     Args:
         path: the file; its folder is made if it is not there.
         state: tensors, numbers and words in dictionaries and lists.
+        previous: where the old one is kept, if it shall be.
 
     Raises:
         OSError: it cannot be written; what was there before is untouched.
     """
-    replace(path, partial(torch.save, {"format": FORMAT, "version": VERSION, **state}))
+    whole = {"format": FORMAT, "version": VERSION, **state}
+    replace(path, partial(torch.save, whole), previous)
 
 
-def replace(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
+def replace(
+    path: str | Path, write: Callable[[BinaryIO], object], previous: Path | None = None
+) -> None:
     """Write a file beside the old one, make sure that it is on the disk, then take its place.
 
     Args:
         path: the file; its folder is made if it is not there.
         write: puts all of it into an open file.
+        previous: where the old file is kept, if it shall be.
 
     Raises:
         OSError: it cannot be written; what was there before is untouched.
@@ -47,6 +55,8 @@ def replace(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        if previous and path.exists():
+            _keep(path, previous)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -62,10 +72,14 @@ def load(path: str | Path) -> dict:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no checkpoint, it is cut short, or a newer vaelib wrote it.
+        ValueError: it is no checkpoint, it is cut short or altered, or a newer vaelib wrote it.
     """
     with Path(path).open("rb") as file:
         try:
+            with zipfile.ZipFile(file) as members:
+                if altered := members.testzip():
+                    raise ValueError(f"{altered} was altered")
+            file.seek(0)
             state = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:
             reason = str(error).partition("\n")[0]
@@ -109,7 +123,7 @@ def describe_all(**settings) -> dict[str, object]:
 
 
 class Keeper:
-    """Keeps a run's state in a file.
+    """Keeps a run's state in a file, and the state before it beside that.
 
     Args:
         path: the file, or None to keep nothing.
@@ -119,20 +133,38 @@ class Keeper:
 
     def __init__(self, path: str | Path | None, every: float, settings: Mapping) -> None:
         self.path, self.every, self.settings = path, every, settings
-        self.written = time.monotonic()
+        self.written, self.damaged = time.monotonic(), False
 
     def resume(self, run, wanted: bool) -> None:
         """Put the run where the file says it was, if it is wanted and the file is there.
 
+        Where the file is damaged the state before it is taken, with a warning; the next writing
+        puts the damaged one aside.
+
         Raises:
-            ValueError: no file is named, it is no checkpoint, or it is of another run.
+            ValueError: no file is named, it is no checkpoint and there is none before it, or it is
+                of another run.
         """
         if wanted and self.path is None:
             raise ValueError("resume=True needs a checkpoint to resume from")
         if wanted and Path(self.path).exists():
-            state = load(self.path)
+            state = self._state()
             same_settings(self.path, state["settings"], self.settings)
             run.resume(state)
+
+    def _state(self) -> dict:
+        try:
+            return load(self.path)
+        except ValueError as error:
+            if not self._previous.exists():
+                raise
+            state, self.damaged = load(self._previous), True
+            warnings.warn(f"{error}; the state before it is taken", stacklevel=2)
+            return state
+
+    @property
+    def _previous(self) -> Path:
+        return Path(self.path).with_name(f"{Path(self.path).name}.previous")
 
     def sometimes(self, run) -> None:
         """Write the state, if it is time to."""
@@ -142,8 +174,23 @@ class Keeper:
     def write(self, run) -> None:
         """Write the state now; of several processes, the first does it for all."""
         if self.path is not None and shares.rank() == 0:
-            save(self.path, {"settings": self.settings, **run.state()})
+            if self.damaged:
+                path = Path(self.path)
+                path.replace(path.with_name(f"{path.name}.damaged"))
+                self.damaged = False
+            save(self.path, {"settings": self.settings, **run.state()}, self._previous)
         self.written = time.monotonic()
+
+
+def _keep(path: Path, previous: Path) -> None:
+    """Let a file be found under another name, too, whole at any moment."""
+    spare = path.with_name(f".{path.name}.spare")
+    spare.unlink(missing_ok=True)
+    try:
+        os.link(path, spare)
+    except OSError:  # a file system without second names
+        shutil.copyfile(path, spare)
+    spare.replace(previous)
 
 
 def _sync_folder(folder: Path) -> None:

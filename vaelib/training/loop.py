@@ -96,9 +96,11 @@ def fit(
         optimizer: ``parameters, lr=... ↦ Optimizer``; Adam in one fused kernel if not given.
         seed: decides the order of the data and all noise.
         device: where to train; the model's own if not given.
-        checkpoint: a file that always holds a whole state of the run.
+        checkpoint: a file that always holds a whole state of the run; beside it, with
+            ``.previous`` at its end, lies the state before.
         every: seconds between two writings of it; it is also written at the end.
-        resume: go on from ``checkpoint`` if it is there; the weights at the end are bit for bit
+        resume: go on from ``checkpoint`` if it is there, or, with a warning, from the state before
+            if it is damaged; the weights at the end are bit for bit
             those of a run that was never stopped. Only ``epochs``, ``patience`` and what is shown
             may differ from the run that wrote it.
         tensorboard: a folder to write curves to; needs TensorBoard.
