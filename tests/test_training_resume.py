@@ -1,6 +1,7 @@
 """A run that is stopped anywhere ends with the weights, to the bit, of one that never was."""
 
 import errno
+import math
 import os
 import signal
 import subprocess
@@ -194,6 +195,20 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(how, tmp_path)
         "run.pt", "run.pt.damaged", "run.pt.previous",
     ]  # fmt: skip
     assert checkpoint.load(path)["progress"]["epoch"] == 6
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_last_good_state(tmp_path):
+    path, model, steps = tmp_path / "run.pt", small_vae(), count()
+    first = next(model.parameters())
+    first.register_hook(lambda g: g * (math.nan if next(steps) == 7 else 1))
+    name = next(name for name, p in model.named_parameters() if p is first)
+    with pytest.raises(FloatingPointError, match=f"parameter {name} is not finite after step .*"):
+        train(model, epochs=10, checkpoint=path, every=0)
+    state = checkpoint.load(path)
+    assert all(value.isfinite().all() for value in state["model"].values())
+    train(goes_on := small_vae(), epochs=10, checkpoint=path, every=0, resume=True)
+    train(whole := small_vae(), epochs=10)
+    assert torch.equal(parameters(goes_on), parameters(whole))
 
 
 def test_any_altered_bit_of_the_numbers_is_seen(tmp_path):

@@ -120,7 +120,19 @@ class Run:
             torch.cuda.set_rng_state(states["cuda"], self.rows.place)
 
     def state(self) -> dict:
-        """Everything that :meth:`resume` needs to go on as if nothing had happened."""
+        """Everything that :meth:`resume` needs to go on as if nothing had happened.
+
+        Raises:
+            FloatingPointError: a parameter is not finite, as after a gradient that was not.
+        """
+        for name, parameter in self.model.named_parameters():
+            if not parameter.isfinite().all():
+                step = f"step {-(-self.seen // self.batch_size)} of epoch {self.epoch + 1}"
+                raise FloatingPointError(
+                    f"the parameter {name} is not finite after "
+                    f"{step if self.seen else f'epoch {self.epoch}'}: its gradient was not, though "
+                    "the loss was. The state is not written; the one before stays"
+                )
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
