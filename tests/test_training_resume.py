@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 import zipfile
 from contextlib import suppress
 from itertools import count
@@ -308,34 +307,59 @@ def test_a_second_interrupt_acts_as_ever():
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+KILLS, EPOCHS = 50, 250
+# a process that forks, so that each run is killed after milliseconds of training, not of imports
 KILLED = """
-    import sys, torch
+    import os, pathlib, random, signal, sys, time, torch
     sys.path.insert(0, {tests!r})
     from test_training import GREY, parameters, train
-    from test_training_resume import coins
+    from test_training_resume import EPOCHS, KILLS, coins
     torch.set_num_threads(1)
-    model = coins()
-    train(model, GREY, epochs=60, binarise=True, checkpoint={path!r}, every=0, resume=True)
-    torch.save(parameters(model), {out!r})
+    path, random_moment = pathlib.Path({path!r}), random.Random(0)
+
+    def run():
+        model = coins()
+        train(model, GREY, epochs=EPOCHS, binarise=True, checkpoint=path, every=0, resume=True)
+        torch.save(parameters(model), {out!r})
+
+    def child():
+        if pid := os.fork():
+            return pid
+        try:
+            run()
+        finally:
+            os._exit(0)
+
+    train(coins(), GREY, epochs=1, binarise=True)  # so that nothing is left to import
+    killed = writing = further = 0
+    for _ in range(KILLS):
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        pid = child()
+        time.sleep(random_moment.uniform(0.02, 0.1))
+        os.kill(pid, signal.SIGKILL)
+        killed += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+        writing += any(p.suffix in (".part", ".spare") for p in path.parent.iterdir())
+        further += path.exists() and path.stat().st_mtime_ns > before
+    os.waitpid(child(), 0)
+    print(killed, writing, further)
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_a_run_killed_again_and_again_ends_with_the_same_weights(tmp_path):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+def test_a_run_killed_fifty_times_writing_included_ends_with_the_same_weights(tmp_path):
     path, out = tmp_path / "run.pt", tmp_path / "weights.pt"
     tests = os.path.dirname(__file__)
     program = textwrap.dedent(KILLED.format(tests=tests, path=str(path), out=str(out)))
-    for kill in range(4):
-        process = subprocess.Popen([sys.executable, "-c", program])
-        before = path.stat().st_mtime_ns if path.exists() else 0
-        while process.poll() is None and (not path.exists() or path.stat().st_mtime_ns == before):
-            time.sleep(0.01)
-        time.sleep(0.013 * kill)
-        process.kill()
-        process.wait()
-    subprocess.run([sys.executable, "-c", program], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    killed, writing, further = map(int, done.stdout.split())
+    assert killed == KILLS
+    assert writing > 0
+    assert further > 5
     whole = coins()
-    train(whole, GREY, epochs=60, binarise=True)
+    train(whole, GREY, epochs=EPOCHS, binarise=True)
     assert torch.equal(torch.load(out), parameters(whole))
 
 
