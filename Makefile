@@ -3,6 +3,7 @@ REQUIREMENTS ?= requirements.txt
 BIN := .venv/bin
 READY := .venv/ready
 PEERS := _build/peers
+FUZZ := _build/fuzz
 export JUPYTER_PATH := $(CURDIR)/.venv/share/jupyter
 
 help: ## show this list
@@ -23,6 +24,10 @@ lighthouse: book ## say what Lighthouse thinks of the built site (needs Node and
 
 bench: $(READY) $(PEERS)/ready ## measure speed against peers and the machine (some five minutes)
 	PYTHONPATH=$(PEERS) $(BIN)/python -m benchmarks $(OPTIONS)
+
+fuzz: $(READY) $(FUZZ)/ready ## feed the reader of MNIST's files a million inputs that coverage guides (some seconds)
+	PYTHONPATH=$(FUZZ) $(BIN)/python tests/fuzz/idx.py -runs=1000000 -max_len=64 -timeout=5 \
+		-rss_limit_mb=512 -artifact_prefix=$(FUZZ)/ $(FUZZ)/corpus tests/fuzz/seeds
 
 lab: $(READY) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
@@ -46,4 +51,9 @@ $(PEERS)/ready: benchmarks/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(PEERS) --requirement $<
 	@touch $@
 
-.PHONY: help book test lighthouse bench lab address clean
+$(FUZZ)/ready: tests/fuzz/requirements.txt $(READY)
+	mkdir -p $(FUZZ)/corpus
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(FUZZ) --requirement $<
+	@touch $@
+
+.PHONY: help book test lighthouse bench fuzz lab address clean

@@ -13,6 +13,9 @@ from mirror import home, mirrors  # noqa: F401
 from vaelib import data
 
 
+collect_ignore = ["fuzz"]  # needs a fuzzer: make fuzz
+
+
 def pytest_configure(config):
     torch.set_num_threads(1)  # the tensors are small: more threads only wait for each other
     os.environ.setdefault("VAELIB_DATASET", "digits")  # on a GPU, too: tests fetch nothing
