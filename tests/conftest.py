@@ -12,7 +12,6 @@ from mirror import home, mirrors  # noqa: F401
 
 from vaelib import data
 
-
 collect_ignore = ["fuzz"]  # needs a fuzzer: make fuzz
 
 
