@@ -123,6 +123,7 @@ def test_wrapped_losses_are_read(wrap):
     assert found.gradients.whole == (type(wrap) is torch.enable_grad)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_a_compiled_loss_is_read():
     assert audit(torch.compile(right, backend="eager")).elbo
     assert audit(torch.jit.script(_scripted), x_hat=0, x=1, mu=2, logvar=3).elbo

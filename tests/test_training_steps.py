@@ -125,6 +125,25 @@ def test_an_end_that_is_not_finite_names_step_and_tensor(spoil, said):
     assert "Try a smaller learning_rate" in str(error.value)
 
 
+def test_the_minibatch_that_did_it_is_named_and_looked_at():
+    x = X.clone()
+    x[37] = 1e308
+
+    def steep():
+        model = small_vae()
+        model.encoder.network[0].weight.data *= 100
+        return model
+
+    said = (
+        r"with the 16 rows 32, 33, 34, .*, …; not finite first: the output of encoder.network.0\."
+    )
+    with pytest.raises(FloatingPointError, match=said) as error:
+        train(steep(), x, shuffle=False)
+    assert "in step 3 of 4, epoch 1" in str(error.value)
+    with pytest.raises(FloatingPointError, match="with row 37; "):
+        train(steep(), x, shuffle=False, batch_size=1)
+
+
 def test_parameters_stay_finite_when_the_loss_is_not():
     model = small_vae()
     with pytest.raises(FloatingPointError):

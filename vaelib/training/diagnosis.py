@@ -25,6 +25,8 @@ def first_not_finite(model: nn.Module, x: Tensor) -> str:
     try:
         with unexamined():
             model.decode(model.encode(x).sample())
+    except (RuntimeError, ValueError) as error:  # what is not finite may stop the way there
+        found.append(f"what comes before an error ({error})")
     finally:
         for hook in hooks:
             hook.remove()

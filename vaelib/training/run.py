@@ -31,6 +31,7 @@ class Run:
         epoch: epochs that are done.
         seen: examples seen in the present epoch.
         sums: of the terms over these examples.
+        index: the numbers of the rows of the latest minibatch.
         best: the parameters of the epoch with the best validation ELBO, if somebody wants them.
     """
 
@@ -48,6 +49,7 @@ class Run:
         self.batch_size, self.shuffle, self.judge = batch_size, shuffle, judge
         self.epoch, self.seen, self.history = 0, 0, History()
         self.sums = torch.zeros(3, dtype=torch.float64, device=rows.place)
+        self.index = torch.arange(min(len(rows), batch_size))
         self.best: dict[str, Tensor] | None = None
         self.random_at_start = self.random()
 
@@ -63,7 +65,9 @@ class Run:
         if self.seen:
             self.set_random(now)
         if self.seen < len(order):
-            yield from order[self.seen :].split(self.batch_size)
+            for index in order[self.seen :].split(self.batch_size):
+                self.index = index
+                yield index
 
     def count(self, images: int, sums: Tensor) -> None:
         """Take note of a minibatch."""
@@ -79,11 +83,13 @@ class Run:
         """Raise a FloatingPointError that says where, in which tensor, and what to try."""
         done = self.seen // self.batch_size
         steps = -(-len(self.rows) // self.batch_size)
-        x = self.rows[torch.arange(min(len(self.rows), self.batch_size))]
+        first, count = first_not_finite(self.model, self.rows[self.index]), len(self.index)
+        rows = ", ".join(map(str, self.index[:8].tolist())) + ", …" * (count > 8)
         raise FloatingPointError(
             f"the loss is not finite ({float(loss.detach())}) in step {done + 1} of {steps}, epoch "
-            f"{self.epoch + 1}; not finite first: {first_not_finite(self.model, x)}. Try a smaller "
-            "learning_rate, data of moderate size, or a decoder whose sigma cannot vanish"
+            f"{self.epoch + 1}, with {'row' if count == 1 else f'the {count} rows'} {rows}; not "
+            f"finite first: {first}. Try a smaller learning_rate, data of moderate size, or a "
+            "decoder whose sigma cannot vanish"
         )
 
     def end_epoch(self, patience: int | None) -> None:
