@@ -76,9 +76,27 @@ def test_two_mistakes_that_cancel_are_found_right():
 
 
 def test_a_head_that_has_no_name_is_not_guessed():
-    found = audit(losses.without_the_half, Model(lambda h: 0.7 * (h / 3).exp()), shape=SHAPE)
+    model = Model(lambda h: 0.7 * (h / 3).exp())
+    found = audit(losses.log_sigma_as_if_log_variance, model, shape=SHAPE)
     assert found.sampler.readings == ()
     assert head(found) == "the model draws with it as no reading that has a name"
+    assert not found.bound
+    assert found.advice.endswith("the model draws with it as something else.")
+
+
+class Apart(Model):
+    """Returns heads that x̂ does not come from, though they are the right ones."""
+
+    def forward(self, x):
+        x_hat, mu, logvar = super().forward(x)
+        return x_hat, mu.clone(), logvar.clone()
+
+
+def test_heads_that_x_hat_does_not_come_from_leave_the_reading_open():
+    found = audit(losses.log_sigma_as_if_log_variance, Apart(halved), shape=SHAPE)
+    assert (found.sampler.draws, found.sampler.readings) == (True, None)
+    assert head(found) == "x̂ does not come from the heads returned: how it draws is open"
+    assert found.elbo
 
 
 def test_a_model_that_does_not_draw_is_told():

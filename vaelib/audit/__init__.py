@@ -26,6 +26,8 @@ from vaelib.audit.probe import Probe, Unreadable, beginnings
 from vaelib.audit.report import Audit
 from vaelib.audit.shapes import Case
 
+IMAGES = 64  # that a model is shown
+
 __all__ = ["Audit", "Unreadable", "audit"]
 
 
@@ -137,9 +139,8 @@ def _elsewhere(loss, binding, entry, shape, kept: Case, found: Audit) -> str:
 def _module(module: nn.Module, data, sizes, shape, outputs, probe: Probe) -> sampler.Sampler:
     if shape is None:
         raise ValueError("with a module, tell data=…, or the shape of an image: shape=(1, 28, 28)")
-    count = 64
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand((count, *shape), generator=generator) if data is None else data[:count]
+    x = torch.rand((IMAGES, *shape), generator=generator) if data is None else data[:IMAGES]
     return sampler.read(module, x, outputs, probe)
 
 

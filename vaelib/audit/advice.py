@@ -125,10 +125,10 @@ def _sampler(audit) -> str | None:
         return None
     if not s.draws:
         return "Draw z = μ + σε in the model: its x̂ does not depend on the second head."
-    if s.readings and reading not in (None, *s.readings):
+    if s.readings is not None and reading not in (None, *s.readings):
         return (
             f"Make loss and sampler agree: the loss takes the second head for {reading}, the "
-            f"model draws with it as {' or '.join(s.readings)}."
+            f"model draws with it as {' or '.join(s.readings) or 'something else'}."
         )
     if s.unreached:
         return f"Let the gradient through to {', '.join(s.unreached)}."

@@ -80,9 +80,7 @@ def read(probe: Probe, case: Case) -> Likelihood:
         )  # fmt: skip
     black, white = (_sums(half, held[0]) for half in HALVES)
     weighs = fit([black, white], held[1]).residual < probe.tolerance
-    return Likelihood(
-        "a cross-entropy that weighs its two terms differently" if weighs else NAMELESS
-    )
+    return Likelihood(WEIGHING if weighs else NAMELESS)
 
 
 def _values(probe: Probe, case: Case, count: int = 12) -> tuple[list[dict], Tensor]:

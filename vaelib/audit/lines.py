@@ -77,6 +77,8 @@ def _head(audit) -> tuple[str, str, str] | None:
         return "second head", told, "a loss alone does not show how the model draws"
     if not s.draws:
         return "second head", told, "the model does not draw with it"
+    if s.readings is None:
+        return "second head", told, "x̂ does not come from the heads returned: how it draws is open"
     drawn = " or ".join(s.readings) or "no reading that has a name"
     return "second head", told, f"the model draws with it as {drawn}"
 

@@ -94,7 +94,7 @@ class Audit:
         p, d, s = self.likelihood, self.divergence, self.sampler
         if self.value is None or not (p.proper and d.standard and self.consistent):
             return False
-        agrees = s is None or (s.draws and (not s.readings or d.reading in (None, *s.readings)))
+        agrees = s is None or (s.draws and (s.readings is None or d.reading in (None, *s.readings)))
         if s and p.kind == "Bernoulli on probabilities" and not s.probabilities:
             return False
         grey = self.binary is False and p.kind.startswith("Bernoulli")

@@ -20,13 +20,14 @@ class Sampler:
     """What a model does with the heads of its encoder.
 
     Attributes:
-        readings: every reading of the second head that its draws fit.
-        draws: whether it samples at all.
+        readings: every reading of the second head that its draws fit; None where x̂ does not come
+            from the heads that are returned, so that it cannot be told.
+        draws: whether x̂ differs from call to call.
         probabilities: whether all of its x̂ lie in [0, 1].
         unreached: the names of parameters without a gradient from the loss.
     """
 
-    readings: tuple[str, ...]
+    readings: tuple[str, ...] | None
     draws: bool
     probabilities: bool
     unreached: tuple[str, ...] = ()
@@ -45,11 +46,13 @@ def read(module: nn.Module, x: Tensor, outputs: tuple[str, ...], probe: Probe) -
         torch.manual_seed(0)
         copied = _spread(copy.deepcopy(module).double(), x.double(), outputs)
         drawn = [_quotients(copied, x.double(), outputs) for _ in range(DRAWS)]
-        x_hat = named(module(x), outputs)["x_hat"]
+        x_hat, again = (named(module(x), outputs)["x_hat"] for _ in range(2))
         unreached = _unreached(copy.deepcopy(module), x, outputs, probe)
     probabilities = bool(((x_hat >= 0) & (x_hat <= 1)).all())
-    if drawn[0] is None or not any(noise.any() for noise, _ in drawn):
-        return Sampler((), False, probabilities, unreached)
+    if torch.equal(x_hat, again):
+        return Sampler(None, False, probabilities, unreached)
+    if drawn[0] is None:
+        return Sampler(None, True, probabilities, unreached)
     noise, h = (torch.stack(part) for part in zip(*drawn, strict=True))
     readings = tuple(r for r, head in READINGS.items() if _explains(noise, h, head.slope(h)))
     return Sampler(readings, True, probabilities, unreached)
@@ -93,7 +96,7 @@ def _quotients(module: nn.Module, x: Tensor, outputs: tuple[str, ...]):
         return None
     to_mu, to_h = torch.autograd.grad(found["x_hat"].square().sum(), (mu, h), allow_unused=True)
     if to_mu is None or to_h is None:
-        return None if to_mu is None else (torch.zeros_like(mu), h.detach())
+        return None
     safe = torch.where(to_mu == 0, torch.nan, to_mu)
     return to_h / safe, h.detach()
 

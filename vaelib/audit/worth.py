@@ -44,9 +44,7 @@ def of_value(audit) -> tuple[str, str, str]:
         return "value", "no bound", "one of its parts is neither likelihood nor divergence"
     told = words.worth(audit)
     if (prior := audit.divergence.other_prior) and audit.likelihood.proper:
-        told += (
-            f" under the prior N(0, I), but one under N({number(prior[0])}, {number(prior[1])} I)"
-        )
+        told += f" under the prior N(0, I), but one under {words.normal(*prior)}"
     if audit.together and audit.together != "importance-weighted bound":
         told += f", {audit.together}"
     free = " (at β = 1)" if audit.value.beta is None else ""
