@@ -132,6 +132,16 @@ def test_a_bound_that_is_an_equality_everywhere_fails():
         check_bound("eq-x", lower={"low": TRUTH - 1e-9}, upper=UPPER)
 
 
+def test_an_attained_bound_touches_somewhere():
+    low = {"low": TRUTH - torch.tensor([2.0, 0.5, 1e-9])}
+    result = check_bound("eq-x", lower=low, upper=UPPER, attained=1e-8)
+    assert result.note == "strict in 2, gap up to 2, attained to 1e-08"
+    with pytest.raises(CheckFailed, match=r"low and high come no nearer than 1e-09, not 1e-10"):
+        check_bound("eq-x", lower=low, upper=UPPER, attained=1e-10)
+    over = {"low": TRUTH + torch.tensor([-1.0, 5e-11, -1.0])}
+    assert check_bound("eq-x", lower=over, upper=UPPER, attained=1e-12).deviation > 0
+
+
 def test_an_order_with_its_slope_passes():
     result = check_order("eq-x", step=STEPS, error=3 * STEPS**2, order=2)
     assert (result.kind, result.unit, result.cases) == ("order", "slope", 4)

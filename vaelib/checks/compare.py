@@ -79,14 +79,19 @@ def check_bound(
     /,
     *,
     tolerance: float = 1e-10,
+    attained: float | None = None,
     lower: Mapping[str, object],
     upper: Mapping[str, object],
 ) -> Check:
     """Check that one quantity never exceeds another, and that it is strictly smaller somewhere.
 
+    A bound alone says little: half of a positive upper side is another one that may hold. Where
+    there is a case in which both sides are equal, include it and say so with ``attained``.
+
     Args:
         label: the equation's label, ``eq-...``.
         tolerance: by how much ``lower`` may exceed ``upper`` (rounding), at most 1e-4.
+        attained: how near the two must come somewhere.
         lower: ``{name: value}`` of the smaller quantity.
         upper: ``{name: value}`` of the larger one; same shape.
 
@@ -95,7 +100,7 @@ def check_bound(
         everywhere.
 
     Raises:
-        CheckFailed: the bound is violated, or is an equality everywhere.
+        CheckFailed: the bound is violated, is an equality everywhere, or is not attained.
         ValueError: no entries, or different shapes.
     """
     if not 0 < tolerance <= LOOSEST:
@@ -110,7 +115,15 @@ def check_bound(
         raise CheckFailed(
             f"{label}: {low_name} equals {high_name} everywhere, so this shows no bound"
         )
+    nearest = max(0.0, -float(excess.max()))
+    if attained is not None and nearest > attained:
+        raise CheckFailed(
+            f"{label}: {low_name} and {high_name} come no nearer than {nearest:.3g}, "
+            f"not {attained:g}"
+        )
     note = f"strict in {int((-excess > 100 * tolerance).sum()):,}, gap up to {-excess.min():.3g}"
+    if attained is not None:
+        note += f", attained to {attained:g}"
     return Check(
         label,
         "bound",
