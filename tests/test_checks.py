@@ -102,7 +102,8 @@ def test_the_wrong_answer_must_be_ten_standard_errors_away_in_every_entry(distan
     if passes:
         check("eq-x", wrong=wrong, a=TRUTH, b=estimate())
         return
-    with pytest.raises(ValueError, match=r"“near” is only 9.9 standard errors away"):
+    message = r"“near” is only 9.9 standard errors away, not 10: take more samples$"
+    with pytest.raises(ValueError, match=message):
         check("eq-x", wrong=wrong, a=TRUTH, b=estimate())
 
 
@@ -155,24 +156,28 @@ def test_an_order_with_another_slope_fails(order):
         check_order("eq-x", step=STEPS, error=3 * STEPS**2, order=order)
 
 
+SQUARE = STEPS.reshape(2, 2).repeat(2, 1)
 NOTHING, NAN = torch.zeros(0), torch.tensor([1.0, torch.nan, 0.5])
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("call", "name"),
     [
-        lambda: check("eq-x", a=NAN, b=NAN),
-        lambda: check("eq-x", a=TRUTH / 0, b=TRUTH / 0),
-        lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(NAN, TRUTH.abs())),
-        lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, NAN)),
-        lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, TRUTH.abs() / 0)),
-        lambda: check("eq-x", wrong={"nan": NAN}, a=TRUTH, b=estimate()),
-        lambda: check_bound("eq-x", lower={"low": NAN}, upper=UPPER),
-        lambda: check_order("eq-x", step=STEPS, error=STEPS / 0, order=1),
+        (lambda: check("eq-x", a=NAN, b=NAN), "a"),
+        (lambda: check("eq-x", a=TRUTH / 0, b_c=TRUTH / 0), "a"),
+        (lambda: check("eq-x", a=TRUTH, b_c=TRUTH / 0), "b c"),
+        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(NAN, TRUTH.abs())), "b"),
+        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, NAN)), "b"),
+        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, TRUTH.abs() / 0)), "b"),
+        (lambda: check("eq-x", wrong={"far": NAN}, a=TRUTH, b=estimate()), "far"),
+        (lambda: check_bound("eq-x", lower={"low": NAN}, upper=UPPER), "low"),
+        (lambda: check_bound("eq-x", lower=LOWER, upper={"high": NAN}), "high"),
+        (lambda: check_order("eq-x", step=STEPS, error=STEPS / 0, order=1), "error"),
+        (lambda: check_order("eq-x", step=STEPS / 0, error=STEPS, order=1), "step"),
     ],
 )
-def test_what_is_not_finite_fails(call):
-    with pytest.raises(CheckFailed, match="not finite"):
+def test_what_is_not_finite_fails_by_name(call, name):
+    with pytest.raises(CheckFailed, match=f"^eq-x: {name} has values that are not finite$"):
         call()
 
 
@@ -190,7 +195,10 @@ def test_what_is_not_finite_fails(call):
         (lambda: check("eq-x", a=TRUTH, b=estimate()), "names one wrong answer"),
         (lambda: check("eq-x", wrong={}, a=TRUTH, b=estimate()), "expected one"),
         (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=TRUTH), "belongs to a statistical check"),
-        (lambda: check("eq-x", wrong={"far": 9.0}, a=TRUTH, b=estimate()), "different shapes"),
+        (
+            lambda: check("eq-x", wrong={"far": 9.0}, a=TRUTH, b=estimate()),
+            r"different shapes: {'wrong': \(\), 'right': \(3,\)}",
+        ),
         (lambda: check("eq-x", wrong=WRONG, a=TRUTH[:1], b=estimate()), "different shapes"),
         (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=estimate(error=0.0)), "error of zero"),
         (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=estimate(error=-1.0)), "error of zero"),
@@ -205,18 +213,89 @@ def test_what_is_not_finite_fails(call):
         ),
         (lambda: check_order("eq-x", step=-STEPS, error=STEPS, order=1), "three positive"),
         (lambda: check_order("eq-x", step=STEPS, error=0 * STEPS, order=1), "three positive"),
-        (lambda: check_order("eq-x", step=STEPS, error=STEPS[:3], order=1), "different shapes"),
+        (
+            lambda: check_order("eq-x", step=STEPS, error=STEPS[:3], order=1),
+            r"different shapes: {'step': \(4,\), 'error': \(3,\)}",
+        ),
         (lambda: check_order("eq-x", step=STEPS, error=STEPS, order=1, tolerance=0.5), "tolerance"),
+        (lambda: check_order("eq-x", step=STEPS, error=STEPS, order=1, tolerance=0.0), "tolerance"),
+        (lambda: check_bound("eq-x", tolerance=0.0, lower=LOWER, upper=UPPER), "tolerance"),
+        (lambda: check_bound("eq-x", lower=LOWER, upper={"a": TRUTH, "b": TRUTH}), "expected one"),
+        (lambda: check_bound("eq-x", lower=LOWER, upper={"high": NOTHING}), "high is empty"),
+        (lambda: check_order("eq-x", step=NOTHING, error=STEPS, order=1), "step is empty"),
+        (lambda: check_order("eq-x", step=STEPS, error=NOTHING, order=1), "error is empty"),
+        (lambda: check_order("eq-x", step=SQUARE, error=SQUARE, order=1), "three positive"),
+        (
+            lambda: check_order("eq-x", step=torch.arange(4.0), error=STEPS, order=1),
+            "three positive",
+        ),
+        (lambda: check("eq-x", wrong={"far": NOTHING}, a=TRUTH, b=estimate()), "far is empty"),
+        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(NOTHING, NOTHING)), "b is empty"),
     ],
 )
 def test_a_check_that_could_not_fail_is_refused(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"^eq-x: .*{message}"):
         call()
 
 
+def test_the_ends_of_what_is_allowed_are_allowed():
+    assert check("eq-x", tolerance=1e-4, a=0.0, b=1e-4).deviation == 1e-4
+    small = 2.0**-20
+    over, under = {"low": torch.tensor([small, -1.0])}, {"low": torch.tensor([-100.0, -1]) * small}
+    zero = {"high": torch.zeros(2)}
+    assert check_bound("eq-x", tolerance=small, lower=over, upper=zero).deviation == small
+    assert check_bound("eq-x", tolerance=1e-4, lower=LOWER, upper=UPPER).tolerance == 1e-4
+    with pytest.raises(CheckFailed, match="equals high everywhere"):
+        check_bound("eq-x", tolerance=small, lower=under, upper=zero)
+    near = {"low": torch.tensor([-100.5, -100.0]) * small}
+    note = check_bound("eq-x", tolerance=small, lower=near, upper=zero).note
+    assert note.startswith("strict in 1, ")
+    three = torch.tensor([4.0, 2.0, 1.0])
+    assert check_order("eq-x", step=three, error=three, order=1).cases == 3
+    far = Estimate(TRUTH, torch.full_like(TRUTH, 0.125))
+    assert check("eq-x", wrong={"far": TRUTH + 1.25}, a=TRUTH, b=far).deviation == 0
+
+
 def test_a_standard_error_must_have_the_shape_of_its_mean():
-    with pytest.raises(ValueError, match="different shapes"):
+    with pytest.raises(ValueError, match=r"^eq-x: the routes have different shapes: {'b': "):
         check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, torch.tensor(1e-5)))
+
+
+def test_a_failure_shows_the_values_of_all_routes():
+    with pytest.raises(CheckFailed, match=r"in entry 1: left side -2.0, b -1.0$"):
+        check("eq-x", left_side=TRUTH, b=TRUTH + torch.tensor([0.0, 1.0, 0.5]))
+
+
+def test_estimates_alone_are_compared_with_the_first_by_both_errors():
+    a, b = estimate(error=3e-5), estimate(offset=5e-5, error=4e-5)
+    result = check("eq-x", wrong=WRONG, a=a, b=b)
+    assert result.cases == 3
+    assert result.deviation == pytest.approx(1)
+    assert check("eq-x", wrong=WRONG, a=b, b=a).deviation == pytest.approx(1)
+    assert check("eq-x", wrong=WRONG, a=estimate(), b=estimate(1e-6)).deviation < 0.1
+
+
+def test_what_a_check_says_of_itself():
+    assert str(check("eq-x", a=1.0, b=1.0)) == (
+        "✓ (eq-x)  a = b  ·  1 case  ·  worst deviation 0, tolerance 1e-10"
+    )
+    assert str(check_bound("eq-x", lower=LOWER, upper=UPPER)) == (
+        "✓ (eq-x)  low ≤ high  ·  3 cases  ·  largest excess -1, tolerance 1e-10"
+        "  ·  strict in 3, gap up to 1"
+    )
+    assert str(check_order("eq-x", step=STEPS, error=STEPS, order=1)) == (
+        "✓ (eq-x)  error ~ step¹  ·  4 cases  ·  worst deviation 0 slope, tolerance 0.1"
+        "  ·  slope 1.000"
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.int64])
+def test_numbers_of_all_kinds_are_compared_in_double_precision(dtype):
+    two = torch.tensor([2.0, -1.0], dtype=dtype)
+    assert check("eq-x", a=two, b=[2.0, -1.0], tolerance=1e-12).deviation == 0
+    third = torch.tensor([1 / 3, 2], dtype=torch.float64)
+    with pytest.raises(CheckFailed):
+        check("eq-x", a=third, b=third.float())
 
 
 def test_html_carries_the_whole_check():

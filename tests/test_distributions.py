@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -54,6 +56,20 @@ def test_bernoulli_density_is_scipys():
     np.testing.assert_allclose(p.log_prob(x), expected, rtol=1e-12)
 
 
+def test_densities_of_any_value_are_computed_and_not_examined():
+    nan, grey = torch.tensor([torch.nan, 0.0]), torch.tensor([0.5, 0.5])
+    assert diagonal_normal(torch.zeros(2), 1.0).log_prob(nan).isnan()
+    assert bernoulli(torch.zeros(2)).log_prob(grey) == pytest.approx(-2 * math.log(2))
+    assert bernoulli(torch.zeros(2)).base_dist.log_prob(grey).sum() == pytest.approx(-math.log(4))
+
+
+def test_a_deviation_of_the_right_shape_is_kept_as_it_is():
+    sigma = torch.ones(3)
+    assert diagonal_normal(torch.zeros(3), sigma).base_dist.scale is sigma
+    with pytest.raises(TypeError):
+        diagonal_normal(torch.zeros(3), "wide")
+
+
 def test_bernoulli_has_its_mean_and_shapes():
     p = bernoulli(BATCH)
     assert p.batch_shape == (4, 3)
@@ -69,6 +85,7 @@ NAN, INF = torch.tensor([0.0, torch.nan]), torch.tensor([0.0, -torch.inf])
     [
         (lambda: diagonal_normal(torch.tensor(0.0), 1.0), "mu must have an event dimension"),
         (lambda: diagonal_normal(NAN, 1.0), "mu must be finite, got 1 values"),
+        (lambda: diagonal_normal(torch.cat([NAN, INF, INF]), 1.0), "mu must be finite, got 3 val"),
         (lambda: diagonal_normal(INF, 1.0), "mu must be finite, got 1 values"),
         (lambda: diagonal_normal(torch.zeros(2), torch.ones(3)), r"sigma of shape \(3,\)"),
         (lambda: diagonal_normal(torch.zeros(2), torch.ones(3, 2)), r"sigma of shape \(3, 2\)"),

@@ -302,7 +302,8 @@ TWO_EXPONENTIALS = MixtureSameFamily(Categorical(t(0.5, 0.5)), Exponential(t(1.0
     ],
 )
 def test_what_does_not_converge_is_not_called_a_number(q, p):
-    with pytest.raises(RuntimeError, match="did not converge; it may be infinite"):
+    pair = rf"KL\({type(q).__name__} ‖ {type(p).__name__}\)"
+    with pytest.raises(RuntimeError, match=f"^the integral for {pair} did not converge; it may"):
         kl_quadrature(q, p)
 
 
@@ -344,7 +345,10 @@ def test_the_standard_error_is_the_spread_of_the_mean():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: kl(Normal(0.0, 1.0), diagonal_normal(torch.zeros(2), 1.0)), "one event shape"),
+        (
+            lambda: kl(Normal(0.0, 1.0), diagonal_normal(torch.zeros(2), 1.0)),
+            r"^q and p must have one event shape, got \(\) and \(2,\)$",
+        ),
         (
             lambda: kl_monte_carlo(Normal(0.0, 1.0), diagonal_normal(torch.zeros(2), 1.0), 5),
             "one event",
@@ -353,7 +357,7 @@ def test_the_standard_error_is_the_spread_of_the_mean():
             lambda: kl_quadrature(Normal(0.0, 1.0), diagonal_normal(torch.zeros(2), 1.0)),
             "one event",
         ),
-        (lambda: kl_quadrature(*full_normals()), "one-dimensional"),
+        (lambda: kl_quadrature(*full_normals()), "one-dimensional distributions, got Multiv"),
         (lambda: kl_quadrature(Bernoulli(0.5), Bernoulli(0.5)), "densities, got Bernoulli"),
         (lambda: kl_quadrature(Normal(0.0, 1.0), Bernoulli(0.5)), "densities, got Bernoulli"),
         (lambda: kl_monte_carlo(Normal(0.0, 1.0), Normal(0.0, 1.0), 1), "at least 2, got 1"),
@@ -364,6 +368,9 @@ def test_the_standard_error_is_the_spread_of_the_mean():
 def test_bad_arguments_raise_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+WAY_OUT = "use kl='sampled' in an objective, or kl_monte_carlo or kl_quadrature"
 
 
 @pytest.mark.parametrize(
@@ -378,7 +385,7 @@ def test_bad_arguments_raise_by_name(call, message):
     ],
 )
 def test_no_closed_form_names_the_way_out(q, p, names):
-    with pytest.raises(NotImplementedError, match=f"{names}.*kl='sampled'.*kl_quadrature"):
+    with pytest.raises(NotImplementedError, match=f"between {names}: {WAY_OUT}$"):
         kl(q, p)
 
 
@@ -392,13 +399,16 @@ def test_the_divergence_by_coordinate_is_that_of_each_coordinate_alone():
 
 
 @pytest.mark.parametrize(
-    "q",
+    ("q", "name"),
     [
-        Normal(t(0.0, 0.0), 1.0),
-        MultivariateNormal(t(0.0, 0.0), torch.eye(2).double()),
-        Independent(MultivariateNormal(torch.zeros(2, 2), torch.eye(2)), 1),
+        (Normal(t(0.0, 0.0), 1.0), "Normal"),
+        (MultivariateNormal(t(0.0, 0.0), torch.eye(2).double()), "MultivariateNormal"),
+        (
+            Independent(MultivariateNormal(torch.zeros(2, 2), torch.eye(2)), 1),
+            r"Independent\(MultivariateNormal\)",
+        ),
     ],
 )
-def test_coordinates_that_are_not_independent_have_no_divergence_of_their_own(q):
-    with pytest.raises(ValueError, match=r"the coordinates of .* are not independent"):
+def test_coordinates_that_are_not_independent_have_no_divergence_of_their_own(q, name):
+    with pytest.raises(ValueError, match=f"^the coordinates of {name} are not independent"):
         kl_by_coordinate(q, q)

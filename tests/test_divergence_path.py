@@ -29,10 +29,17 @@ def test_few_nodes_are_not_enough():
     assert abs(kl_path(log_q, p.log_prob(Z) - log_q, 2) - kl(q, p)) > 1e-4
 
 
+def test_the_rule_has_thirty_two_nodes_unless_told():
+    log_q, log_w = torch.randn(2, 40).double()
+    assert torch.equal(kl_path(log_q, 9 * log_w), kl_path(log_q, 9 * log_w, 32))
+    assert not torch.equal(kl_path(log_q, 9 * log_w), kl_path(log_q, 9 * log_w, 33))
+
+
 def test_names_what_is_wrong():
     with pytest.raises(ValueError, match="must match"):
         kl_path(torch.zeros(3), torch.zeros(2, 3))
-    with pytest.raises(ValueError, match="must be finite"):
+    message = r"^log_w must be finite: where p is zero, leave the point out$"
+    with pytest.raises(ValueError, match=message):
         kl_path(torch.zeros(3), torch.tensor([0.0, -torch.inf, 0.0]))
     with pytest.raises(ValueError, match="nodes must be"):
         kl_path(torch.zeros(3), torch.zeros(3), 0)

@@ -209,7 +209,10 @@ def bernoulli_of(phi):
             lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor([0.5, 0.0])),
             "strictly between 0 and 1",
         ),
-        (lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor(0.0)), "strictly between 0 and 1"),
+        (
+            lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor(0.0)),
+            "^u must lie strictly between 0 and 1",
+        ),
         (lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor(1.0)), "strictly between 0 and 1"),
     ],
 )

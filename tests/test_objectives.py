@@ -28,6 +28,7 @@ from vaelib.objectives import (
     log_likelihood,
     log_weights,
 )
+from vaelib.validation import unexamined
 
 SAMPLES = 20_000
 BATCHES = pytest.mark.parametrize("batch", [(), (5,), (2, 3)], ids=str)
@@ -378,6 +379,12 @@ DISCRETE = Model(
     OneHotCategorical(torch.ones(2)), COINS.decode, lambda x: OneHotCategorical(logits=x[..., :2])
 )
 TIMES = Model(PRIOR, lambda z: Independent(Exponential(z.new_ones(3)), 1), COINS.encode)
+COIN = Model(diagonal_normal(torch.zeros(1).double(), 1.0), lambda z: bernoulli(0 * z), None)
+DICE = Model(PRIOR, lambda z: OneHotCategorical(torch.ones(*z.shape[:-1], 3)), None)
+GREY = (
+    "^x has pixels that are neither 0 nor 1, under a Bernoulli decoder: make it binary with "
+    "vaelib.data.binarise, or fit with binarise=True$"
+)
 ONE_Q = Model(PRIOR, COINS.decode, lambda x: PRIOR)
 GREY_ROW = torch.cat([X[:4], X[:1] / 2])
 BAD = torch.tensor([torch.nan, torch.inf, 0.0]).double()
@@ -404,9 +411,19 @@ BAD = torch.tensor([torch.nan, torch.inf, 0.0]).double()
         (lambda: elbo(COINS, X[:, :2]), r"x must have shape \(..., 3\), got \(5, 2\)"),
         (lambda: log_joint(COINS, BAD, torch.zeros(2).double()), "x must be finite, got 2 values"),
         (lambda: elbo(COINS, BAD), "x must be finite, got 2 values"),
-        (lambda: iwae(COINS, X / 2, 2), "vaelib.data.binarise.*binarise=True"),
-        (lambda: iwae(COINS, GREY_ROW, 2), "vaelib.data.binarise"),
-        (lambda: elbo(TIMES, -X), "outside the decoder's support"),
+        (lambda: iwae(COINS, X / 2, 2), GREY),
+        (lambda: iwae(COINS, GREY_ROW, 2), GREY),
+        (lambda: log_joint(COIN, X[:1, 1:2] / 2, torch.zeros(1, 1).double()), GREY),
+        (lambda: log_evidence(COINS, X / 2), GREY),
+        (lambda: log_evidence(COINS, GREY_ROW, 10, chunk=2), GREY),
+        (
+            lambda: elbo(TIMES, -X),
+            r"outside the decoder's support, GreaterThanEq\(lower_bound=0.*\)",
+        ),
+        (
+            lambda: log_likelihood(DICE, X, torch.zeros(5, 2).double()),
+            r"decoder's support, OneHot\(\)",
+        ),
         (lambda: elbo(COINS, X, samples=0), "samples must be a whole number of at least 1, got 0"),
         (lambda: elbo(COINS, X, samples=2.0), "samples must be a whole number"),
         (lambda: iwae(COINS, X, 0), "samples must be a whole number of at least 1, got 0"),
@@ -417,7 +434,11 @@ BAD = torch.tensor([torch.nan, torch.inf, 0.0]).double()
             "needs samples >= 2 and chunk >= 1, got 5000 and 0",
         ),
         (lambda: elbo(COINS, X, kl="closed"), "kl must be 'exact' or 'sampled', got 'closed'"),
-        (lambda: elbo(DISCRETE, X), "OneHotCategorical has no rsample.*elbo_by_enumeration"),
+        (
+            lambda: elbo(DISCRETE, X),
+            "^OneHotCategorical has no rsample, so no gradient passes through its samples: "
+            "sum over its values with vaelib.exact.elbo_by_enumeration$",
+        ),
         (lambda: iwae(DISCRETE, X, 2), "elbo_by_enumeration"),
         (lambda: elbo(ONE_Q, X), r"encode gave batch \(\) for x of shape \(5, 3\)"),
     ],
@@ -448,6 +469,23 @@ def test_a_categorical_q_is_named():
     model = Model(PRIOR, COINS.decode, lambda x: Categorical(logits=x))
     with pytest.raises(ValueError, match="Categorical has no rsample"):
         elbo(model, X)
+
+
+def test_what_has_been_examined_is_not_examined_again():
+    z = torch.zeros(5, 2).double()
+    with unexamined():
+        assert log_joint(COINS, X / 2, z).isfinite().all()
+
+
+def test_iwae_is_that_of_burda_unless_told():
+    model = approximate(linear())
+    x = torch.zeros(3, requires_grad=True).double()
+    bounds = []
+    for doubly in ({}, {"doubly": False}, {"doubly": True}):
+        torch.manual_seed(0)
+        bounds.append(torch.autograd.grad(iwae(model, x, 3, **doubly), x)[0])
+    assert torch.equal(bounds[0], bounds[1])
+    assert not torch.equal(bounds[0], bounds[2])
 
 
 def test_the_evidence_of_no_data_is_refused():

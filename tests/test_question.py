@@ -47,5 +47,21 @@ def test_an_answer_of_another_shape_is_refused():
 
 @pytest.mark.parametrize("bad", [(torch.zeros(0),), (math.nan,), (math.inf,), (1.0, 0.0), (1.0, 1)])
 def test_a_question_without_an_answer_is_refused(bad):
-    with pytest.raises(ValueError, match=r"finite|tolerance"):
+    with pytest.raises(ValueError, match=r"^(the correct answer must be finite and not|tolerance)"):
         Question(*bad)
+
+
+def test_the_edge_of_the_tolerance_is_right():
+    assert Question(1.0, tolerance=0.1)(1.0)
+    assert Question(0.0, tolerance=0.0625)(0.0625)
+    assert not Question(0.0, tolerance=0.0625)(0.0626)
+
+
+def test_two_numbers_can_be_a_constant_off():
+    assert repr(Question([1.0, 3.0])([1.5, 3.5])) == "✗ not yet: yours is the answer + 0.5"
+
+
+def test_an_answer_in_single_precision_is_judged_in_double():
+    close = torch.tensor(1e9, dtype=torch.float64)
+    assert not Question(close, tolerance=1e-9)(close + 2)
+    assert Question(close, tolerance=1e-9)(close + 1)

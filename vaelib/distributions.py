@@ -44,7 +44,7 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
     sigma = _like("sigma", sigma, mu)
     if examining():
         _check_positive("sigma", sigma)
-    return Independent(Normal(mu, sigma, validate_args=False), 1, validate_args=False)
+    return Independent(Normal(mu, sigma, validate_args=False), 1)
 
 
 def bernoulli(logits: Tensor) -> Independent:
@@ -71,7 +71,7 @@ def bernoulli(logits: Tensor) -> Independent:
     tensor(-2.7726)
     """
     _check_vector("logits", logits)
-    return _Pixels(Bernoulli(logits=logits, validate_args=False), 1, validate_args=False)
+    return _Pixels(Bernoulli(logits=logits, validate_args=False), 1)
 
 
 class _Pixels(Independent):

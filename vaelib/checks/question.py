@@ -82,4 +82,4 @@ class Question:
 
 
 def _numbers(value: Tensor | float) -> Tensor:
-    return torch.as_tensor(value).detach().to("cpu", torch.float64)
+    return torch.as_tensor(value, dtype=torch.float64, device="cpu").detach()

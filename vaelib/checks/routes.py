@@ -30,7 +30,7 @@ def single(label: str, named: Mapping[str, object]) -> tuple[str, object]:
 
 
 def numbers(label: str, name: str, value: object) -> Tensor:
-    tensor = torch.as_tensor(value).detach().to("cpu", torch.float64)
+    tensor = torch.as_tensor(value, dtype=torch.float64, device="cpu").detach()
     if tensor.numel() == 0:
         raise ValueError(f"{label}: {words(name)} is empty")
     if not tensor.isfinite().all():
