@@ -101,7 +101,7 @@ def text(html):
 
 
 def tables(book):
-    found = re.findall(r"<table class=\"benchmark.*?</table>", book.page("index"), re.DOTALL)
+    found = re.findall(r"<table class=\"recorded.*?</table>", book.page("index"), re.DOTALL)
     return [[text(r) for r in re.findall(r"<tr.*?</tr>", t, re.DOTALL)][1:] for t in found]
 
 

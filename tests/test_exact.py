@@ -161,6 +161,13 @@ def test_gauss_hermite_with_one_node_is_the_value_at_the_mean():
     check("eq-hermite", at_the_mean=q.mean.sin().sum(-1), here=here)
 
 
+def test_gauss_hermite_has_thirty_two_nodes_unless_told():
+    q = diagonal_normal(torch.zeros(1).double(), 3.0)
+    averages = [gauss_hermite(q, lambda z: z[..., 0].abs(), **n) for n in ({}, {"nodes": 32})]
+    assert averages[0] == averages[1]
+    assert averages[0] != gauss_hermite(q, lambda z: z[..., 0].abs(), nodes=33)
+
+
 def test_gauss_hermite_averages_and_differentiates_smooth_functions():
     mu, sigma = (
         torch.tensor([0.3, -1.0]).double(),
@@ -187,11 +194,11 @@ LAPLACE = Independent(Laplace(torch.zeros(2), 1.0), 1)
     [
         (
             lambda: LinearGaussian(torch.ones(2), torch.ones(2), 1.0),
-            r"W must be \(observed, latent\)",
+            r"^W must be \(observed, latent\) and b \(observed,\), got \(2,\) and \(2,\)$",
         ),
         (
             lambda: LinearGaussian(torch.ones(2, 1), torch.ones(1), 1.0),
-            r"W must be \(observed, latent\)",
+            r"^W must be \(observed, latent\) and b \(observed,\), got \(2, 1\) and \(1,\)$",
         ),
         (
             lambda: LinearGaussian(torch.ones(2, 1), torch.ones(2), 0.0),

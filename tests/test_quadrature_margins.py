@@ -1,10 +1,13 @@
 """The margins by which the quadrature decides which cells matter."""
 
+import math
+
 import pytest
 import torch
+from torch.distributions import Bernoulli, Independent, MultivariateNormal, Normal
 
-from vaelib.exact import LinearGaussian
-from vaelib.exact.quadrature import FIRST_RADIUS, _Plane
+from vaelib.exact import LinearGaussian, log_evidence_quadrature, quadrature
+from vaelib.exact.quadrature import FIRST_RADIUS, _log_likelihood, _Plane
 
 HALF = 0.5
 
@@ -42,6 +45,61 @@ def test_the_overshoot_adds_the_bends_along_both_axes():
     torch.testing.assert_close(of(-(x**2) - 5 * y**2), of(-(x**2)) + of(-5 * y**2))
 
 
+def test_the_overshoot_of_a_parabola_is_an_eighth_of_its_bend_over_the_wider_gap():
+    p = plane(latent=2)
+    x, y = p.offsets[:, 0] * HALF, p.offsets[:, 1] * HALF
+    step = p.nodes.diff() * HALF
+    gap = torch.stack([torch.cat([step, step[-1:]]), torch.cat([step[:1], step])]).amax(0)
+    rise = p._overshoot((-(x**2) - 5 * y**2)[None, :, None], HALF).reshape(12, 12)
+    torch.testing.assert_close(rise, 2 * gap[:, None] ** 2 / 8 + 10 * gap**2 / 8)
+
+
+@pytest.mark.parametrize("latent", [1, 2])
+def test_the_priors_mass_on_a_square_is_that_of_the_normal_distribution(latent):
+    p = plane(latent)
+    for radius in (1, 3, 9):
+        inside = math.erf(radius / math.sqrt(2))
+        assert p._prior_mass(p._square(radius)) == pytest.approx(
+            latent * math.log(inside), abs=1e-9
+        )
+
+
+def test_a_place_far_out_is_reached_because_the_likelihood_is_high_there():
+    model = LinearGaussian(torch.ones(9, 1).double(), torch.zeros(9).double(), 0.02)
+    x = torch.full((1, 9), 8.0).double()
+    value, error = log_evidence_quadrature(model, x)
+    assert value == pytest.approx(model.log_evidence(x), abs=1e-6)
+    assert error < 1e-6
+
+
+def test_cells_beyond_the_most_are_settled_as_they_are_and_said(monkeypatch):
+    monkeypatch.setattr(quadrature, "MOST_CELLS", 1)
+    model = LinearGaussian(torch.ones(3, 2).double(), torch.zeros(3).double(), 0.01)
+    with pytest.warns(UserWarning, match="quadrature reached"):
+        log_evidence_quadrature(model, torch.full((1, 3), 0.3).double())
+
+
+class Whole(Independent):
+    """Pixels whose density is asked for one by one, never together."""
+
+    def log_prob(self, value):
+        raise AssertionError("one matrix product was to do it")
+
+
+@pytest.mark.parametrize("of_pixels", [lambda z: Bernoulli(logits=z), lambda z: Normal(z, 0.7)])
+def test_pixels_need_one_matrix_product(of_pixels):
+    z, x = torch.randn(5, 4).double(), torch.randint(0, 2, (3, 4)).double()
+    each = torch.stack([of_pixels(z).log_prob(row).sum(-1) for row in x], -1)
+    torch.testing.assert_close(_log_likelihood(Whole(of_pixels(z), 1), x), each)
+
+
+def test_any_other_density_is_asked_row_by_row():
+    z, x = torch.randn(5, 2).double(), torch.randn(3, 2).double()
+    p = MultivariateNormal(z, torch.tensor([[2.0, 0.3], [0.3, 1.0]]).double())
+    each = torch.stack([p.log_prob(row) for row in x], -1)
+    torch.testing.assert_close(_log_likelihood(p, x), each)
+
+
 @pytest.mark.parametrize("latent", [1, 2])
 def test_the_upper_estimate_of_a_cell_is_above_its_mass_and_tight_where_it_is_small(latent):
     p = plane(latent)
@@ -77,3 +135,4 @@ def test_the_widening_stops_only_when_the_last_ring_is_negligible(latent):
         assert len(ring) == side**latent - (side - 2) ** latent
         assert ring.abs().amax(-1).unique().tolist() == [FIRST_RADIUS + n - 0.5]
     assert (mass(seen[-1]) + p.highest - p.settled < torch.tensor(1e-7).log()).all()
+    assert (p.dropped >= mass(seen[-1]) + p.highest).all()

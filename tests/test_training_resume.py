@@ -346,7 +346,9 @@ KILLED = """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
-def test_a_run_killed_fifty_times_writing_included_ends_with_the_same_weights(tmp_path):
+def test_a_run_killed_fifty_times_writing_included_ends_with_the_same_weights(
+    tmp_path, record_property
+):
     path, out = tmp_path / "run.pt", tmp_path / "weights.pt"
     tests = os.path.dirname(__file__)
     program = textwrap.dedent(KILLED.format(tests=tests, path=str(path), out=str(out)))
@@ -356,6 +358,8 @@ def test_a_run_killed_fifty_times_writing_included_ends_with_the_same_weights(tm
     assert done.returncode == 0, done.stderr
     killed, writing, further = map(int, done.stdout.split())
     assert killed == KILLS
+    record_property("times killed", killed)
+    record_property("of them while writing", writing)
     assert writing > 0
     assert further > 5
     whole = coins()

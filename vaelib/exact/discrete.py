@@ -54,7 +54,7 @@ class Discrete:
         return self._log_joints(x).logsumexp(0)
 
     def _log_joints(self, x: Tensor) -> Tensor:
-        z = torch.eye(self.prior.event_shape[0], dtype=x.dtype, device=x.device)
+        z = x.new_ones(self.prior.event_shape).diag()
         return log_joint(self, x, z.reshape(len(z), *[1] * (x.ndim - 1), len(z)))
 
 

@@ -45,7 +45,7 @@ class LinearGaussian:
             raise ValueError(f"sigma must be one positive number, got {sigma}")
         self.W, self.b, self.sigma = W, b, sigma
         self.prior = diagonal_normal(W.new_zeros(W.shape[1]), 1.0)
-        self.precision = torch.eye(W.shape[1], dtype=W.dtype, device=W.device) + W.T @ W / sigma**2
+        self.precision = W.new_ones(W.shape[1]).diag() + W.T @ W / sigma**2
 
     def decode(self, z: Tensor) -> Independent:
         """p(x|z), batch ``z.shape[:-1]``, event ``(observed,)``."""
