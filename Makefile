@@ -4,6 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := _build/peers
 FUZZ := _build/fuzz
+MUTMUT := _build/mutmut
 export JUPYTER_PATH := $(CURDIR)/.venv/share/jupyter
 
 help: ## show this list
@@ -28,6 +29,12 @@ bench: $(READY) $(PEERS)/ready ## measure speed against peers and the machine (s
 fuzz: $(READY) $(FUZZ)/ready ## feed the reader of MNIST's files a million inputs that coverage guides (some seconds)
 	PYTHONPATH=$(FUZZ) $(BIN)/python tests/fuzz/idx.py -runs=1000000 -max_len=64 -timeout=5 \
 		-rss_limit_mb=512 -artifact_prefix=$(FUZZ)/ $(FUZZ)/corpus tests/fuzz/seeds
+
+mutants: $(READY) $(MUTMUT)/ready ## break library and chapters on purpose, and see who notices (hours; OPTIONS=room...)
+	PYTHONPATH=$(MUTMUT) $(BIN)/python tests/mutants $(OPTIONS)
+
+tested: $(READY) $(FUZZ)/ready ## record what guards data, checkpoints and numbers (two minutes)
+	$(BIN)/python tests/tested.py
 
 lab: $(READY) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
@@ -56,4 +63,8 @@ $(FUZZ)/ready: tests/fuzz/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(FUZZ) --requirement $<
 	@touch $@
 
-.PHONY: help book test lighthouse bench fuzz lab address clean
+$(MUTMUT)/ready: tests/mutants/requirements.txt $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(MUTMUT) --requirement $<
+	@touch $@
+
+.PHONY: help book test lighthouse bench fuzz mutants tested lab address clean

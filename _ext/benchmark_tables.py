@@ -4,6 +4,7 @@ from datetime import date
 
 from benchmark_plots import float32_rate
 from docutils import nodes
+from tables import table
 
 from vaelib.prose import readable
 
@@ -87,15 +88,3 @@ def growth(record):
         for panel in record["growth"]
     ]
     yield table("How the cost of fit grows", GROWTH, rows)
-
-
-def table(title, headings, rows):
-    columns = (nodes.colspec(colwidth=1) for _ in headings)
-    group = nodes.tgroup("", *columns, cols=len(headings))
-    group += nodes.thead("", _row(headings))
-    group += nodes.tbody("", *map(_row, rows))
-    return nodes.table("", nodes.title("", title), group, classes=["benchmark"])
-
-
-def _row(texts):
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in texts))

@@ -12,7 +12,7 @@ from mirror import home, mirrors  # noqa: F401
 
 from vaelib import data
 
-collect_ignore = ["fuzz"]  # needs a fuzzer: make fuzz
+collect_ignore = ["fuzz", "mutants"]  # need more than the tests do: make fuzz, make mutants
 
 
 def pytest_configure(config):

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -49,6 +51,34 @@ def test_the_prior_is_standard_normal():
     prior = StandardNormal(3)()
     torch.testing.assert_close(prior.mean, torch.zeros(3))
     torch.testing.assert_close(prior.stddev, torch.ones(3))
+
+
+def test_the_prior_stays_standard_normal_in_another_precision_and_is_no_part_of_the_weights():
+    prior = StandardNormal(3).double()
+    torch.testing.assert_close(prior().stddev, torch.ones(3).double())
+    assert prior.state_dict() == {}
+
+
+@pytest.mark.parametrize(
+    "build",
+    [GaussianEncoder, BernoulliDecoder, partial(GaussianDecoder, sigma=1.0), GreyDecoder],
+    ids=["encoder", "bernoulli", "gaussian", "grey"],
+)
+def test_the_activation_is_the_one_asked_for(build):
+    for asked, used in (({}, nn.Tanh), ({"activation": nn.ELU}, nn.ELU)):
+        layers = build(3, [4, 5], 2, **asked).network
+        assert [type(layer) for layer in layers[1::2]] == [used, used]
+
+
+def test_the_smallest_networks_are_networks():
+    assert mlp([1, 1])(torch.zeros(1)).shape == (1,)
+    assert VAE(StandardNormal(1), GaussianEncoder(1, [], 1), BernoulliDecoder(1, [1], 1))
+    assert GaussianEncoder(6, [], 3)(torch.zeros(6)).event_shape == (3,)
+
+
+def test_sigma_is_learned_only_when_asked():
+    assert not GaussianDecoder(2, [3], 4, 0.5).log_sigma.requires_grad
+    assert GaussianDecoder(2, [3], 4, 0.5, learn_sigma=True).log_sigma.requires_grad
 
 
 def with_last_bias(module, bias):

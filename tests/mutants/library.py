@@ -1,0 +1,89 @@
+"""Change a room of the library bit by bit, with mutmut, and see its tests fail.
+
+What a room's folder already knows is not tried again, but for what nothing had noticed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from rooms import ROOMS
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "_build" / "mutants"
+LINKED = ("vaelib", "tests", "recorded", "chapters", "README.md")
+NOTICED = {"killed", "timeout", "segfault"}
+SETTINGS = """
+[tool.mutmut]
+source_paths = ["vaelib"]
+only_mutate = ["vaelib/{room}.py", "vaelib/{room}/*"]
+also_copy = ["recorded", "chapters"]
+use_git_change_detection = false
+pytest_add_cli_args = ["-p", "no:nbmake", "-p", "no:cacheprovider"]
+pytest_add_cli_args_test_selection = {tests}
+"""
+DIFFERENCES = """
+import json, sys
+from mutmut.mutation.diff_apply import find_mutant, get_diff_for_mutant
+names = sys.stdin.read().split()
+print(json.dumps([get_diff_for_mutant(name, path=find_mutant(name).path) for name in names]))
+"""
+
+
+def prepared(room):
+    """Return the folder in which mutmut works on a room."""
+    folder = FOLDER / room
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in LINKED:
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(ROOT / name)
+    tests = [f"tests/test_{name}.py" for name in ROOMS[room]]
+    settings = SETTINGS.format(room=room, tests=json.dumps(tests))
+    (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text("utf8") + settings)
+    return folder
+
+
+def python(folder, *arguments, given=None):
+    env = {k: v for k, v in os.environ.items() if k != "VAELIB_DATA_DIR"}  # MNIST takes long
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env, input=given)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr}")
+    return done.stdout
+
+
+def mutmut(folder, *arguments):
+    return python(folder, "-m", "mutmut", *arguments)
+
+
+def results(folder):
+    """Return ``{mutant: status}``, as mutmut knows them."""
+    lines = mutmut(folder, "results", "--all", "true").splitlines()
+    return dict(line.strip().split(": ") for line in lines if ": " in line)
+
+
+def as_line(mutant, difference):
+    """Return a mutant as one line: where it is, what stood there, and what stands there now."""
+    old, new = (
+        " ".join(line[1:].strip() for line in difference.splitlines()[2:] if line[:1] == sign)
+        for sign in "-+"
+    )
+    where = mutant.rpartition("__mutmut_")[0].replace("ǁ", ".").replace("x_", "", 1)
+    return f"{where}: {old} → {new}"
+
+
+def survivors(room):
+    """Return how many changes were made in a room, and those that its tests did not notice."""
+    folder = prepared(room)
+    known = [m for m, status in results(folder).items() if status not in NOTICED]
+    mutmut(folder, "run")
+    found = results(folder)
+    again = [m for m in known if m in found]
+    if again:
+        mutmut(folder, "run", *again)
+        found = results(folder)
+    missed = [m for m, status in found.items() if status not in NOTICED]
+    differences = json.loads(python(folder, "-c", DIFFERENCES, given="\n".join(missed)))
+    return len(found), list(map(as_line, missed, differences))
