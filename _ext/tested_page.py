@@ -38,7 +38,7 @@ def changed(kind, title):
         rows = [_counts(name, [entry]) for name, entry in entries.items()]
         yield table(
             title,
-            (kind.capitalize(), "Changes", "Noticed", "Share", "Minutes"),
+            (kind.capitalize(), "Changes", "Tried", "Noticed", "Share", "Minutes"),
             [*rows, _counts("all", entries.values())],
         )
 
@@ -46,10 +46,11 @@ def changed(kind, title):
 
 
 def _counts(name, entries):
-    made = sum(entry["made"] for entry in entries)
-    noticed = made - sum(len(entry["unnoticed"]) for entry in entries)
+    made, tried = (sum(entry[what] for entry in entries) for what in ("made", "tried"))
+    noticed = tried - sum(len(entry["unnoticed"]) for entry in entries)
     minutes = sum(entry["minutes"] for entry in entries)
-    return name, f"{made:,}", f"{noticed:,}", f"{100 * noticed / made:.1f} %", f"{minutes:,.0f}"
+    share = f"{100 * noticed / tried:.1f} %"
+    return name, f"{made:,}", f"{tried:,}", f"{noticed:,}", share, f"{minutes:,.0f}"
 
 
 def _made(command, days, torch):

@@ -279,6 +279,7 @@ def test_what_a_check_says_of_itself():
     assert str(check("eq-x", a=1.0, b=1.0)) == (
         "✓ (eq-x)  a = b  ·  1 case  ·  worst deviation 0, tolerance 1e-10"
     )
+    assert "  ·  2 cases  ·  " in str(check("eq-x", a=TRUTH[:2], b=TRUTH[:2]))
     assert str(check_bound("eq-x", lower=LOWER, upper=UPPER)) == (
         "✓ (eq-x)  low ≤ high  ·  3 cases  ·  largest excess -1, tolerance 1e-10"
         "  ·  strict in 3, gap up to 1"

@@ -157,6 +157,29 @@ def test_quadrature_does_not_mind_place_and_width(place, width):
     check("eq-kl", tolerance=1e-7, by_hand=t(by_hand), quadrature=kl_quadrature(q, p))
 
 
+def test_quadrature_takes_a_piece_so_far_out_that_its_numbers_are_coarse():
+    q, p = Uniform(t(1e14), t(1e14 + 4)), Uniform(t(1e14 - 4), t(1e14 + 8))
+    torch.testing.assert_close(kl_quadrature(q, p), t(3.0).log())
+
+
+def test_quadrature_of_many_nats_is_as_exact_as_their_number():
+    q, p = Normal(t(0.0), t(1.0)), Normal(t(1e4), t(1.0))
+    torch.testing.assert_close(kl_quadrature(q, p), t(5e7), rtol=1e-9, atol=0)
+
+
+class Fixed(Independent):
+    def expand(self, *_):
+        raise AssertionError("this costs time and changes nothing")
+
+
+def test_normals_and_what_has_its_shape_are_not_expanded():
+    q, one = Normal(torch.zeros(5, 3), 1.0), Normal(torch.zeros(3), 2.0)
+    assert kl(Fixed(q, 1), Fixed(one, 1)).shape == (5,)
+    coins, coin = Bernoulli(torch.full((5, 3), 0.2)), Bernoulli(torch.full((3,), 0.3))
+    assert kl(Fixed(coins, 1), Independent(coin, 1)).shape == (5,)
+    assert kl(Fixed(coins, 1), Fixed(coins, 1)).shape == (5,)
+
+
 def test_quadrature_takes_single_precision():
     q, p = Normal(torch.ones(1), torch.full((1,), 0.5)), Normal(torch.zeros(1), torch.ones(1))
     value = kl_quadrature(q, p)

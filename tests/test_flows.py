@@ -125,10 +125,31 @@ def test_fit_trains_it_and_a_file_keeps_it(tmp_path):
 
 def test_without_zuko_the_way_out_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "zuko.flows", None)
-    with pytest.raises(ImportError, match=r"pip install 'vaelib\[flows\]'"):
+    with pytest.raises(
+        ImportError, match=r"^a FlowEncoder needs zuko: pip install 'vaelib\[flows\]'$"
+    ):
         FlowEncoder(GaussianEncoder(6, [8], 2), 2, 6)
 
 
-def test_sizes_are_whole_and_positive():
-    with pytest.raises(ValueError, match="context must be a positive whole number"):
-        FlowEncoder(GaussianEncoder(6, [8], 2), 2, 0)
+@pytest.mark.parametrize("name", ["latent", "context", "transforms", "hidden", "bins"])
+def test_sizes_are_whole_and_positive(name):
+    sizes = {"latent": 2, "context": 6} | {name: 0}
+    with pytest.raises(ValueError, match=f"^{name} must be a positive whole number"):
+        FlowEncoder(GaussianEncoder(6, [8], 2), **sizes)
+
+
+@pytest.mark.parametrize(
+    ("asked", "bends", "hidden", "pieces"),
+    [({}, 2, 32, 8), ({"transforms": 3, "hidden": 5, "bins": 4}, 3, 5, 4)],
+)
+def test_sizes_are_those_asked_for(asked, bends, hidden, pieces):
+    transforms = FlowEncoder(GaussianEncoder(6, [8], 2), 2, 6, **asked).flow.transform.transforms
+    assert len(transforms) == bends
+    assert transforms[0].hyper[0].out_features == hidden
+    assert transforms[0].hyper[-1].out_features == 2 * (3 * pieces - 1)
+
+
+def test_what_is_drawn_has_the_shapes_of_a_q(flow):
+    q = flow(X)
+    assert (q.batch_shape, q.event_shape) == ((2,), (2,))
+    assert q.log_prob(q.sample((5,))).shape == (5, 2)

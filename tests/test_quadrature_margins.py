@@ -72,11 +72,14 @@ def test_a_place_far_out_is_reached_because_the_likelihood_is_high_there():
     assert error < 1e-6
 
 
+@pytest.mark.filterwarnings("error:quadrature")
 def test_cells_beyond_the_most_are_settled_as_they_are_and_said(monkeypatch):
+    model = LinearGaussian(torch.eye(2).double(), torch.zeros(2).double(), 0.1)
+    x = torch.full((1, 2), 0.3).double()
+    log_evidence_quadrature(model, x)
     monkeypatch.setattr(quadrature, "MOST_CELLS", 1)
-    model = LinearGaussian(torch.ones(3, 2).double(), torch.zeros(3).double(), 0.01)
     with pytest.warns(UserWarning, match="quadrature reached"):
-        log_evidence_quadrature(model, torch.full((1, 3), 0.3).double())
+        log_evidence_quadrature(model, x)
 
 
 class Whole(Independent):

@@ -1,6 +1,7 @@
-"""``python tests/mutants [name...]``: change rooms of the library, and chapters, and record it.
+"""``python tests/mutants [--drawn N] [name...]``: change rooms and chapters, and record it.
 
-It ends with 1 where a change went unnoticed that ``reasons.toml`` does not explain, or too many.
+With ``--drawn`` only N changes of each room are tried. It ends with 1 where a change went unnoticed
+that ``reasons.toml`` does not explain, or too many.
 """
 
 import json
@@ -8,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from argparse import ArgumentParser
 from datetime import date
 from pathlib import Path
 from time import monotonic
@@ -42,35 +44,50 @@ def in_a_process(stem):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def tried(name):
+def tried(name, drawn):
     """Try one room or chapter; return what is recorded of it."""
     start = monotonic()
-    made, missed = survivors(name) if name in ROOMS else in_a_process(name)
+    if name in ROOMS:
+        made, count, missed = survivors(name, drawn)
+    else:
+        made, missed = in_a_process(name)
+        count = made
     return {
         "kind": "room" if name in ROOMS else "chapter",
         "date": date.today().isoformat(),
         "torch": torch.__version__,
         "minutes": round((monotonic() - start) / 60, 1),
         "made": made,
+        "tried": count,
         "unnoticed": [[line, reason(name, line)] for line in sorted(missed)],
     }
 
 
-def main(names):
-    record = json.loads(RECORD.read_text("utf8")) if RECORD.exists() else {}
-    failed = False
-    for name in names or [*ROOMS, *CHAPTERS]:
-        record[name] = entry = tried(name)
-        RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf8")
-        made, missed = entry["made"], entry["unnoticed"]
-        print(f"{name}: {made - len(missed)} of {made} changes noticed", flush=True)
+def record(name, entry):
+    """Add an entry to the record, which others may be writing to as well."""
+    entries = json.loads(RECORD.read_text("utf8")) if RECORD.exists() else {}
+    entries[name] = entry
+    entries = {n: entries[n] for n in [*ROOMS, *CHAPTERS] if n in entries}
+    RECORD.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", "utf8")
+
+
+def main():
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--drawn", type=int, metavar="N")
+    parser.add_argument("names", nargs="*", metavar="name", choices=[*ROOMS, *CHAPTERS, []])
+    arguments, failed = parser.parse_args(), False
+    for name in arguments.names or [*ROOMS, *CHAPTERS]:
+        entry = tried(name, arguments.drawn)
+        record(name, entry)
+        count, missed = entry["tried"], entry["unnoticed"]
+        print(f"{name}: {count - len(missed)} of {count} changes noticed", flush=True)
         unexplained = [line for line, why in missed if why is None]
         for line in unexplained:
             print(f"  unexplained: {line}", flush=True)
-        too_many = name in ROOMS and len(missed) > (1 - least(name)) * made
+        too_many = name in ROOMS and len(missed) > (1 - least(name)) * count
         failed |= too_many or bool(unexplained)
     return int(failed)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

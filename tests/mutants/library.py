@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 from rooms import ROOMS
 
@@ -29,6 +30,12 @@ import json, sys
 from mutmut.mutation.diff_apply import find_mutant, get_diff_for_mutant
 names = sys.stdin.read().split()
 print(json.dumps([get_diff_for_mutant(name, path=find_mutant(name).path) for name in names]))
+"""
+GENERATE = """
+from pathlib import Path
+from mutmut.__main__ import copy_also_copy_files, copy_src_dir, create_mutants, setup_source_paths
+Path("mutants").mkdir(exist_ok=True)
+copy_src_dir(), copy_also_copy_files(), setup_source_paths(), create_mutants(2)
 """
 
 
@@ -74,16 +81,30 @@ def as_line(mutant, difference):
     return f"{where}: {old} → {new}"
 
 
-def survivors(room):
-    """Return how many changes were made in a room, and those that its tests did not notice."""
+def drawn_from(folder, count):
+    """Write the changed files without running anything; return some of their mutants."""
+    python(folder, "-c", GENERATE)
+    names = sorted(results(folder))
+    return Random(0).sample(names, min(count, len(names))), len(names)
+
+
+def survivors(room, count=None):
+    """Change a room; return how many changes there are, how many were tried, and those not noticed.
+
+    With ``count`` so many are drawn at random, the same each time.
+    """
     folder = prepared(room)
-    known = [m for m, status in results(folder).items() if status not in NOTICED]
-    mutmut(folder, "run")
+    if count:
+        tried, made = drawn_from(folder, count)
+    else:
+        mutmut(folder, "run")
+        tried = [*results(folder)]
+        made = len(tried)
     found = results(folder)
-    again = [m for m in known if m in found]
+    again = [m for m in tried if found[m] not in NOTICED]
     if again:
         mutmut(folder, "run", *again)
         found = results(folder)
-    missed = [m for m, status in found.items() if status not in NOTICED]
+    missed = [m for m in tried if found[m] not in NOTICED]
     differences = json.loads(python(folder, "-c", DIFFERENCES, given="\n".join(missed)))
-    return len(found), list(map(as_line, missed, differences))
+    return made, len(tried), list(map(as_line, missed, differences))

@@ -13,7 +13,7 @@ ROOMS = {
     "flows": ["flows"],
     "prose": ["prose", "checks"],
     "provenance": ["explorer_command", "commands"],
-    "plots": ["pictures"],
+    "plots": ["plots"],
     "data": ["data", "data_fetch", "data_mnist", "data_hostile"],
     "training": [
         "training",

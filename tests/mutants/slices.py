@@ -73,13 +73,23 @@ def changed(node):
     return (set(), touched | bound) if isinstance(node, ast.AugAssign) else (bound, touched)
 
 
+def made_inside(parts):
+    """Return the names that a loop binds before it reads them, and so takes from nowhere else."""
+    taken, made = set(), set()
+    for part in parts:
+        bound, touched = changed(part)
+        taken |= (read(part) | touched) - made
+        made |= bound - taken
+    return made
+
+
 def leading_to(names, statements):
     """Return the parts of the statements on which names depend after them, by their statement."""
     needed, found = set(names), {}
     for statement in reversed(statements):
+        pairs = [*simple(statement)]
         is_loop = isinstance(statement, ast.For | ast.While | ast.If | ast.Try)
-        parts = [*reversed([*simple(statement)])]
-        for part, origin in parts * (2 if is_loop else 1):
+        for part, origin in [*reversed(pairs)] * (2 if is_loop else 1):
             bound, touched = changed(part)
             if not (bound | touched) & needed:
                 continue
@@ -87,6 +97,8 @@ def leading_to(names, statements):
                 needed -= bound
             needed |= read(part)
             found[origin] = part
+        if isinstance(statement, ast.For):
+            needed -= made_inside(part for part, _ in pairs)
     return found
 
 

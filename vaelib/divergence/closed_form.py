@@ -87,5 +87,5 @@ def _normal(q: Distribution) -> bool:
 def _full_covariance(q: Distribution) -> Distribution:
     """A diagonal normal as a multivariate one, so that torch knows the pair."""
     if isinstance(q, Independent) and isinstance(q.base_dist, Normal) and len(q.event_shape) == 1:
-        return MultivariateNormal(q.mean, scale_tril=q.stddev.diag_embed(), validate_args=False)
+        return MultivariateNormal(q.mean, scale_tril=q.stddev.diag_embed())
     return q

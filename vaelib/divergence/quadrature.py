@@ -147,7 +147,7 @@ def _ends(q: Distribution) -> tuple[Tensor, Tensor]:
 def _median(q: Distribution) -> Tensor:
     """The median where torch knows it, else that of a few samples."""
     try:
-        return q.icdf(torch.tensor(0.5, dtype=torch.float64))
+        return q.icdf(torch.tensor(0.5))
     except NotImplementedError:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
