@@ -163,8 +163,8 @@ def test_quadrature_takes_a_piece_so_far_out_that_its_numbers_are_coarse():
 
 
 def test_quadrature_of_many_nats_is_as_exact_as_their_number():
-    q, p = Normal(t(0.0), t(1.0)), Normal(t(1e4), t(1.0))
-    torch.testing.assert_close(kl_quadrature(q, p), t(5e7), rtol=1e-9, atol=0)
+    q, p = Normal(t(0.3), t(1.0)), Normal(t(1e4), t(0.1))
+    torch.testing.assert_close(kl_quadrature(q, p), kl(q, p), rtol=1e-9, atol=0)
 
 
 class Fixed(Independent):
