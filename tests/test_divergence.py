@@ -239,7 +239,6 @@ def test_every_registered_pair_agrees_with_torch(q, p):
 HARD = {
     "infinite at both ends": (Beta(t(0.2, 0.5), t(0.3, 0.5)), Beta(t(0.5, 0.4), t(2.0, 0.3))),
     "infinite at zero": (Gamma(t(0.2), t(1.0)), Gamma(t(0.5), t(2.0))),
-    "p infinite at both ends": (Uniform(t(0.0), t(1.0)), Beta(t(0.5), t(0.5))),
     "one support": (Beta(t(0.5), t(0.5)), Uniform(t(0.0), t(1.0))),
     "one edge": (Pareto(t(0.7), t(0.5)), Pareto(t(0.7), t(3.0))),
     "barely a mean": (Pareto(t(1.0), t(1.1)), Exponential(t(1.0))),
@@ -254,6 +253,11 @@ HARD = {
 @pytest.mark.parametrize(("q", "p"), HARD.values(), ids=HARD)
 def test_quadrature_takes_singular_ends_and_heavy_tails(q, p):
     check("eq-kl", closed_form=kl(q, p), quadrature=kl_quadrature(q, p))
+
+
+def test_quadrature_takes_a_p_that_is_infinite_at_both_ends():
+    q, p = Uniform(t(0.0), t(1.0)), Beta(t(0.5), t(0.5))  # torch 2.6 has no number
+    check("eq-kl", by_hand=t(math.log(math.pi) - 1), quadrature=kl_quadrature(q, p))
 
 
 def test_quadrature_finds_both_modes():
@@ -309,7 +313,6 @@ TWO_EXPONENTIALS = MixtureSameFamily(Categorical(t(0.5, 0.5)), Exponential(t(1.0
         (Uniform(t(0.0), t(1.0)), InverseGamma(t(1.0), t(1.0))),
         (Pareto(t(1.0), t(1.065)), Exponential(t(1.0))),
         (NEEDLE, Normal(t(0.0).squeeze(), t(50.0).squeeze())),
-        (Normal(t(0.0), t(1.0)), TWO_EXPONENTIALS),
         (LOW_AND_LONG, Gamma(t(2.0), t(1.0))),
     ],
     ids=[
@@ -320,7 +323,6 @@ TWO_EXPONENTIALS = MixtureSameFamily(Categorical(t(0.5, 0.5)), Exponential(t(1.0
         "infinite at an end",
         "finite beyond float64",
         "a needle",
-        "p hides its support",
         "q hides its support",
     ],
 )
@@ -328,6 +330,15 @@ def test_what_does_not_converge_is_not_called_a_number(q, p):
     pair = rf"KL\({type(q).__name__} ‖ {type(p).__name__}\)"
     with pytest.raises(RuntimeError, match=f"^the integral for {pair} did not converge; it may"):
         kl_quadrature(q, p)
+
+
+def test_a_p_that_hides_its_support_gives_no_number():
+    q = Normal(t(0.0), t(1.0))
+    if hasattr(TWO_EXPONENTIALS.support, "lower_bound"):  # torch 2.6 tells it
+        assert kl_quadrature(q, TWO_EXPONENTIALS) == math.inf
+        return
+    with pytest.raises(RuntimeError, match=r"KL\(Normal ‖ MixtureSameFamily\) did not converge"):
+        kl_quadrature(q, TWO_EXPONENTIALS)
 
 
 @pytest.mark.parametrize("family", [Normal, Gamma, Beta, Gumbel, LogNormal, Pareto])
