@@ -12,7 +12,7 @@ ROOMS = {
     "models": ["models", "objectives"],
     "flows": ["flows"],
     "prose": ["prose", "checks"],
-    "provenance": ["explorer_command", "commands"],
+    "provenance": ["provenance"],
     "plots": ["plots"],
     "data": ["data", "data_fetch", "data_mnist", "data_hostile"],
     "training": [
@@ -39,7 +39,7 @@ ROOMS = {
     ],
     "experiments": ["experiments", "importance_table"],
     "commands": ["commands", "explorer_command", "audit_command"],
-    "__main__": ["commands", "explorer_command", "experiments"],
+    "__main__": ["main"],
     "audit": ["audit", "audit_arguments", "audit_module", "audit_mutants"],
 }
 
