@@ -34,7 +34,8 @@ def test_lines_carry_their_data_and_their_names_at_their_ends():
     assert names(ax) == ["low", "high"]
     for text, line in zip(ax.texts, (low, high), strict=True):
         assert text.get_color() == line.get_color()
-        assert (text.get_va(), text.get_fontsize()) == ("center", 9)
+        assert (text.xycoords, text.get_va()) == ("axes fraction", "center")
+        assert text.get_fontsize() == 9
         end = ax.transAxes.inverted().transform(ax.transData.transform(line.get_xydata()[-1]))[1]
         assert text.xy == pytest.approx((1.01, end), abs=0.01)
 

@@ -310,7 +310,8 @@ def test_a_second_interrupt_acts_as_ever():
 KILLS, EPOCHS = 50, 250
 # a process that forks, so that each run is killed after milliseconds of training, not of imports
 KILLED = """
-    import os, pathlib, random, signal, sys, time, torch
+    import os, pathlib, random, signal, sys, threading, time, torch, tqdm
+    tqdm.tqdm.set_lock(threading.RLock())  # its own outlives a killed child that holds it
     sys.path.insert(0, {tests!r})
     from test_training import GREY, parameters, train
     from test_training_resume import EPOCHS, KILLS, coins
