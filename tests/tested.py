@@ -15,9 +15,8 @@ RECORD = ROOT / "recorded" / "tested.json"
 GROUPS = {
     "Data": ["data", "data_fetch", "data_hostile", "data_mnist"],
     "Checkpoints": ["training_resume"],
-    "Numbers": ["extremes", "training", "training_steps", "distributions"],
+    "Numbers": ["distributions", "extremes", "same_numbers", "training", "training_steps"],
     "Supply chain": ["supply_chain"],
-    "The rules of this page": ["mutants", "tested_page"],
 }
 FUZZED = re.compile(r"cov: (\d+).*Done (\d+) runs in (\d+) second", re.DOTALL)
 

@@ -15,12 +15,15 @@ from rooms import ROOMS
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "_build" / "mutants"
 LINKED = ("vaelib", "tests", "recorded", "chapters", "README.md")
+RUN = ("run", "--max-children", str(os.cpu_count() + 1))  # some of the tests wait
 NOTICED = {"killed", "timeout", "segfault"}
 SETTINGS = """
 [tool.mutmut]
 source_paths = ["vaelib"]
 only_mutate = ["vaelib/{room}.py", "vaelib/{room}/*"]
 also_copy = ["recorded", "chapters"]
+timeout_multiplier = 3.0
+timeout_constant = 5.0
 use_git_change_detection = false
 pytest_add_cli_args = ["-p", "no:nbmake", "-p", "no:cacheprovider"]
 pytest_add_cli_args_test_selection = {tests}
@@ -97,13 +100,13 @@ def survivors(room, count=None):
     if count:
         tried, made = drawn_from(folder, count)
     else:
-        mutmut(folder, "run")
+        mutmut(folder, *RUN)
         tried = [*results(folder)]
         made = len(tried)
     found = results(folder)
     again = [m for m in tried if found[m] not in NOTICED]
     if again:
-        mutmut(folder, "run", *again)
+        mutmut(folder, *RUN, *again)
         found = results(folder)
     missed = [m for m in tried if found[m] not in NOTICED]
     differences = json.loads(python(folder, "-c", DIFFERENCES, given="\n".join(missed)))
