@@ -240,6 +240,12 @@ def test_idx_files_are_arrays_or_clear_errors_whatever_is_in_them(record_propert
     assert refused > 5000
 
 
+@pytest.mark.parametrize("header", [b"", b"\0\0\x08", b"\0\0\x08\0", b"\0\0\x08\4", b"\0\0\x09\1"])
+def test_what_has_no_header_or_another_is_no_idx_file(header):
+    with pytest.raises(ValueError, match=r"^no IDX file of bytes with one to three dimensions$"):
+        parse(header + bytes(40) * (len(header) == 4))
+
+
 def test_idx_files_are_read_as_their_header_says():
     assert parse(SEEDS[0]).tolist() == torch.arange(24).view(2, 3, 4).tolist()
     assert parse(SEEDS[2]).shape == (0, 7)
