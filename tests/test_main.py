@@ -13,7 +13,8 @@ def result(monkeypatch):
     """A function that says what the command ``data`` does; it ends with the status, if any."""
 
     def set_to(outcome):
-        def run(_):
+        def run(options):
+            assert (options.name, options.folder) == ("digits", None)
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome

@@ -61,13 +61,26 @@ def test_the_commit_is_the_whole_one_and_says_where_files_differ(checkout):
     assert provenance.commit() == f"{known}-dirty"
 
 
-def test_outside_a_checkout_there_is_no_commit(checkout, monkeypatch):
+def test_outside_a_checkout_there_is_no_commit(checkout, monkeypatch, capfd):
     checkout("commit", "--allow-empty", "-m", "one")
     assert provenance.commit() is None  # the file is not in the repository
     monkeypatch.setattr(provenance, "HERE", provenance.HERE / "nowhere")
     assert provenance.commit() is None
     monkeypatch.setenv("PATH", "")
     assert provenance.commit() is None
+    assert capfd.readouterr() == ("", "")
+
+
+def test_before_the_first_commit_there_is_none(checkout):
+    checkout("add", ".")
+    assert provenance.commit() is None
+
+
+def test_nothing_is_said_on_the_terminal(checkout, capfd):
+    checkout("add", ".")
+    checkout("commit", "-m", "one")
+    assert provenance.commit()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_known_data_are_named_by_their_files_and_others_by_their_images():
