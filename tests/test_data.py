@@ -69,6 +69,8 @@ def test_dequantised_values_fill_their_own_interval_evenly(levels):
     y = data.dequantise(k.double() / (levels - 1), levels)
     torch.testing.assert_close((y * levels).floor().long(), k)
     assert scipy.stats.kstest((y * levels - k).numpy(), "uniform").pvalue > 1e-3
+    noise = y * levels - k
+    assert (noise != noise.float().double()).double().mean() > 0.9  # in double precision
 
 
 @pytest.mark.parametrize(

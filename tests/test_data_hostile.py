@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from mirror import GZ
+from urllib3.exceptions import ProtocolError
 
 from vaelib import data
 from vaelib.data import download, mnist
@@ -113,6 +114,52 @@ def test_what_was_wrong_with_it_is_said(mirrors, home, fault, said):
     assert [url in line for url, line in zip(mirrors.urls, lines[1:], strict=False)] == [True, True]
     assert all(said in line for line in lines[1:3])
     assert not [*home.iterdir()]
+
+
+def test_a_bomb_takes_no_more_memory_than_a_file_may_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr(mnist, "MOST", 2**16)
+    bomb = tmp_path / "bomb.gz"
+    bomb.write_bytes(gzip.compress(bytes(2**26)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="a gzip file of more than 65536 bytes"):
+            mnist._uncompressed(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_mirror_that_takes_its_time_within_reason_is_used(mirrors, home):
+    def late(handler):
+        begin(handler, (mirrors.one / GZ[0]).stat().st_size)
+        handler.wfile.flush()
+        mirrors.over.wait(0.3)
+        handler.wfile.write((mirrors.one / GZ[0]).read_bytes())
+
+    mirrors.faults[ONE] = late
+    data.load("mnist")
+    assert mirrors.asked == [f"/one/{name}" for name in GZ]
+
+
+def test_a_connection_that_breaks_says_how(monkeypatch):
+    class Broken:
+        def read1(self, _):
+            raise ProtocolError("Connection broken: 12 bytes read")
+
+    with pytest.raises(OSError, match="Connection broken: 12 bytes read"):
+        next(download._chunks(Broken(), 10))
+
+
+def test_a_disk_too_full_for_a_folder_is_said_as_such(mirrors, home, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(mnist, "TemporaryDirectory", full)
+    with pytest.raises(OSError, match=r"cannot be written \(No space left on device\)") as error:
+        data.load("mnist")
+    assert type(error.value) is OSError
+    assert error.value.errno == errno.ENOSPC
 
 
 CHILD = """
