@@ -9,6 +9,7 @@ import sys
 import textwrap
 import zipfile
 from contextlib import suppress
+from functools import partial
 from itertools import count
 
 import pytest
@@ -267,6 +268,16 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def test_settings_are_described_whole_and_differences_named():
+    setting = partial(max, sum, 3, key=abs, default=None)
+    said = "builtins.max(builtins.sum, 3, key=builtins.abs, default=None)"
+    assert checkpoint.describe(setting) == said
+    checkpoint.same_settings("run.pt", {"a": 1, "b": None}, {"a": 1})
+    message = "^run.pt belongs to a run with other settings: a was 1, is 2; b was None, is x$"
+    with pytest.raises(ValueError, match=message):
+        checkpoint.same_settings("run.pt", {"a": 1, "c": 0}, {"c": 0, "a": 2, "b": "x"})
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
