@@ -5,7 +5,9 @@ import re
 import pytest
 import torch
 from torch import nn
+from torch.distributions import Independent, Laplace
 from torch.optim import SGD
+from tqdm import tqdm
 
 from vaelib.divergence import kl, kl_by_coordinate
 from vaelib.exact import LinearGaussian
@@ -220,6 +222,34 @@ def test_free_bits_leave_what_is_reported_alone():
 def test_free_bits_must_be_a_number_of_nats(settings):
     with pytest.raises(ValueError, match="free_bits must be at least 0 and finite"):
         train(small_vae(), **settings)
+
+
+class Pointed(nn.Module):
+    """A Laplace prior, for which torch has no divergence from a normal q."""
+
+    def forward(self):
+        return Independent(Laplace(X.new_zeros(2), 1.0), 1)
+
+
+def test_validation_data_are_judged_as_the_training_data_are():
+    model = small_vae()
+    model = VAE(Pointed(), model.encoder, model.decoder)
+    history = train(model, validation=X[:5], kl="sampled", samples=3)
+    assert math.isfinite(history.validation[-1].elbo)
+
+
+def test_a_bar_is_shown_on_a_terminal_unless_it_is_not_wanted(monkeypatch):
+    asked = []
+
+    class Bar(tqdm):
+        def __init__(self, *args, disable, **settings):
+            asked.append(disable)
+            super().__init__(*args, disable=True, **settings)
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    fit(small_vae(), X, epochs=1)
+    train(small_vae(), epochs=1)
+    assert asked == [None, True]  # None is tqdm's word for a terminal only
 
 
 def test_free_bits_need_the_closed_form():

@@ -129,6 +129,13 @@ def test_other_settings_are_an_error_that_names_them(name, tmp_path):
     assert ";" not in str(error.value)
 
 
+def test_pixels_that_were_drawn_and_now_are_not_are_an_error(tmp_path):
+    keep = {"checkpoint": tmp_path / "run.pt", "x": GREY.round()}
+    train(coins(), binarise=True, **keep)
+    with pytest.raises(ValueError, match=r"other settings: binarise was True, is False$"):
+        train(coins(), **keep, resume=True)
+
+
 def test_another_model_is_an_error(tmp_path):
     keep = {"checkpoint": tmp_path / "run.pt"}
     train(small_vae(), **keep)

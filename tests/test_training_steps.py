@@ -42,9 +42,9 @@ def test_importance_weights_raise_their_own_bound_further():
     assert bounds[0] > bounds[1]
 
 
-@pytest.mark.parametrize("name", ["samples", "kl", "beta"])
+@pytest.mark.parametrize("name", ["samples", "kl", "beta", "free_bits"])
 def test_an_objective_brings_its_own_samples_and_weights(name):
-    value = {"samples": 2, "kl": "sampled", "beta": 0.5}[name]
+    value = {"samples": 2, "kl": "sampled", "beta": 0.5, "free_bits": 0.1}[name]
     with pytest.raises(ValueError, match=f"fit does not take {name}"):
         train(small_vae(), objective=elbo, **{name: value})
 

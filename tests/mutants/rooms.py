@@ -31,6 +31,7 @@ ROOMS = {
         "wake_sleep",
     ],
     "explorer": [
+        "explorer_command",
         "explorer_gap",
         "explorer_gaussians",
         "explorer_latent",
