@@ -38,7 +38,7 @@ def changed(kind, title):
         rows = [_counts(name, [entry]) for name, entry in entries.items()]
         yield table(
             title,
-            (kind.capitalize(), "Changes", "Tried", "Noticed", "Share", "Minutes"),
+            (kind.capitalize(), "Changes", "Tried", "Noticed", "Share"),
             [*rows, _counts("all", entries.values())],
         )
 
@@ -48,19 +48,19 @@ def changed(kind, title):
 def _counts(name, entries):
     made, tried = (sum(entry[what] for entry in entries) for what in ("made", "tried"))
     noticed = tried - sum(len(entry["unnoticed"]) for entry in entries)
-    minutes = sum(entry["minutes"] for entry in entries)
     share = f"{100 * noticed / tried:.1f} %"
-    return name, f"{made:,}", f"{tried:,}", f"{noticed:,}", share, f"{minutes:,.0f}"
+    return name, f"{made:,}", f"{tried:,}", f"{noticed:,}", share
 
 
 def _made(command, days, torch):
+    version = torch.partition("+")[0]
     first, last = (date.fromisoformat(day) for day in (days[0], days[-1]))
     when = f"{last.day} {last:%B %Y}"
     if first != last:
         when = f"{first.day} {first:%B} to {when}"
     made = nodes.literal("", command)
     return nodes.paragraph(
-        "", "", nodes.Text("Made by "), made, nodes.Text(f", {when}; torch {torch}.")
+        "", "", nodes.Text("Made by "), made, nodes.Text(f", {when}; torch {version}.")
     )
 
 

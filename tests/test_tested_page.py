@@ -12,7 +12,7 @@ PARTS = ("run", "rooms", "chapters")
 def entry(kind, made, tried, unnoticed, day="2031-02-03"):
     missed = [["a → b", "why"]] * unnoticed
     known = {"kind": kind, "made": made, "tried": tried, "unnoticed": missed}
-    return known | {"date": day, "torch": "9.8", "minutes": 1.4}
+    return known | {"date": day, "torch": "9.8+cpu"}
 
 
 RECORD = {  # both records in one
@@ -23,7 +23,7 @@ RECORD = {  # both records in one
 RUN = {
     "command": "make tested",
     "date": "2031-02-03",
-    "versions": {"torch": "9.8"},
+    "versions": {"torch": "9.8+cpu"},
     "groups": [
         {"title": "Data", "command": "pytest d", "tests": 1234, "figures": {"files read": 20000}},
         {"title": "Fuzzing", "command": "make fuzz", "figures": {"inputs": 7}},
@@ -59,11 +59,11 @@ def test_every_row_and_every_number_of_the_records_is_shown(book):
     assert [[text(r) for r in re.findall(r"<tr.*?</tr>", t, re.DOTALL)][1:] for t in found] == [
         ["Data | 1,234 | files read: 20,000 | pytest d", "Fuzzing | | inputs: 7 | make fuzz"],
         [
-            "first | 1,200 | 1,200 | 1,170 | 97.5 % | 1",
-            "second | 4,000 | 200 | 190 | 95.0 % | 1",
-            "all | 5,200 | 1,400 | 1,360 | 97.1 % | 3",
+            "first | 1,200 | 1,200 | 1,170 | 97.5 %",
+            "second | 4,000 | 200 | 190 | 95.0 %",
+            "all | 5,200 | 1,400 | 1,360 | 97.1 %",
         ],
-        ["third | 70 | 70 | 70 | 100.0 % | 1", "all | 70 | 70 | 70 | 100.0 % | 1"],
+        ["third | 70 | 70 | 70 | 100.0 %", "all | 70 | 70 | 70 | 100.0 %"],
     ]
     assert "Made by make tested , 3 February 2031; torch 9.8" in text(page)
     assert "Made by make mutants , 3 February to 4 March 2031; torch 9.8" in text(page)

@@ -12,7 +12,6 @@ import tomllib
 from argparse import ArgumentParser
 from datetime import date
 from pathlib import Path
-from time import monotonic
 
 import torch
 from library import ROOT, survivors
@@ -46,7 +45,6 @@ def in_a_process(stem):
 
 def tried(name, drawn):
     """Try one room or chapter; return what is recorded of it."""
-    start = monotonic()
     if name in ROOMS:
         made, count, missed = survivors(name, drawn)
     else:
@@ -56,7 +54,6 @@ def tried(name, drawn):
         "kind": "room" if name in ROOMS else "chapter",
         "date": date.today().isoformat(),
         "torch": torch.__version__,
-        "minutes": round((monotonic() - start) / 60, 1),
         "made": made,
         "tried": count,
         "unnoticed": [[line, reason(name, line)] for line in sorted(missed)],
