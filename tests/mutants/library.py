@@ -108,6 +108,9 @@ def survivors(room, count=None):
     if again:
         mutmut(folder, *RUN, *again)
         found = results(folder)
+    left = [m for m in tried if found[m] == "not checked"]
+    if left:
+        raise RuntimeError(f"{room}: mutmut left {len(left)} of {len(tried)} untried, as {left[0]}")
     missed = [m for m in tried if found[m] not in NOTICED]
     differences = json.loads(python(folder, "-c", DIFFERENCES, given="\n".join(missed)))
     return made, len(tried), list(map(as_line, missed, differences))
