@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -56,6 +57,15 @@ def test_one_command_writes_the_file_and_says_what_came_out(done):
     assert recorded.record["training"]["decoder"] == [12, 9]
     assert recorded.record["parameters"]["decoder"] == 2 * 12 + 12 + 12 * 9 + 9 + 9 * 64 + 64
     assert str(path.parent) not in path.read_text("utf8")
+
+
+@pytest.mark.usefixtures("few")
+def test_a_record_says_all_that_the_recorded_one_says():
+    path = Path(__file__).parents[1] / "recorded/explorer.json"
+    recorded, made = json.loads(path.read_text("utf8"))["record"], make().record
+    assert made.keys() == recorded.keys()
+    for part in ("training", "parameters", "machine", "versions", "data", "test"):
+        assert made[part].keys() == recorded[part].keys()
 
 
 def test_its_log_evidence_is_that_of_quadrature(done):
