@@ -31,7 +31,7 @@ fuzz: $(READY) $(FUZZ)/ready ## feed the reader of MNIST's files a million input
 		-rss_limit_mb=512 -artifact_prefix=$(FUZZ)/ $(FUZZ)/corpus tests/fuzz/seeds
 
 mutants: $(READY) $(MUTMUT)/ready ## break library and chapters on purpose, and see who notices (hours; OPTIONS=room...)
-	PYTHONPATH=$(MUTMUT) $(BIN)/python tests/mutants $(OPTIONS)
+	PYTHONPATH=$(CURDIR)/$(MUTMUT) $(BIN)/python tests/mutants $(OPTIONS)
 
 tested: $(READY) $(FUZZ)/ready ## record what guards data, checkpoints and numbers (two minutes)
 	$(BIN)/python tests/tested.py
