@@ -1,6 +1,7 @@
 """What ties an equation to the numbers that prove it."""
 
-from vaelib.checks.compare import check, check_bound, check_order
+from vaelib.checks.compare import check
+from vaelib.checks.limits import check_bound, check_order
 from vaelib.checks.question import Question
 from vaelib.checks.result import Check, CheckFailed
 

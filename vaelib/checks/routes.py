@@ -1,4 +1,4 @@
-"""The values of the routes: names to show, numbers to compare, and what makes them unfit for it."""
+"""What the routes give: names to show, numbers to compare, and what makes them unfit for it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from torch import Tensor
 
 from vaelib.checks.result import CheckFailed
 from vaelib.divergence import Estimate
+
+LOOSEST = 1e-4
+
+
+def check_tolerance(label: str, tolerance: float) -> None:
+    if not 0 < tolerance <= LOOSEST:
+        raise ValueError(f"{label}: tolerance must lie in (0, {LOOSEST}], got {tolerance}")
 
 
 def is_estimate(value: object) -> bool:
