@@ -49,6 +49,7 @@ def prepared(room):
     for name in LINKED:
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(ROOT / name)
+    (folder / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)  # which test calls what
     tests = [f"tests/test_{name}.py" for name in ROOMS[room]]
     settings = SETTINGS.format(room=room, tests=json.dumps(tests))
     (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text("utf8") + settings)
