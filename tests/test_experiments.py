@@ -1,138 +1,25 @@
-"""Files that name runs: what they may say, and that each run is made once and can be resumed."""
+"""The paper's figures: who learns, what is measured, and a run that was killed goes on."""
 
 import json
-from itertools import cycle, pairwise
+from itertools import count, cycle, pairwise
+from unittest.mock import Mock
 
 import pytest
 import torch
 from torch.optim import Adagrad
 
-from vaelib import __main__ as command
 from vaelib.exact import log_evidence_quadrature
-from vaelib.experiments import Sweep, curve, learners, origin
+from vaelib.experiments import curve, figures, learners
 from vaelib.experiments.evidence import STILL, _fit, evidence
-from vaelib.experiments.figures import COMMON, FIGURES, WEIGHTS, predictive
+from vaelib.experiments.figures import COMMON, FIGURES, WEIGHTS, predictive, two_bounds
 from vaelib.experiments.network import build
 from vaelib.inference import UncertainDecoder, log_evidence_hmc, log_predictive
-from vaelib.models import VAE, BernoulliDecoder, StandardNormal
-from vaelib.objectives import log_joint
+from vaelib.models import VAE, BernoulliDecoder, Model, StandardNormal
+from vaelib.objectives import log_evidence, log_joint
+from vaelib.training import evaluate
 
 SMALL = {"data": "digits", "hidden": 8, "latent": 2, "samples": 6e3, "step_size": 0.05}
 S = COMMON | SMALL
-
-
-def sweep(tmp_path, text):
-    path = tmp_path / "named.toml"
-    path.write_text(text)
-    return Sweep(path)
-
-
-TEXT = "figure = 2\n" + "\n".join(f"{k} = {v!r}" for k, v in SMALL.items()) + "\nseed = [4, 5]\n"
-
-
-def test_every_combination_of_the_lists_is_a_run(tmp_path):
-    runs = sweep(tmp_path, 'figure = 2\nlatent = [2, 3]\nmethod = ["aevb", "wake-sleep"]').runs
-    assert [(s["latent"], s["method"]) for s in runs] == [
-        (2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "wake-sleep"),
-    ]  # fmt: skip
-    assert all(s == COMMON | {"latent": s["latent"], "method": s["method"]} for s in runs)
-
-
-@pytest.mark.parametrize("text", ["figure = 7", "figure ="])
-def test_a_bad_file_ends_the_command_with_status_2(tmp_path, capsys, text):
-    path = tmp_path / "bad.toml"
-    path.write_text(text)
-    with pytest.raises(SystemExit) as end:
-        command.main(["experiment", str(path)])
-    assert end.value.code == 2
-    assert capsys.readouterr().err.startswith("python -m vaelib: ")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("latent = 2", r"names no figure: figure must be one of \[2, 3, 'F', 'table 1'\]"),
-        ("figure = 7", "names no figure"),
-        ("figure = 2\nlatents = 2", "no settings latents; there are data, "),
-        ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
-        ('figure = 2\nlatent = [2, "3"]', "latent must be of type int, got '3'"),
-        ("figure = 2\nseed = 1.5", "seed must be of type int, got 1.5"),
-    ],
-)
-def test_what_a_file_may_not_say(tmp_path, text, message):
-    with pytest.raises(ValueError, match=message):
-        sweep(tmp_path, text)
-
-
-def test_each_run_is_made_once_and_says_what_made_it(tmp_path, capsys):
-    first, said = sweep(tmp_path, TEXT), []
-    command.main(["experiment", str(first.path), "--folder", str(tmp_path / "kept")])
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("1 of 2: ")
-    assert lines[-1] == f"{first.results}: 2 runs"
-    entries = json.loads((tmp_path / "named.json").read_text())
-    assert [entry["settings"] for entry in entries] == first.runs
-    for entry in entries:
-        assert entry["points"][-1][0] == 4 * 1498
-        assert entry["data"]["name"] == "digits"
-        assert {"date", "commit", "machine", "versions", "wall_seconds"} <= set(entry)
-    assert entries[0]["points"] != entries[1]["points"]
-    first.run(tmp_path / "kept", say=said.append)
-    assert not said
-    more = sweep(tmp_path, TEXT.replace("[4, 5]", "[5]"))
-    assert [entry["settings"]["seed"] for entry in more.done()] == [5]
-
-
-def test_the_origin_of_recorded_numbers_is_told_in_a_sentence(tmp_path):
-    named, entry = sweep(tmp_path, TEXT), Sweep("appendix-f").done()[0]
-    with pytest.raises(ValueError, match="0 runs on 0 data sets"):
-        origin(named)
-    entries = [entry | {"settings": s, "wall_seconds": 1800, "seconds": 90} for s in named.runs]
-    killed = {"wall_seconds": 90, "seconds": 1800}
-    entries[1] |= {"commit": None, "date": "1999-12-31", **killed}
-    named.results.write_text(json.dumps(entries))
-    said = origin(named)
-    assert f"1999-12-31, {entry['date']} at commit {entry['commit'][:7]}, unknown, torch" in said
-    assert ": 2 runs, 1.0 hours in all, beside other work, on digits (SHA-256 " in said
-    named.results.write_text(json.dumps(entries[:1]))
-    assert ": 1 of 2 runs, 0.5 hours" in origin(named)
-    with pytest.raises(ValueError, match="on 2 data sets"):
-        origin(named, Sweep("figure2-seeds"))
-
-
-def test_a_run_that_fails_is_named_and_the_others_are_made(tmp_path, capsys):
-    bad = sweep(tmp_path, TEXT.replace("0.05", "[0.05, 1e30]").replace("[4, 5]", "4"))
-    asked = ["experiment", str(bad.path), "--folder", str(tmp_path / "kept")]
-    with pytest.raises(SystemExit, match="1 failed; the same command tries them again"):
-        command.main(asked)
-    assert "FloatingPointError" in capsys.readouterr().out
-    assert [entry["settings"]["step_size"] for entry in bad.done()] == [0.05]
-
-
-def test_results_may_lie_elsewhere_and_a_name_is_enough(tmp_path):
-    recorded, own = Sweep("figure2-seeds"), Sweep("figure2-seeds", tmp_path / "mine.json")
-    assert own.runs == recorded.runs
-    assert recorded.done()
-    assert own.done() == []
-    with pytest.raises(ValueError, match=r"'figure9' is no TOML file, and none of appendix-f"):
-        Sweep("figure9")
-
-
-def test_points_are_those_of_the_runs_asked_for(tmp_path):
-    named = sweep(tmp_path, TEXT)
-    entries = [
-        {"settings": s, "points": [[1, 10.0 + s["seed"], 20.0], [2, 30.0, 40.0]]}
-        for s in named.runs
-    ]
-    named.results.write_text(json.dumps(entries))
-    assert named.points(seed=5).tolist() == [[[1, 15, 20], [2, 30, 40]]]
-    assert named.points(latent=2).shape == (2, 2, 3)
-    with pytest.raises(ValueError, match="0 runs with"):
-        named.points(seed=6)
-    entries[0]["points"].pop()
-    named.results.write_text(json.dumps(entries))
-    with pytest.raises(ValueError, match="2 runs with"):
-        named.points()
 
 
 @pytest.fixture
@@ -326,11 +213,74 @@ def test_weights_decay_where_they_are_asked_to(monkeypatch, decay):
     assert decoder == {0.0 if decay == "none" else 1 / 200}
 
 
+@pytest.mark.parametrize("decay", ["all", "decoder", "none"])
+def test_in_em_the_decoder_decays_unless_nothing_does(decay):
+    one = learners.learner(S | {"method": "mcem", "decay": decay}, torch.zeros(200, 64), 0.1)
+    (group,) = one.em.optimizer.param_groups
+    assert group["lr"] == 0.1
+    assert group["weight_decay"] == (0.0 if decay == "none" else 1 / 200)
+    one.until(2)
+    assert one.em.seen == 400
+
+
 def test_the_bound_of_the_same_model_is_the_same_number():
     model, (_, (train, _)) = build(S, 64), curve.images(S, 50)
     first = learners.bound(model, train)
-    torch.manual_seed(7)
+    state = torch.get_rng_state()
     assert learners.bound(model, train) == first
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(0)
+    assert evaluate(model, train).elbo == first
+
+
+def test_seconds_of_training_are_added_up_and_measuring_is_not_training(tmp_path, monkeypatch, few):
+    # each reading of the clock is 100 s later, and an epoch is between two of them
+    clock = count(0, 100)
+    monkeypatch.setattr(curve, "time", Mock(monotonic=lambda: float(next(clock))))
+    s, keep = FIGURES[3].defaults | SMALL | {"images": 100, "samples": 1e3}, tmp_path / "a.pt"
+    made = curve.curve(FIGURES[3], s, keep)
+    beside = tmp_path / "a.json"
+    assert made["seconds"] == 100.0 * len(made["points"])
+    written = json.loads(beside.read_text())
+    assert written == {k: made[k] for k in ("points", "step_size", "seconds")}
+    beside.write_text(json.dumps(written | {"points": written["points"][:-1], "seconds": 7.0}))
+    assert curve.curve(FIGURES[3], s, keep)["seconds"] == 107.0
+
+
+def test_points_are_the_images_seen_and_what_is_measured_of_each_part(tmp_path, few):
+    s = FIGURES[3].defaults | SMALL | {"images": 100, "samples": 1e3}
+    seen = []
+    figure = FIGURES[3]._replace(
+        measure=lambda model, x: seen.append(x) or [1.23456, x.mean().item()],
+        at_the_end=lambda model, x: {"end": x},
+    )
+    made = curve.curve(figure, s, tmp_path / "a.pt")
+    train, test = curve.images(s, 10)[1]
+    assert all(torch.equal(x, part) for x, part in zip(seen, cycle([train, test])))
+    assert torch.equal(made["end"], test)
+    for point, epochs in zip(made["points"], curve.schedule(1e3, 100, figure), strict=True):
+        means = [pytest.approx(part.mean().item(), abs=5e-4) for part in (train, test)]
+        assert point == [100 * epochs, 1.235, means[0], 1.235, means[1]]
+
+
+def test_the_bound_of_100_samples_is_beside_the_elbo():
+    model, (_, (train, _)) = build(S, 64), curve.images(S, 50)
+    numbers = two_bounds(model, train)
+    torch.manual_seed(0)
+    assert numbers == [learners.bound(model, train), log_evidence(model, train, 100).mean.mean()]
+
+
+def test_one_draw_of_uncertain_weights_is_not_their_mean(monkeypatch):
+    monkeypatch.setattr(figures, "WEIGHTS", 1)
+    model = build(FIGURES["F"].defaults | {"method": "bayes", "hidden": 8}, 64)
+    drawn = model.decoder.mu.detach().double() + 0.3
+    monkeypatch.setattr(UncertainDecoder, "draw", lambda self: drawn)
+    x = curve.images(S, 5)[1][0]
+    averaged, at_mean = predictive(model, x)
+    given = Model(model.double().prior, model.decoder.given(drawn), None)
+    again = log_evidence_quadrature(given, x.double(), tolerance=1e-2).value.mean()
+    assert averaged == pytest.approx(again.item(), abs=1e-6)
+    assert abs(averaged - at_mean) > 1
 
 
 @pytest.mark.parametrize("pixels", ["afresh", "once", "threshold"])

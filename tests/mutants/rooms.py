@@ -39,7 +39,7 @@ ROOMS = {
         "explorer_proposal",
         "explorer_recorded",
     ],
-    "experiments": ["experiments", "importance_table"],
+    "experiments": ["experiments", "importance_table", "sweep"],
     "commands": ["commands", "explorer_command", "audit_command"],
     "__main__": ["main"],
     "audit": ["audit", "audit_arguments", "audit_module", "audit_mutants"],
