@@ -40,7 +40,7 @@ ROOMS = {
         "explorer_recorded",
     ],
     "experiments": ["experiments", "importance_table", "sweep"],
-    "commands": ["commands", "explorer_command", "audit_command"],
+    "commands": ["help", "train_command", "run_commands", "audit_command"],
     "__main__": ["main"],
     "audit": ["audit", "audit_arguments", "audit_module", "audit_mutants"],
 }

@@ -10,7 +10,11 @@ PROGRAM = "python -m vaelib"
 
 
 class Form(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Names each default, and leaves the example as it is written."""
+    """Names each default that says something, and leaves the example as it is written."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        says_nothing = action.default in (None, []) or action.default is False
+        return action.help if says_nothing else super()._get_help_string(action)
 
 
 def add(commands, name: str, about: str, example: str, run) -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ def register(commands) -> None:
     about = "train a VAE with two latents and record the explorer of its plane in one file"
     example = "explorer --data digits --epochs 20 --out plane.json"
     parser = add(commands, "explorer", about, example, explorer)
-    parser.add_argument("--data", choices=["mnist", "digits"], default="mnist", help="images")
+    parser.add_argument("--data", choices=["mnist", "digits"], default="mnist", help="the images")
     parser.add_argument("--epochs", type=positive, default=100, help="passes over the images")
     parser.add_argument("--seed", type=whole, default=0, help="decides everything random")
     parser.add_argument(

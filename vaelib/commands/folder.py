@@ -95,7 +95,7 @@ def picture(model: VAE, described: dict, path: Path, count: int, seed: int) -> N
         torch.manual_seed(seed)
         side = max(1, round(count**0.5))
         x = model.decode(model.prior.sample((side, side))).mean
-    axes = mosaic(x, described["shape"], xlabel="", ylabel="")
+    axes = mosaic(x, described["shape"])
     axes.set(xlabel="", ylabel="")
     axes.figure.savefig(path, dpi=150)
     plt.close(axes.figure)

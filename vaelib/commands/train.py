@@ -33,7 +33,9 @@ def register(commands) -> None:
     add_argument(
         "--hidden", type=positive, nargs="+", default=[400], metavar="WIDTH", help="layer widths"
     )
-    add_argument("--activation", choices=["relu", "tanh", "silu"], default="relu", help="between")
+    add_argument(
+        "--activation", choices=["relu", "tanh", "silu"], default="relu", help="between layers"
+    )
     add_argument(
         "--likelihood",
         choices=["bernoulli", "gaussian"],
@@ -41,14 +43,17 @@ def register(commands) -> None:
         help="of the pixels: black or white, drawn afresh each epoch; or grey, with learned sigma",
     )
     add_argument(
-        "--objective", choices=["elbo", "iwae"], default="elbo", help="the bound that is raised"
+        "--objective",
+        choices=["elbo", "iwae"],
+        default="elbo",
+        help="the bound that training raises",
     )
     add_argument("--samples", type=positive, default=1, help="samples from q for each image")
     add_argument("--beta", type=amount, default=1.0, help="weight of the KL")
     add_argument("--free-bits", type=amount, default=0.0, help="nats for each coordinate")
     add_argument("--epochs", type=positive, default=20, help="passes over the images")
     add_argument("--batch-size", type=positive, default=128, help="of all processes together")
-    add_argument("--learning-rate", type=amount, default=1e-3, help="of Adam")
+    add_argument("--learning-rate", type=amount, default=1e-3, help="step size of Adam")
     add_argument("--patience", type=positive, help="stop after so many epochs without progress")
     add_argument("--seed", type=whole, default=0, help="decides everything random")
     add_argument("--device", help="such as cuda; a GPU if there is one")

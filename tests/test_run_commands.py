@@ -1,0 +1,232 @@
+"""The commands beside ``train`` from within: what they ask for, and what they say, whole."""
+
+import argparse
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import vaelib.experiments
+from vaelib import data
+from vaelib.commands import arguments, evaluate, experiment, explorer, fetch, folder, sample
+from vaelib.explorer import produce, recorded
+from vaelib.objectives import elbo, log_evidence
+from vaelib.training import checkpoint
+
+SETTINGS = {
+    "latent": 2, "pixels": 64, "hidden": [6], "activation": "relu", "seed": 4, "shape": [8, 8],
+    "likelihood": "bernoulli", "data": "digits",
+}  # fmt: skip
+
+
+def typed(command, *words):
+    """Read the words of a command and run it."""
+    parser = argparse.ArgumentParser()
+    command.register(parser.add_subparsers())
+    options = parser.parse_args([command.__name__.rpartition(".")[2], *map(str, words)])
+    return options.run(options)
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A function that makes a run folder whose model nobody trained, with a loud latent unit."""
+
+    def run(**settings):
+        path = tmp_path / "run"
+        described = SETTINGS | settings
+        folder.open_run(path, described, resume=True)
+        model = folder.build(described)
+        with torch.no_grad():
+            model.encoder.network[-1].weight[0] *= 20
+            model.encoder.network[-1].weight[1] = 0
+        checkpoint.save(path / "checkpoint.pt", {"model": model.state_dict(), "best": None})
+        return path
+
+    return run
+
+
+def expected(model, x, samples, name):
+    """What the command says of some images, by the definitions of the two errors."""
+    bounds = torch.stack([elbo(model, x) for _ in range(16)])
+    mean, error = log_evidence(model, x, samples)
+    lines = [f"{len(x):,} images of {name}, nats an image"]
+    for label, m, e in (("ELBO", bounds.mean(0), bounds.std(0) / 4), ("log p(x)", mean, error)):
+        over = m.std() / len(x) ** 0.5
+        sampling = (e**2).sum() ** 0.5 / len(x)
+        lines.append(
+            f"{label.ljust(12)}  {m.mean():.2f} ± {over:.2f} over images, "
+            f"± {sampling:.3f} by sampling"
+        )
+    return [*lines, "active units  1 of 2 (variance of the mean above 0.01)"]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_evaluation_says_the_two_figures_and_both_their_errors(make, capsys, likelihood):
+    path, test = make(likelihood=likelihood), data.load("digits").test
+    state = torch.get_rng_state()
+    typed(evaluate, path, "--images", 50, "--samples", 30, "--seed", 3)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(3)
+    x = test[torch.linspace(0, 298, 50).long()]
+    x = data.binarise(x) if likelihood == "bernoulli" else x
+    said = expected(folder.load(path)[0], x, 30, "digits")
+    assert capsys.readouterr().out.splitlines() == said
+
+
+@torch.no_grad()
+def test_no_more_images_are_evaluated_than_there_are_and_others_can_be(make, tmp_path, capsys):
+    path, other = make(), tmp_path / "other.npy"
+    np.save(other, np.eye(64, dtype="f4")[:50])
+    typed(evaluate, path, "--data", other, "--samples", 20)
+    torch.manual_seed(0)
+    x = data.binarise(torch.eye(64)[45:50])
+    said = expected(folder.load(path)[0], x, 20, other)
+    assert capsys.readouterr().out.splitlines() == said
+
+
+def test_of_one_image_there_is_no_error_over_images():
+    one = torch.tensor([-3.0])
+    line = evaluate._line("ELBO", one, torch.tensor([0.25]))
+    assert line == "ELBO          -3.00 ± nan over images, ± 0.250 by sampling"
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_an_array_of_samples_is_that_of_the_seed(make, tmp_path, capsys, seed):
+    path, out = make(), tmp_path / "x.npy"
+    state = torch.get_rng_state()
+    typed(sample, path, "--count", 3, "--seed", seed, "--out", out)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(seed)
+    model, _ = folder.load(path)
+    x = model.decode(model.prior.sample((3,))).mean
+    assert np.array_equal(np.load(out), x.detach().numpy())
+    assert capsys.readouterr().out == f"{out}\n"
+
+
+def test_a_picture_of_samples_is_asked_for_as_typed(make, tmp_path, monkeypatch, capsys):
+    path, out, asked = make(), tmp_path / "x.png", []
+    monkeypatch.setattr(folder, "picture", lambda *words: asked.append(words))
+    typed(sample, path, "--count", 7, "--seed", 2, "--out", out)
+    ((model, *rest),) = asked
+    assert rest == [SETTINGS, out, 7, 2]
+    assert torch.equal(
+        model.encoder.network[0].weight, folder.load(path)[0].encoder.network[0].weight
+    )
+    assert capsys.readouterr().out == f"{out}\n"
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("x.png", "height and width of an image are not known: write an array, .npy"),
+        ("x.gif", "x.gif must end in .png or .npy"),
+    ],
+)
+def test_what_no_sample_can_be_is_told(make, out, message):
+    path = make(shape=None)
+    with pytest.raises(ValueError, match=r"must end|not known") as raised:
+        typed(sample, path, "--out", out)
+    assert str(raised.value) == message
+
+
+def test_data_are_loaded_from_the_folder_and_described(small_mnist, capsys):
+    parser = argparse.ArgumentParser()
+    fetch.register(parser.add_subparsers())
+    for words in (["mnist", "--folder", str(small_mnist)], ["digits"]):
+        options = parser.parse_args(["data", *words])
+        options.run(options)
+    assert capsys.readouterr().out.splitlines() == [
+        "mnist: 3 images to learn from and 2 to test on, 28×28 pixels, 256 grey levels; "
+        f"{small_mnist}",
+        "digits: 1,498 images to learn from and 299 to test on, 8×8 pixels, 17 grey levels; "
+        "within scikit-learn",
+    ]
+
+
+class Named:
+    """A file of two runs, of which ``over`` are over."""
+
+    failed = ()
+
+    def __init__(self, file, out):
+        self.asked, self.results, self.over = [(file, out)], out or Path("named.json"), 0
+        Named.last = self
+
+    def done(self):
+        return [{}] * self.over
+
+    def run(self, folder, jobs):
+        self.asked.append((folder, jobs))
+        self.over = 2
+        return self.failed
+
+
+def test_an_experiment_is_asked_for_as_typed(monkeypatch, capsys):
+    monkeypatch.setattr(vaelib.experiments, "Sweep", Named)
+    typed(experiment, "figure2")
+    assert Named.last.asked == [("figure2", None), (Path("_build/runs"), 1)]
+    typed(experiment, "a.toml", "--out", "b.json", "--jobs", 3, "--folder", "kept")
+    assert Named.last.asked == [("a.toml", Path("b.json")), (Path("kept"), 3)]
+    assert capsys.readouterr().out == "named.json: 2 runs\nb.json: 2 runs\n"
+    monkeypatch.setattr(Named, "failed", ("one",))
+    with pytest.raises(SystemExit) as end:
+        typed(experiment, "figure2")
+    assert end.value.code == "1 failed; the same command tries them again"
+
+
+def test_an_explorer_is_asked_for_as_typed(monkeypatch, tmp_path, capsys):
+    asked, places = [], []
+    made = SimpleNamespace(
+        save=lambda path: path.write_text("x" * 1234), summary=lambda: "a summary"
+    )
+    monkeypatch.setattr(recorded, "check_place", places.append)
+    monkeypatch.setattr(
+        produce, "produce", lambda *names, **how: asked.append((names, how)) or made
+    )
+    out = tmp_path / "x.json"
+    typed(explorer, "--data", "digits", "--epochs", 3, "--hidden", 5, 6, "--seed", 2, "--out", out)
+    assert places == [out]
+    command = "python -m vaelib explorer --data digits --epochs 3 --seed 2 --hidden 5 6"
+    how = {"epochs": 3, "hidden": [5, 6], "seed": 2, "command": command}
+    assert asked == [(("digits",), how)]
+    assert capsys.readouterr().out == f"{out}: 1,234 bytes; a summary\n"
+
+
+@pytest.mark.parametrize(
+    ("read", "word", "number"),
+    [
+        (arguments.whole, "0", 0),
+        (arguments.whole, "7", 7),
+        (arguments.whole, str(2**63 - 1), 2**63 - 1),
+        (arguments.positive, "1", 1),
+        (arguments.amount, "0", 0.0),
+        (arguments.amount, "0.5", 0.5),
+        (arguments.amount, "1e300", 1e300),
+    ],
+)
+def test_numbers_are_read(read, word, number):
+    assert read(word) == number
+    assert type(read(word)) is type(number)
+
+
+@pytest.mark.parametrize(
+    ("read", "word", "message"),
+    [
+        (arguments.whole, "-1", "must be a whole number, got '-1'"),
+        (arguments.whole, "1.5", "must be a whole number, got '1.5'"),
+        (arguments.whole, str(2**63), f"must be a whole number, got '{2**63}'"),
+        (arguments.positive, "0", "must be at least 1, got '0'"),
+        (arguments.positive, "x", "must be a whole number, got 'x'"),
+        (arguments.amount, "-0.1", "must be a number of at least 0, got '-0.1'"),
+        (arguments.amount, "inf", "must be a number of at least 0, got 'inf'"),
+        (arguments.amount, "nan", "must be a number of at least 0, got 'nan'"),
+        (arguments.amount, "much", "must be a number of at least 0, got 'much'"),
+    ],
+)
+def test_what_is_no_such_number_is_told(read, word, message):
+    with pytest.raises(argparse.ArgumentTypeError) as raised:
+        read(word)
+    assert str(raised.value) == message

@@ -1,0 +1,338 @@
+"""``python -m vaelib train`` from within: what is handed on, where it trains, what is written."""
+
+import argparse
+import json
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import vaelib.training
+from vaelib import plots, provenance
+from vaelib.commands import folder, images, train
+from vaelib.models import BernoulliDecoder, GaussianDecoder
+from vaelib.objectives import iwae
+from vaelib.training import History, checkpoint, shares
+from vaelib.training.history import Terms
+
+MANY = {
+    "epochs": 3, "batch_size": 7, "learning_rate": 0.5, "beta": 2.0, "free_bits": 0.25,
+    "patience": 4, "seed": 11, "every": 9.0, "tensorboard": "curves",
+}  # fmt: skip
+
+
+def options(*words):
+    parser = argparse.ArgumentParser()
+    train.register(parser.add_subparsers())
+    return parser.parse_args(["train", *map(str, words)])
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """No torchrun, no GPU."""
+    for name in ("LOCAL_RANK", "WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def asked(monkeypatch, alone):
+    """Training that ends at once; what it was asked for, and why it shall say that it ended."""
+    known = SimpleNamespace(stopped="", calls=[])
+
+    def fit(model, x, **how):
+        known.calls.append((model, x, how))
+        checkpoint.save(how["checkpoint"], {"model": model.state_dict(), "best": None})
+        return History([Terms(-9.0, -7.0, 2.0)] * 2, HISTORY, known.stopped)
+
+    monkeypatch.setattr(vaelib.training, "fit", fit)
+    return known
+
+
+HISTORY = [Terms(-5.0, -4.0, 1.0), Terms(-3.456, -2.0, 1.456)]
+
+
+def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in MANY.items()]
+    assert train.train(options("--samples", 5, *words, "--out", tmp_path / "run")) == 0
+    ((model, x, how),) = asked.calls
+    digits = images.find("digits")
+    assert torch.equal(x, digits.train)
+    assert torch.equal(how.pop("validation"), digits.validation)
+    assert how == MANY | {
+        "binarise": True,
+        "objective": None,
+        "samples": 5,
+        "device": "cpu",
+        "checkpoint": tmp_path / "run" / "checkpoint.pt",
+        "resume": False,
+    }
+    assert model.prior.batch_shape + model.prior.event_shape == (20,)
+    assert capsys.readouterr().out == f"{tmp_path / 'run'}: 2 epochs; validation ELBO -3.46 nats\n"
+    loaded, _ = folder.load(tmp_path / "run")
+    both = zip(model.parameters(), loaded.parameters(), strict=True)
+    assert all(torch.equal(mine, theirs) for mine, theirs in both)
+    history = json.loads((tmp_path / "run" / "history.json").read_text("utf8"))
+    assert history == {
+        "train": [{"elbo": -9.0, "reconstruction": -7.0, "kl": 2.0}] * 2,
+        "validation": [terms._asdict() for terms in HISTORY],
+        "stopped": "",
+    }
+
+
+def test_with_importance_weights_the_objective_draws_the_samples(asked, tmp_path):
+    words = ["--objective", "iwae", "--samples", 6, "--likelihood", "gaussian"]
+    train.train(options(*words, "--out", tmp_path / "run"))
+    ((_, _, how),) = asked.calls
+    assert (how["objective"].func, how["objective"].keywords) == (iwae, {"samples": 6})
+    assert (how["samples"], how["binarise"]) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("stopped", "status", "said"),
+    [
+        ("interrupted", 130, "2 epochs, then interrupted; validation ELBO -3.46 nats"),
+        ("patience", 0, "2 epochs, which was long without progress; validation ELBO -3.46 nats"),
+    ],
+)
+def test_how_it_ended_is_said(asked, tmp_path, capsys, stopped, status, said):
+    asked.stopped = stopped
+    assert train.train(options("--out", tmp_path / "run")) == status
+    assert capsys.readouterr().out == f"{tmp_path / 'run'}: {said}\n"
+
+
+def test_nothing_is_said_of_an_epoch_that_was_none():
+    said = train._said(History([], [], "interrupted"))
+    assert said == "interrupted before the first epoch was over"
+
+
+def test_of_several_processes_one_writes_and_all_leave(asked, tmp_path, monkeypatch, capsys):
+    left = []
+    monkeypatch.setattr(shares, "rank", lambda: 1)
+    monkeypatch.setattr(shares, "leave", lambda: left.append(1))
+    train.train(options("--out", tmp_path / "run"))
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["checkpoint.pt"]  # fit's
+    assert capsys.readouterr().out == ""
+    assert left == [1]
+
+
+@pytest.mark.parametrize(
+    ("device", "gpu", "environment", "expected"),
+    [
+        (None, False, {}, ("cpu", False, [])),
+        (None, True, {}, ("cuda:0", False, [])),
+        ("meta", True, {}, ("meta", False, [])),
+        (None, True, {"LOCAL_RANK": "3", "WORLD_SIZE": "1"}, ("cuda:3", False, [])),
+        (None, True, {"LOCAL_RANK": "1", "WORLD_SIZE": "2"}, ("cuda:1", False, ["cuda:1"])),
+        (None, False, {"LOCAL_RANK": "1", "WORLD_SIZE": "2"}, ("cpu", False, ["cpu"])),
+        (None, False, {"TORCHELASTIC_RESTART_COUNT": "0"}, ("cpu", False, [])),
+        (None, False, {"TORCHELASTIC_RESTART_COUNT": "1"}, ("cpu", True, [])),
+    ],
+)
+def test_each_process_has_its_place(monkeypatch, alone, device, gpu, environment, expected):
+    joined = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(shares, "join", joined.append)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    words = ["--device", device] if device else []
+    place, resume = train._place(options(*words, "--out", "run"))
+    assert (place, resume, list(map(str, joined))) == expected
+    assert train._place(options(*words, "--resume", "--out", "run"))[1]
+
+
+def test_settings_say_what_was_chosen_and_of_what(tmp_path):
+    chosen = options("--latent", 3, "--resume", "--every", 5, "--out", tmp_path / "run")
+    x = torch.zeros(4, 6)
+    described = folder.describe(chosen, images.Images("mine", (2, 3), x, x, x))
+    assert described == {
+        "data": "mine", "pixels": 6, "shape": [2, 3], "versions": provenance.versions(),
+        "latent": 3, "hidden": [400], "activation": "relu", "likelihood": "bernoulli",
+        "objective": "elbo", "samples": 1, "beta": 1.0, "free_bits": 0.0, "epochs": 20,
+        "batch_size": 128, "learning_rate": 1e-3, "patience": None, "seed": 0,
+    }  # fmt: skip
+    assert folder.describe(chosen, images.Images("mine", None, x, x, x))["shape"] is None
+
+
+DESCRIBED = {
+    "latent": 3, "pixels": 10, "hidden": [7, 5], "activation": "tanh", "seed": 4, "shape": None,
+    "likelihood": "bernoulli", "data": "σ²",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "kind"), [("bernoulli", BernoulliDecoder), ("gaussian", GaussianDecoder)]
+)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "silu"])
+def test_a_model_is_as_its_settings_say(likelihood, kind, activation):
+    state = torch.get_rng_state()
+    s = DESCRIBED | {"likelihood": likelihood, "activation": activation}
+    model = folder.build(s)
+    assert torch.equal(torch.get_rng_state(), state)
+    layers = {
+        part: [(m.in_features, m.out_features) for m in network if isinstance(m, nn.Linear)]
+        for part, network in (("q", model.encoder.network), ("p", model.decoder.network))
+    }
+    assert layers == {"q": [(10, 7), (7, 5), (5, 6)], "p": [(3, 5), (5, 7), (7, 10)]}
+    between = {type(m) for net in (model.encoder, model.decoder) for m in net.network[1::2]}
+    assert between == {folder.ACTIVATIONS[activation]}
+    assert type(model.decoder) is kind
+    assert model.prior.event_shape == (3,)
+    if likelihood == "gaussian":
+        sigma = model.decode(torch.zeros(3)).base_dist.scale
+        torch.testing.assert_close(sigma, torch.full_like(sigma, 0.3))
+        assert sigma.requires_grad
+    again, other = folder.build(s), folder.build(s | {"seed": 5})
+    assert torch.equal(again.encoder.network[0].weight, model.encoder.network[0].weight)
+    assert not torch.equal(other.encoder.network[0].weight, model.encoder.network[0].weight)
+
+
+def test_a_run_is_opened_once(tmp_path):
+    path = tmp_path / "deep" / "run"
+    folder.open_run(path, DESCRIBED, resume=False)
+    written = (path / "settings.json").read_text("utf8")
+    assert written == json.dumps(DESCRIBED, indent=1, ensure_ascii=False) + "\n"
+    folder.open_run(path, {}, resume=True)
+    with pytest.raises(ValueError, match="holds a run") as raised:
+        folder.open_run(path, {}, resume=False)
+    assert str(raised.value) == (
+        f"{path} holds a run: --resume goes on with it, another --out is new"
+    )
+    assert (path / "settings.json").read_text("utf8") == written
+    assert [p.name for p in path.iterdir()] == ["settings.json"]
+    (tmp_path / "empty").mkdir()
+    folder.open_run(tmp_path / "empty", DESCRIBED, resume=True)
+    assert (tmp_path / "empty" / "settings.json").exists()
+
+
+@pytest.mark.parametrize("lacking", ["settings.json", "checkpoint.pt"])
+def test_half_a_run_is_none(tmp_path, lacking):
+    folder.open_run(tmp_path, DESCRIBED, resume=False)
+    checkpoint.save(tmp_path / "checkpoint.pt", {"model": {}, "best": None})
+    (tmp_path / lacking).unlink()
+    with pytest.raises(ValueError, match="holds no run") as raised:
+        folder.load(tmp_path)
+    said = f"{tmp_path} holds no run: it lacks settings.json or checkpoint.pt"
+    assert str(raised.value) == said
+
+
+@pytest.mark.parametrize("best", [True, False])
+def test_what_is_loaded_is_the_best_if_there_is_one(tmp_path, best):
+    folder.open_run(tmp_path, DESCRIBED, resume=False)
+    last, good = (folder.build(DESCRIBED | {"seed": seed}).state_dict() for seed in (1, 2))
+    state = {"model": last, "best": good if best else None}
+    checkpoint.save(tmp_path / "checkpoint.pt", state)
+    model, described = folder.load(tmp_path)
+    assert described == DESCRIBED
+    assert not model.training
+    for name, value in (good if best else last).items():
+        assert torch.equal(model.state_dict()[name], value)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The images that pictures are made of, their shape, and the axes."""
+    seen = []
+    mosaic = plots.mosaic
+
+    def look(x, shape):
+        seen.append((x, shape, mosaic(x, shape)))
+        return seen[-1][-1]
+
+    monkeypatch.setattr(plots, "mosaic", look)
+    return seen
+
+
+@pytest.mark.parametrize(("count", "side"), [(64, 8), (1, 1), (12, 3), (13, 4)])
+def test_a_picture_is_a_square_of_the_models_images(tmp_path, drawn, count, side):
+    described = DESCRIBED | {"shape": [2, 5]}
+    model = folder.build(described)
+    state = torch.get_rng_state()
+    folder.picture(model, described, tmp_path / "x.png", count, 9)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(9)
+    x = model.decode(model.prior.sample((side, side))).mean
+    ((seen, shape, axes),) = drawn
+    assert torch.equal(seen, x)
+    assert shape == [2, 5]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("", "")
+    width = plt.imread(tmp_path / "x.png").shape[1]
+    assert width == 150 * axes.figure.get_figwidth()
+    assert not plt.get_fignums()
+
+
+def test_after_training_the_picture_has_64_images_by_the_runs_seed(asked, tmp_path, drawn):
+    train.train(options("--seed", 3, "--hidden", 4, "--out", tmp_path / "run"))
+    torch.manual_seed(3)
+    (model, _, _), (x, shape, _) = asked.calls[0], drawn[0]
+    assert torch.equal(x, model.decode(model.prior.sample((8, 8))).mean)
+    assert shape == [8, 8]
+    assert (tmp_path / "run" / "samples.png").exists()
+
+
+def test_without_a_shape_there_is_no_picture(asked, tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((30, 5), "f4"))
+    train.train(options("--data", tmp_path / "x.npy", "--out", tmp_path / "run"))
+    names = {p.name for p in (tmp_path / "run").iterdir()}
+    assert names == {"settings.json", "checkpoint.pt", "history.json"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "found"),
+    [((20, 9), (3, 3)), ((20, 10), None), ((20, 2, 3), (2, 3)), ((20, 1), (1, 1))],
+)
+def test_a_file_is_mapped_and_its_images_have_their_shape(tmp_path, shape, found):
+    x = np.arange(np.prod(shape), dtype="f4").reshape(shape) / 1000
+    np.save(tmp_path / "x.npy", x)
+    seen = images.find(str(tmp_path / "x.npy"))
+    assert seen.shape == found
+    assert seen.name == str((tmp_path / "x.npy").resolve())
+    assert np.array_equal(seen.train, x[:-2].reshape(18, -1))
+    assert np.array_equal(seen.validation, x[-2:].reshape(2, -1))
+    assert seen.test is seen.validation
+    base = seen.train
+    while not isinstance(base, np.memmap):
+        base = base.base
+    assert base.mode == "r"
+
+
+@pytest.mark.parametrize(
+    ("count", "held"),
+    [(2, 1), (19, 1), (20, 2), (99_999, 9_999), (100_010, 10_000), (200_000, 10_000)],
+)
+def test_a_tenth_is_held_out_but_not_too_much(count, held):
+    x = np.arange(count)
+    train, validation = images._split(x)
+    assert np.array_equal(train, x[:-held])
+    assert np.array_equal(validation, x[-held:])
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 4), (2, 2, 2, 2)])
+def test_an_array_that_is_no_images_is_told_whole(tmp_path, shape):
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros(shape))
+    with pytest.raises(ValueError, match="two images") as raised:
+        images.find(str(path))
+    assert str(raised.value) == (
+        f"{path} must hold at least two images, shape (images, pixels) or "
+        f"(images, height, width), got {shape}"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"epoch 3", b"\x93NUMPY\x01\x00"])
+def test_a_file_without_an_array_is_named(tmp_path, content):
+    path = tmp_path / "x.npy"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="holds no array of numbers: ") as raised:
+        images.find(str(path))
+    assert str(raised.value).startswith(f"{path} holds no array of numbers: ")
+
+
+def test_a_file_is_never_unpickled(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, np.array([{"a": 1}, {"b": 2}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="holds no array of numbers"):
+        images.find(str(path))
