@@ -169,6 +169,16 @@ def test_each_chain_has_its_own_step_size():
     assert ((away < 1e-6) == (step_size < 1e-6)).all()
 
 
+def test_one_chain_needs_no_dimension_for_chains():
+    z = torch.tensor([0.3, -0.2]).double()
+    torch.manual_seed(1)
+    alone = hmc(tilted().log_prob, z, 0.5, 3)
+    torch.manual_seed(1)
+    among = hmc(tilted().log_prob, z.unsqueeze(0), 0.5, 3)
+    assert alone.z.shape == (2,)
+    torch.testing.assert_close(alone.z, among.z[0])
+
+
 def test_a_chain_does_not_see_its_neighbours():
     def run(z, x):
         torch.manual_seed(5)
@@ -337,8 +347,11 @@ def transition(z=None, step_size=0.1, leapfrog=2, log_density=None):
         (transition(step_size=math.nan), "step_size must be positive"),
         (transition(step_size=torch.tensor([0.1, -0.1, 0.1])), "step_size must be .* -0.1"),
         (transition(step_size=torch.ones(2)), r"step_size must .* shape \(3,\), got \(2,\)"),
-        (transition(z=torch.tensor(1.0)), "got a scalar"),
-        (transition(z=torch.tensor([[math.nan, 1.0]])), "z must be finite, got 1 values"),
+        (
+            transition(z=torch.tensor(1.0)),
+            r"^z must have shape \(\*chains, latent\), got a scalar$",
+        ),
+        (transition(z=torch.tensor([[math.nan, 1.0, 2.0]])), "z must be finite, got 1 values that"),
         (transition(log_density=torch.sum), r"one value a chain, shape \(3,\), got \(\)"),
         (posterior(samples=0), "samples must be a whole number of at least 1, got 0"),
         (posterior(leapfrog=0), "leapfrog must be a whole number of at least 1, got 0"),

@@ -296,6 +296,12 @@ def test_the_means_are_the_decoders_own_and_all_is_learned():
     }  # fmt: skip
 
 
+def test_weights_start_narrow_under_a_standard_prior():
+    decoder = UncertainDecoder(BernoulliDecoder(2, [4], 3))
+    torch.testing.assert_close(decoder.q.stddev, torch.full_like(decoder.mu, 0.01))
+    assert torch.equal(decoder.prior.stddev, torch.ones_like(decoder.mu))
+
+
 def test_what_was_saved_comes_back():
     model, other = images(sigma=0.3), images(BernoulliDecoder(2, [4], 3), sigma=0.01)
     other.load_state_dict(model.state_dict())

@@ -1,5 +1,7 @@
 """Both phases of wake-sleep against the gradients that a linear model has in closed form."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -9,6 +11,7 @@ from vaelib.distributions import diagonal_normal
 from vaelib.inference import wake_sleep
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, Model, StandardNormal
 from vaelib.training import fit
+from vaelib.validation import unexamined
 
 NOISE = 0.7
 
@@ -112,6 +115,18 @@ def test_it_trains_a_model():
     fit(model, x, epochs=20, learning_rate=1e-2, objective=wake_sleep, progress=False)
     mean = model.decode(model.prior.sample((2000,))).mean.mean(0)
     assert ((mean - x.mean(0)).abs() < 0.05).all()
+
+
+def test_an_encoder_that_is_not_a_number_is_handed_on():
+    """So that training can say where, instead of a message of torch's about its own sampler."""
+
+    def broken(x):
+        return diagonal_normal(x[..., :1] * math.nan, torch.full_like(x[..., :1], math.nan))
+
+    model = VAE(StandardNormal(1), GaussianEncoder(4, [8], 1), BernoulliDecoder(1, [8], 4))
+    with unexamined():
+        value = wake_sleep(Model(model.prior, model.decode, broken), torch.ones(3, 4))
+    assert value.isnan().all()
 
 
 def test_bad_data_raise():

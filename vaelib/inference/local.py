@@ -57,7 +57,7 @@ def local_normal(
     >>> local_normal(model, torch.ones(3, 1), start).mean.shape
     torch.Size([3, 1])
     """
-    check_counts(steps=steps, samples=samples)
+    check_counts(steps=steps)
     if not learning_rate > 0:
         raise ValueError(f"learning_rate must be positive, got {learning_rate}")
     with torch.no_grad():
@@ -66,7 +66,7 @@ def local_normal(
     one = Model(model.prior, model.decode, lambda _: diagonal_normal(phi[0], phi[1].exp()))
     optimizer = Adam(phi, learning_rate)
     schedule = LambdaLR(optimizer, lambda step: 1 - step / steps)
-    elbo(one, x)  # raises on bad data
+    elbo(one, x, samples)  # raises on bad data and samples
     with unexamined(), torch.enable_grad():
         for _ in range(steps):
             slopes = torch.autograd.grad(-elbo(one, x, samples).sum(), phi)
