@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,13 @@ def pytest_runtest_setup(item):
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(request, monkeypatch):
+    """No test reads or fills the cache of whoever runs it."""
+    tmp_path = partial(request.getfixturevalue, "tmp_path")
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path() / "cache" / project)
 
 
 @pytest.fixture

@@ -30,7 +30,6 @@ def test_what_is_not_there_is_fetched_once(mirrors, home, small_mnist):
 
 def test_without_a_folder_the_users_cache_takes_it(mirrors, tmp_path, monkeypatch):
     monkeypatch.delenv("VAELIB_DATA_DIR", raising=False)
-    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
     data.load("mnist")
     assert names(tmp_path / "cache" / "vaelib" / "mnist") == sorted(GZ)
 
@@ -59,9 +58,8 @@ def fashion(mirrors, monkeypatch):
 
 @pytest.mark.usefixtures("fashion")
 def test_fashion_mnist_is_fetched_from_its_own_mirrors_into_a_place_of_its_own(
-    mirrors, home, tmp_path, monkeypatch
+    mirrors, home, tmp_path
 ):
-    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
     images = data.load("fashion-mnist")
     assert images.name == "fashion-mnist"
     assert images.train.shape == (3, 784)

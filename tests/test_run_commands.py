@@ -1,6 +1,7 @@
 """The commands beside ``train`` from within: what they ask for, and what they say, whole."""
 
 import argparse
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from vaelib.objectives import elbo, log_evidence
 from vaelib.training import checkpoint
 
 SETTINGS = {
-    "latent": 2, "pixels": 64, "hidden": [6], "activation": "relu", "seed": 4, "shape": [8, 8],
+    "latent": 3, "pixels": 64, "hidden": [6], "activation": "relu", "seed": 4, "shape": [8, 8],
     "likelihood": "bernoulli", "data": "digits",
 }  # fmt: skip
 
@@ -31,7 +32,7 @@ def typed(command, *words):
 
 @pytest.fixture
 def make(tmp_path):
-    """A function that makes a run folder whose model nobody trained, with a loud latent unit."""
+    """A function that makes a run folder whose model nobody trained, with two loud latent units."""
 
     def run(**settings):
         path = tmp_path / "run"
@@ -39,7 +40,7 @@ def make(tmp_path):
         folder.open_run(path, described, resume=True)
         model = folder.build(described)
         with torch.no_grad():
-            model.encoder.network[-1].weight[0] *= 20
+            model.encoder.network[-1].weight[[0, 2]] *= 20
             model.encoder.network[-1].weight[1] = 0
         checkpoint.save(path / "checkpoint.pt", {"model": model.state_dict(), "best": None})
         return path
@@ -59,7 +60,7 @@ def expected(model, x, samples, name):
             f"{label.ljust(12)}  {m.mean():.2f} ± {over:.2f} over images, "
             f"± {sampling:.3f} by sampling"
         )
-    return [*lines, "active units  1 of 2 (variance of the mean above 0.01)"]
+    return [*lines, "active units  2 of 3 (variance of the mean above 0.01)"]
 
 
 @torch.no_grad()
@@ -79,7 +80,7 @@ def test_evaluation_says_the_two_figures_and_both_their_errors(make, capsys, lik
 @torch.no_grad()
 def test_no_more_images_are_evaluated_than_there_are_and_others_can_be(make, tmp_path, capsys):
     path, other = make(), tmp_path / "other.npy"
-    np.save(other, np.eye(64, dtype="f4")[:50])
+    np.save(other, np.eye(64)[:50])
     typed(evaluate, path, "--data", other, "--samples", 20)
     torch.manual_seed(0)
     x = data.binarise(torch.eye(64)[45:50])
@@ -89,8 +90,18 @@ def test_no_more_images_are_evaluated_than_there_are_and_others_can_be(make, tmp
 
 def test_of_one_image_there_is_no_error_over_images():
     one = torch.tensor([-3.0])
-    line = evaluate._line("ELBO", one, torch.tensor([0.25]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        line = evaluate._line("ELBO", one, torch.tensor([0.25]))
     assert line == "ELBO          -3.00 ± nan over images, ± 0.250 by sampling"
+    line = evaluate._line("log p(x)", torch.tensor([-3.0, -1.0]), torch.tensor([0.3, 0.4]))
+    assert line == "log p(x)      -2.00 ± 1.00 over images, ± 0.250 by sampling"
+
+
+def test_images_that_cannot_be_evaluated_are_those_of_the_test(make, tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((20, 64), "i4"))
+    with pytest.raises(ValueError, match=r"^test must be floating point or bytes"):
+        typed(evaluate, make(), "--data", tmp_path / "x.npy", "--samples", 20)
 
 
 @pytest.mark.parametrize("seed", [0, 5])
@@ -193,6 +204,12 @@ def test_an_explorer_is_asked_for_as_typed(monkeypatch, tmp_path, capsys):
     how = {"epochs": 3, "hidden": [5, 6], "seed": 2, "command": command}
     assert asked == [(("digits",), how)]
     assert capsys.readouterr().out == f"{out}: 1,234 bytes; a summary\n"
+    typed(explorer, "--epochs", 7, "--out", out)
+    assert asked[1] == (
+        ("mnist",),
+        {"epochs": 7, "hidden": [96] * 4, "seed": 0}
+        | {"command": "python -m vaelib explorer --epochs 7"},
+    )
 
 
 @pytest.mark.parametrize(

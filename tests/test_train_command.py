@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -41,18 +42,20 @@ def alone(monkeypatch):
 @pytest.fixture
 def asked(monkeypatch, alone):
     """Training that ends at once; what it was asked for, and why it shall say that it ended."""
-    known = SimpleNamespace(stopped="", calls=[])
+    known = SimpleNamespace(stopped="", calls=[], settings=[])
 
     def fit(model, x, **how):
         known.calls.append((model, x, how))
+        settings = how["checkpoint"].with_name("settings.json")
+        known.settings.append(settings.exists() and json.loads(settings.read_text("utf8")))
         checkpoint.save(how["checkpoint"], {"model": model.state_dict(), "best": None})
-        return History([Terms(-9.0, -7.0, 2.0)] * 2, HISTORY, known.stopped)
+        return History([Terms(-9.0, -7.0, 2.0)] * 3, HISTORY, known.stopped)
 
     monkeypatch.setattr(vaelib.training, "fit", fit)
     return known
 
 
-HISTORY = [Terms(-5.0, -4.0, 1.0), Terms(-3.456, -2.0, 1.456)]
+HISTORY = [Terms(-5.0, -4.0, 1.0), Terms(-4.0, -3.0, 1.0), Terms(-3.456, -2.0, 1.456)]
 
 
 def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
@@ -71,16 +74,25 @@ def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
         "resume": False,
     }
     assert model.prior.batch_shape + model.prior.event_shape == (20,)
-    assert capsys.readouterr().out == f"{tmp_path / 'run'}: 2 epochs; validation ELBO -3.46 nats\n"
-    loaded, _ = folder.load(tmp_path / "run")
+    assert capsys.readouterr().out == f"{tmp_path / 'run'}: 3 epochs; validation ELBO -3.46 nats\n"
+    loaded, described = folder.load(tmp_path / "run")
+    assert asked.settings == [described]  # written before training
     both = zip(model.parameters(), loaded.parameters(), strict=True)
     assert all(torch.equal(mine, theirs) for mine, theirs in both)
     history = json.loads((tmp_path / "run" / "history.json").read_text("utf8"))
     assert history == {
-        "train": [{"elbo": -9.0, "reconstruction": -7.0, "kl": 2.0}] * 2,
+        "train": [{"elbo": -9.0, "reconstruction": -7.0, "kl": 2.0}] * 3,
         "validation": [terms._asdict() for terms in HISTORY],
         "stopped": "",
     }
+
+
+def test_a_run_goes_on_where_that_is_asked(asked, tmp_path):
+    for words in ([], ["--resume"]):
+        train.train(options(*words, "--out", tmp_path / "run"))
+    assert [how["resume"] for _, _, how in asked.calls] == [False, True]
+    with pytest.raises(ValueError, match="holds a run"):
+        train.train(options("--out", tmp_path / "run"))
 
 
 def test_with_importance_weights_the_objective_draws_the_samples(asked, tmp_path):
@@ -94,8 +106,8 @@ def test_with_importance_weights_the_objective_draws_the_samples(asked, tmp_path
 @pytest.mark.parametrize(
     ("stopped", "status", "said"),
     [
-        ("interrupted", 130, "2 epochs, then interrupted; validation ELBO -3.46 nats"),
-        ("patience", 0, "2 epochs, which was long without progress; validation ELBO -3.46 nats"),
+        ("interrupted", 130, "3 epochs, then interrupted; validation ELBO -3.46 nats"),
+        ("patience", 0, "3 epochs, which was long without progress; validation ELBO -3.46 nats"),
     ],
 )
 def test_how_it_ended_is_said(asked, tmp_path, capsys, stopped, status, said):
@@ -190,6 +202,15 @@ def test_a_model_is_as_its_settings_say(likelihood, kind, activation):
     assert not torch.equal(other.encoder.network[0].weight, model.encoder.network[0].weight)
 
 
+@pytest.fixture
+def another_encoding(monkeypatch):
+    """A machine whose files are in ASCII unless one says otherwise."""
+    read, write = Path.read_text, Path.write_text
+    monkeypatch.setattr(Path, "read_text", lambda self, e=None: read(self, e or "ascii"))
+    monkeypatch.setattr(Path, "write_text", lambda self, s, e=None: write(self, s, e or "ascii"))
+
+
+@pytest.mark.usefixtures("another_encoding")
 def test_a_run_is_opened_once(tmp_path):
     path = tmp_path / "deep" / "run"
     folder.open_run(path, DESCRIBED, resume=False)
@@ -219,6 +240,7 @@ def test_half_a_run_is_none(tmp_path, lacking):
     assert str(raised.value) == said
 
 
+@pytest.mark.usefixtures("another_encoding")
 @pytest.mark.parametrize("best", [True, False])
 def test_what_is_loaded_is_the_best_if_there_is_one(tmp_path, best):
     folder.open_run(tmp_path, DESCRIBED, resume=False)
@@ -264,13 +286,11 @@ def test_a_picture_is_a_square_of_the_models_images(tmp_path, drawn, count, side
     assert not plt.get_fignums()
 
 
-def test_after_training_the_picture_has_64_images_by_the_runs_seed(asked, tmp_path, drawn):
-    train.train(options("--seed", 3, "--hidden", 4, "--out", tmp_path / "run"))
-    torch.manual_seed(3)
-    (model, _, _), (x, shape, _) = asked.calls[0], drawn[0]
-    assert torch.equal(x, model.decode(model.prior.sample((8, 8))).mean)
-    assert shape == [8, 8]
-    assert (tmp_path / "run" / "samples.png").exists()
+def test_after_training_the_picture_has_64_images_by_the_runs_seed(asked, tmp_path, monkeypatch):
+    seen, path = [], tmp_path / "run"
+    monkeypatch.setattr(folder, "picture", lambda *words: seen.append(words))
+    train.train(options("--seed", 3, "--hidden", 4, "--out", path))
+    assert seen == [(asked.calls[0][0], asked.settings[0], path / "samples.png", 64, 3)]
 
 
 def test_without_a_shape_there_is_no_picture(asked, tmp_path):
@@ -297,6 +317,21 @@ def test_a_file_is_mapped_and_its_images_have_their_shape(tmp_path, shape, found
     while not isinstance(base, np.memmap):
         base = base.base
     assert base.mode == "r"
+
+
+def test_two_images_are_enough_and_a_name_is_that_of_a_data_set(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.eye(2, 9))
+    seen = images.find(str(tmp_path / "x.npy"))
+    assert (seen.train.shape, seen.validation.shape) == ((1, 9), (1, 9))
+    load, asked = images.data.load, []
+    monkeypatch.setattr(images.data, "load", lambda name: asked.append(name) or load("digits"))
+    images.find("mnist")
+    assert asked == ["mnist"]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"^there is no file .*none\.npy$"):
+        images.find(str(tmp_path / "none.npy"))
 
 
 @pytest.mark.parametrize(
