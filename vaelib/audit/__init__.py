@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.audit import (
-    divergence,
     gradients,
     learned,
     likelihood,
@@ -110,8 +109,7 @@ def _one(probe: Probe, case: Case) -> Audit:
     inputs = case.draw(probe.roles, torch.Generator().manual_seed(0))
     sampling = probe(inputs, 0) != probe(inputs, 1)
     p = learned.learned(probe, case, likelihood.read(probe, case))
-    d = noise.read(probe, case) if sampling else divergence.read(probe, case)
-    d = d if sampling else near_prior.compared(probe, case, d)
+    d = noise.read(probe, case) if sampling else near_prior.read(probe, case)
     told = p.per_pixel is not None and (d.standard or d.other_prior is not None)
     v = value.read(probe, case, p, d) if told else None
     several = told and case.layout.samples is not None

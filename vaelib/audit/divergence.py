@@ -97,13 +97,11 @@ def columns(form: str, name: str | None, inputs: dict[str, Tensor]) -> list[Tens
     return [term.sum() for term in terms]
 
 
-def read(probe: Probe, case: Case) -> Divergence:
-    """Tell what the loss takes of μ, the second head and z, holding x̂ and x still."""
-    return read_within(probe, case, NEAR) or read_within(probe, case, FAR) or Divergence(None)
-
-
 def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Divergence | None:
-    """The KL where it fits, else the first form that fits but for rounding."""
+    """What the loss takes of μ, the second head and z, with μ in a range, x̂ and x held still.
+
+    The KL where it fits, else the first form that fits but for rounding; None where none does.
+    """
     tried = case.within(mu=where)
     inputs, y = values(probe, tried)
     exact = None

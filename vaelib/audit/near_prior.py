@@ -15,16 +15,15 @@ from vaelib.audit.shapes import Case
 AWAY = 6.0
 
 
-def compared(probe: Probe, case: Case, found: Divergence) -> Divergence:
-    """The same divergence, with its floor or turn where it has one."""
-    if found.form is None or not found.standard:
-        return found
-    near, far = (read_within(probe, case, where) for where in (NEAR, FAR))
+def read(probe: Probe, case: Case) -> Divergence:
+    """Tell which divergence the loss takes, with its floor or turn where it has one."""
+    near = read_within(probe, case, NEAR)
+    if near is not None and not near.standard:
+        return near
+    far = read_within(probe, case, FAR)
     if far is None or not far.standard:
-        return found
-    if near is None:
-        return _with_floor(probe, case, far)
-    return _with_turn(probe, case, near, far)
+        return near or far or Divergence(None)
+    return _with_turn(probe, case, near, far) if near else _with_floor(probe, case, far)
 
 
 def _with_turn(probe: Probe, case: Case, near: Divergence, far: Divergence) -> Divergence:
