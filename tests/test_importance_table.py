@@ -23,6 +23,7 @@ def test_the_schedule_is_eight_stages():
 
 def test_weights_start_as_glorot_has_them_and_the_output_at_the_mean_image():
     x = torch.rand(200, 64) * torch.linspace(0, 1, 64)
+    x[:, -1] = 1
     model = importance.build(S | {"hidden": 200, "latent": 50}, x)
     linear = [m for m in [*model.encoder.network, *model.decoder.network] if hasattr(m, "weight")]
     widths = [(m.in_features, m.out_features) for m in linear]
@@ -64,6 +65,8 @@ def test_their_adam_steps_on_the_sum_and_starts_slowly():
     assert ours == pytest.approx(by_their_rule(slopes), rel=1e-4)
     (group,) = importance.theirs([nn.Parameter(torch.zeros(1))], 1e-3, 20).param_groups
     assert group["eps"] == 1e-4 / 20  # felt only after ten thousand steps
+    (other,) = importance.textbook([nn.Parameter(torch.zeros(1))], 0.02, 20).param_groups
+    assert (group["fused"], other["fused"], other["lr"]) == (True, True, 0.02)
     plain = moves(partial(importance.textbook, batch_size=20), slopes, 1 / 20)
     assert abs(plain[0]) > 10 * abs(ours[0])
 
@@ -74,6 +77,7 @@ def test_their_adam_steps_on_the_sum_and_starts_slowly():
 def test_each_method_raises_its_own_bound(method, bound):
     x, (train, _) = curve.images(S, 50)
     one = importance.ImportanceWeighted(S | {"method": method}, x, 1e-3)
+    assert one.how["shuffle"] is False  # the authors' minibatches have always the same images
     torch.manual_seed(1)
     here = one.how["objective"](one.model, train)
     torch.manual_seed(1)

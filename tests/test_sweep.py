@@ -91,9 +91,14 @@ def test_the_origin_of_recorded_numbers_is_told_in_a_sentence(tmp_path):
     named.results.write_text(json.dumps(entries))
     said = origin(named)
     assert f"1999-12-31, {entry['date']} at commit {entry['commit'][:7]}, unknown, torch" in said
-    assert ": 2 runs, 1.0 hours in all, beside other work, on digits (SHA-256 " in said
+    (digest,) = {next(iter(e["data"]["sha256"].values())) for e in entries}
+    where = f"on digits (SHA-256 {digest[:8]}…).*"
+    assert said.endswith(f": 2 runs, 1.0 hours in all, beside other work, {where}")
     named.results.write_text(json.dumps(entries[:1]))
     assert ": 1 of 2 runs, 0.5 hours" in origin(named)
+    alone = sweep(tmp_path, TEXT.replace("[4, 5]", "4"))
+    alone.results.write_text(json.dumps([entries[0] | {"wall_seconds": 2.16e7}]))
+    assert ": 1 run, 6000.0 hours" in origin(alone)
     with pytest.raises(ValueError, match="on 2 data sets"):
         origin(named, Sweep("figure2-seeds"))
 
