@@ -6,6 +6,11 @@ from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 from torch.nn import functional as F
 
 
+def right(x_hat, x, mu, logvar):
+    bce = F.binary_cross_entropy(x_hat, x, reduction="none").flatten(1).sum(1)
+    return (bce + 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1)).mean()
+
+
 def classic_example(recon_x, x, mu, logvar):
     bce = F.binary_cross_entropy(recon_x, x.view(-1, 784), reduction="sum")
     kld = -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
@@ -68,12 +73,29 @@ def sampled_inside(logits, x, mu, sigma):
     return (bce + kl).mean()
 
 
-def importance_weighted(recon, x, mu, logvar, z):
+def log_weights(recon, x, mu, logvar, z):
+    """log w of each sample and image, samples first."""
     log_p = -F.binary_cross_entropy(recon, x.expand_as(recon), reduction="none").flatten(2).sum(2)
     log_prior = Normal(0.0, 1.0).log_prob(z).sum(2)
-    log_q = Normal(mu, (logvar / 2).exp()).log_prob(z).sum(2)
-    log_w = log_p + log_prior - log_q
+    return log_p + log_prior - Normal(mu, (logvar / 2).exp()).log_prob(z).sum(2)
+
+
+def importance_weighted(recon, x, mu, logvar, z):
+    log_w = log_weights(recon, x, mu, logvar, z)
     return -(log_w.logsumexp(0) - torch.tensor(float(len(log_w))).log()).mean()
+
+
+def averaged(recon, x, mu, logvar, z):
+    return -log_weights(recon, x, mu, logvar, z).mean()
+
+
+def sum_of_weights(recon, x, mu, logvar, z):
+    return -log_weights(recon, x, mu, logvar, z).logsumexp(0).mean()
+
+
+def own_weights(recon, x, mu, logvar, z):
+    log_w = log_weights(recon, x, mu, logvar, z)
+    return -(log_w.softmax(0) * log_w).sum(0).mean()
 
 
 class AnotherLibrary(nn.Module):

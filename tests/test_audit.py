@@ -3,6 +3,7 @@
 import audit_losses as losses
 import pytest
 import torch
+from audit_pages import pages, section
 
 from vaelib.audit import audit
 
@@ -219,7 +220,9 @@ def told(found) -> dict[str, str]:
 def test_every_line_is_right(name):
     loss, given, differs = CASES[name]
     expected = {what: answer for what, answer in (RIGHT | differs).items() if answer is not None}
-    assert told(audit(loss, **given)) == expected
+    found = audit(loss, **given)
+    assert told(found) == expected
+    assert section(found) == pages()[name]
 
 
 def test_the_page_holds_every_line_and_ends_with_the_advice():

@@ -5,16 +5,11 @@ import functools
 import audit_losses as losses
 import pytest
 import torch
+from audit_losses import right
 from torch import nn
 from torch.nn import functional as F
 
 from vaelib.audit import Unreadable, audit
-
-
-def right(x_hat, x, mu, logvar):
-    bce = F.binary_cross_entropy(x_hat, x, reduction="none").flatten(1).sum(1)
-    return (bce + 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1)).mean()
-
 
 NAMES = [
     ("x_hat", "x", "mu", "logvar"),
@@ -182,27 +177,13 @@ def test_images_for_rows_and_several_samples():
 
 
 def test_several_samples_without_weights_are_an_elbo():
-    def mean(recon, x, mu, logvar, z):
-        normal = torch.distributions.Normal
-        log_w = normal(0.0, 1.0).log_prob(z) - normal(mu, (logvar / 2).exp()).log_prob(z)
-        error = F.binary_cross_entropy(recon, x.expand_as(recon), reduction="none")
-        return -(log_w.sum(2) - error.flatten(2).sum(2)).mean()
-
-    found = audit(mean)
+    found = audit(losses.averaged)
     assert found.elbo
     assert found.together in (None, "mean over samples")
 
 
 def test_the_importance_weighted_bound_is_told_from_its_near_relatives():
     assert audit(losses.importance_weighted).together == "importance-weighted bound"
-
-    def by_its_own_weights(recon, x, mu, logvar, z):
-        normal = torch.distributions.Normal
-        log_w = normal(0.0, 1.0).log_prob(z) - normal(mu, (logvar / 2).exp()).log_prob(z)
-        error = F.binary_cross_entropy(recon, x.expand_as(recon), reduction="none")
-        log_w = log_w.sum(2) - error.flatten(2).sum(2)
-        return -(log_w.softmax(0) * log_w).sum(0).mean()
-
-    found = audit(by_its_own_weights)
+    found = audit(losses.own_weights)
     assert found.together == "log w averaged by its own weights"
     assert not found.bound

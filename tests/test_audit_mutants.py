@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from audit_pages import pages, section
 from torch import Tensor
 from torch.distributions import ContinuousBernoulli, Laplace, Normal
 from torch.nn import functional as F
@@ -297,6 +298,7 @@ def test_each_mutant_is_named_or_found_equal_to_the_right_one(name):
     }[value]  # fmt: skip
     assert found.beta == (None if beta is None else pytest.approx(beta, rel=1e-4, nan_ok=True))
     assert piece in str(found)
+    assert section(found) == pages()[name]
 
 
 SAME = (

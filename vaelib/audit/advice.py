@@ -40,13 +40,13 @@ def _likelihood(audit) -> str | None:
         return "Exchange the two arguments of the cross-entropy: x̂ first, then x."
     if p.kind == "Bernoulli on logits, a sigmoid applied twice":
         return "Leave one sigmoid out: the cross-entropy on logits applies its own."
+    if p.normaliser == 0:
+        return "Add Σ ½ log σ² over the pixels: without it the learned σ² grows without end."
     if p.scale and not p.proper:
         return (
             f"Write the Gaussian as Σ [(x − x̂)²/(2σ²) + ½ log σ²]: the log term has "
             f"{number(p.normaliser)} times the weight that belongs to the error."
         )
-    if p.normaliser == 0:
-        return "Add Σ ½ log σ² over the pixels: without it the learned σ² grows without end."
     if p.everywhere is False and not (audit.sampler and audit.sampler.probabilities):
         return (
             f"Keep x̂ in [0, 1], or take the formula of the {p.kind} everywhere: outside, the loss "
@@ -154,12 +154,10 @@ def _data(audit) -> str | None:
 
 
 def _floor(audit) -> str | None:
-    low, high = audit.gradients.clamp
-    if low is not None and low > -12:
-        return f"Loosen the clamp: below log σ² = {number(low)} the second head gets no gradient."
-    if high is not None and high < 0:
-        return f"Loosen the clamp: above log σ² = {number(high)} the second head gets no gradient."
-    return None
+    low, _ = audit.gradients.clamp
+    if low is None or low <= -12:
+        return None
+    return f"Loosen the clamp: below log σ² = {number(low)} the second head gets no gradient."
 
 
 def _constant(audit) -> str | None:

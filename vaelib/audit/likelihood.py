@@ -132,11 +132,12 @@ def _with_scale(probe: Probe, case: Case, held: tuple) -> Likelihood:
         columns = _scaled(name, inputs)
         found = fit(columns, y)
         if found.residual < probe.tolerance:
-            error, normaliser = found.coefficients[:2].tolist()
+            error, logarithm = found.coefficients[:2].tolist()
+            normaliser = logarithm / error if abs(logarithm) > 1e-6 * abs(error) else 0.0
             return Likelihood(
-                "Gaussian", proper=abs(normaliser / error - 1) < 1e-3, variance="argument",
+                "Gaussian", proper=abs(normaliser - 1) < 1e-3, variance="argument",
                 per_pixel=weight(lambda c, n=name: _scaled_coefficient(probe, c, n), case),
-                scale=name, normaliser=normaliser / error, everywhere=True,
+                scale=name, normaliser=normaliser, everywhere=True,
             )  # fmt: skip
     return Likelihood("not a Gaussian with the variance that it is given")
 

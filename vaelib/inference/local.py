@@ -66,7 +66,7 @@ def local_normal(
     one = Model(model.prior, model.decode, lambda _: diagonal_normal(phi[0], phi[1].exp()))
     optimizer = Adam(phi, learning_rate)
     schedule = LambdaLR(optimizer, lambda step: 1 - step / steps)
-    elbo(one, x, samples)  # raises on bad data and samples
+    elbo(one, x)  # raises on bad data
     with unexamined(), torch.enable_grad():
         for _ in range(steps):
             slopes = torch.autograd.grad(-elbo(one, x, samples).sum(), phi)
