@@ -349,16 +349,23 @@ KILLED = """
         finally:
             os._exit(0)
 
+    def written():
+        return path.stat().st_mtime_ns if path.exists() else 0
+
     train(coins(), GREY, epochs=1, binarise=True)  # so that nothing is left to import
     killed = writing = further = 0
     for _ in range(KILLS):
-        before = path.stat().st_mtime_ns if path.exists() else 0
+        before = seen = written()
         pid = child()
-        time.sleep(random_moment.uniform(0.02, 0.1))
+        for _ in range(random_moment.randrange(4)):  # checkpoints, however slow the machine
+            while written() == seen:
+                time.sleep(0.001)
+            seen = written()
+        time.sleep(random_moment.uniform(0, 0.02))
         os.kill(pid, signal.SIGKILL)
         killed += os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
         writing += any(p.suffix in (".part", ".spare") for p in path.parent.iterdir())
-        further += path.exists() and path.stat().st_mtime_ns > before
+        further += written() > before
     os.waitpid(child(), 0)
     print(killed, writing, further)
 """
@@ -380,7 +387,7 @@ def test_a_run_killed_fifty_times_writing_included_ends_with_the_same_weights(
     record_property("times killed", killed)
     record_property("of them while writing", writing)
     assert writing > 0
-    assert further > 5
+    assert further > KILLS / 2
     whole = coins()
     train(whole, GREY, epochs=EPOCHS, binarise=True)
     assert torch.equal(torch.load(out), parameters(whole))
