@@ -1,9 +1,8 @@
 """``python -m vaelib explorer`` from end to end, on the embedded digits."""
 
 import json
-import os
-import subprocess
-import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,11 @@ WORDS = ["explorer", "--data", "digits", "--epochs", "1", "--seed", "3", "--hidd
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """What the command wrote and said in a shell of its own."""
+    """What the command wrote and said."""
     path = tmp_path_factory.mktemp("made") / "deep" / "x.json"
-    words = [sys.executable, "-m", "vaelib", *WORDS, "--out", str(path)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf8"}
-    run = subprocess.run(words, capture_output=True, encoding="utf8", env=environment)
-    assert run.returncode == 0, run.stderr
-    return path, run.stdout
+    with redirect_stdout(StringIO()) as said:
+        command.main([*WORDS, "--out", str(path)])
+    return path, said.getvalue()
 
 
 @pytest.fixture
