@@ -19,6 +19,7 @@ collect_ignore = ["fuzz", "mutants"]  # need more than the tests do: make fuzz, 
 def pytest_configure(config):
     torch.set_num_threads(1)  # the tensors are small: more threads only wait for each other
     os.environ.setdefault("VAELIB_DATASET", "digits")  # on a GPU, too: tests fetch nothing
+    config.addinivalue_line("markers", "processes: starts some, and takes long")
     config.addinivalue_line("markers", "mnist: needs MNIST's four files in VAELIB_DATA_DIR")
 
 

@@ -23,7 +23,8 @@ WORDS = ["explorer", "--data", "digits", "--epochs", "1", "--seed", "3", "--hidd
 def done(tmp_path_factory):
     """What the command wrote and said."""
     path = tmp_path_factory.mktemp("made") / "deep" / "x.json"
-    with redirect_stdout(StringIO()) as said:
+    with redirect_stdout(StringIO()) as said, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "SAMPLES", 500)
         command.main([*WORDS, "--out", str(path)])
     return path, said.getvalue()
 

@@ -209,6 +209,7 @@ print(inside, pages())
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 def test_the_memory_of_a_step_is_kept_for_the_next():
     run = subprocess.run([sys.executable, "-c", PAGES], capture_output=True, text=True, check=True)
