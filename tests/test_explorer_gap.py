@@ -11,7 +11,7 @@ from torch.distributions import Independent, Laplace
 
 from vaelib.distributions import diagonal_normal
 from vaelib.exact import LinearGaussian, log_evidence_quadrature
-from vaelib.explorer import GapExplorer
+from vaelib.explorer import GapExplorer, pack
 from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
 
 X = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0, 0.0]).double()
@@ -75,10 +75,40 @@ def test_the_model_is_left_as_it_was():
     assert all(torch.equal(a, before[name]) for name, a in model.state_dict().items())
 
 
+def reach(figure):
+    """How far three deviations of the encoder's q and of the best normal reach from the middle."""
+    both = (figure.places[name] for name in ("the encoder's q", "the best normal"))
+    return max(abs(m) + 3 * s for mu, sigma in both for m, s in zip(mu, sigma, strict=True))
+
+
+def test_the_window_of_narrow_guesses_still_holds_the_prior():
+    model = vae(BernoulliDecoder(2, [5], 6))
+    with torch.no_grad():
+        model.decoder.network[0].weight *= 30
+        model.encoder.network[-1].weight.zero_()
+        model.encoder.network[-1].bias.copy_(torch.tensor([0.1, 0.1, -3.0, -3.0]))
+    figure = explorer(model)
+    assert reach(figure) < 3
+    assert figure.whole == [0.0, 0.0, 3.0]
+
+
+def test_the_figure_holds_what_it_is_given():
+    model, evidence = vae(BernoulliDecoder(2, [5, 7], 6)), -1.25
+    figure = explorer(model, log_evidence=evidence)
+    layers, weights = pack(model.decoder)
+    assert figure.weights == weights
+    assert [layer["activation"] for layer in figure.layers] == ["tanh", "tanh", "identity"]
+    assert [layer["activation"] for layer in layers] == ["tanh", "tanh", "sigmoid"]
+    assert np.frombuffer(figure.image, "<f4").tolist() == X.tolist()
+    assert (figure.shape, figure.log_evidence) == ([2, 3], evidence)
+
+
 def test_the_windows_hold_the_prior_and_the_guesses():
     figure = explorer()
     (mu, sigma), (x, y, half) = figure.places["the best normal"], figure.near
-    assert figure.whole[2] >= 3
+    assert figure.whole[:2] == [0, 0]
+    assert figure.whole[2] == pytest.approx(reach(figure))
+    assert 3 < figure.whole[2] < 4
     assert (x, y) == tuple(mu)
     assert half == pytest.approx(5 * max(sigma))
 
@@ -142,7 +172,10 @@ def wide_prior():
     [
         ({"model": vae(BernoulliDecoder(3, [5], 6), 3)}, r"must be N\(0, I\) in two latents"),
         ({"model": wide_prior()}, r"must be N\(0, I\) in two latents"),
-        ({"model": vae(Uneven(2, [5], 6, 1.0))}, "one sigma for all pixels"),
+        (
+            {"model": vae(Uneven(2, [5], 6, 1.0))},
+            "^the decoder must be .* one sigma for all pixels$",
+        ),
         ({"model": vae(Heavy(2, [5], 6, 1.0))}, "must be Bernoulli, or normal with one sigma"),
         ({"model": vae(Odd())}, "Odd has no network"),
         ({"x": X[:5]}, r"x must have shape \(6,\), got \(5,\)"),
@@ -150,7 +183,10 @@ def wide_prior():
         ({"shape": (3, 3)}, r"x must have shape \(9,\), got \(6,\)"),
         ({"x": X / 2}, "x has pixels that are neither 0 nor 1"),
         ({"log_evidence": float("nan")}, "log_evidence must be finite"),
-        ({"log_evidence": -20.0}, "log_evidence is -20.0000, and yet an ELBO of .* was found"),
+        (
+            {"log_evidence": -20.0},
+            "log_evidence is -20.0000, .* was found: it is not log p.x. of this model and this x$",
+        ),
     ],
 )
 def test_arguments_that_do_not_fit_are_named(changes, message):

@@ -8,6 +8,9 @@ from vaelib.explorer import GaussianExplorer
 
 
 def test_starts_with_two_standard_normals_and_takes_what_it_is_given():
+    figure = GaussianExplorer()
+    assert (figure.mu_q, figure.sigma_q, figure.mu_p, figure.sigma_p) == (0.0, 1.0, 0.0, 1.0)
+    assert figure.draws == 100
     figure = GaussianExplorer(mu_q=1, sigma_p=2)
     assert (figure.mu_q, figure.sigma_q, figure.mu_p, figure.sigma_p) == (1.0, 1.0, 0.0, 2.0)
 

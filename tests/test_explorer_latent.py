@@ -128,8 +128,32 @@ def test_the_point_is_set_from_python_and_must_be_finite():
 
 
 def test_the_plane_is_wide_enough_for_all_means_and_the_rings():
-    assert explorer().extent >= 4.0
-    assert explorer(means=torch.zeros(3, 2)).extent > 3.0
+    assert explorer().extent == pytest.approx(1.04 * 4)
+    assert explorer(means=torch.zeros(3, 2)).extent == 3.2
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_the_figure_holds_what_it_is_given(precision):
+    decoder, images = BernoulliDecoder(2, [5, 6], 12), torch.rand(3, 12)
+    images[0, :2] = torch.tensor([0.0, 1.0])
+    figure = explorer(decoder=decoder, images=images, precision=precision)
+    assert (figure.layers, figure.weights) == pack(decoder, precision)
+    assert figure.precision == precision
+    assert list(figure.images) == (255 * images.flatten()).round().int().tolist()
+    assert figure.shape == [3, 4]
+    assert explorer().precision == "float32"
+
+
+def test_each_figure_has_a_place_of_its_own_on_a_page():
+    one, two = explorer(), explorer()
+    pages = one.to_html(), two.to_html()
+    names = [re.search(r'<div id="vaelib-(\w+)"></div>', page)[1] for page in pages]
+    assert names == [one.model_id, two.model_id]
+    assert len(set(names)) == 2
+    for name, page in zip(names, pages, strict=True):
+        assert f'getElementById("vaelib-{name}")' in page
+        assert STYLE.read_text("utf8") in page
+        assert STYLE.with_name("page.js").read_text("utf8") in page
 
 
 def test_the_page_carries_state_and_module_and_asks_nobody():
@@ -153,6 +177,7 @@ def test_text_in_the_state_cannot_end_the_script():
     figure = explorer()
     figure.precision = "</script><script>"
     assert figure.to_html().count("</script>") == 1
+    assert state_in(figure.to_html())["precision"] == "</script><script>"
 
 
 def test_a_notebook_gets_the_widget_and_a_page_the_html():

@@ -57,8 +57,9 @@ def test_what_is_no_bernoulli_decoder_is_not_unpacked(layers, weights, precision
 
 def test_a_file_gives_back_what_was_saved_and_shows_it(tmp_path):
     saved = small(seed=4)
-    saved.save(tmp_path / "new" / "x.json")
-    loaded = Recorded.load(tmp_path / "new" / "x.json")
+    path = tmp_path / "new" / "folders" / "x.json"
+    saved.save(path)
+    loaded = Recorded.load(path)
     assert torch.equal(loaded.means, saved.means.half().float())
     assert loaded.labels.tolist() == [7, 0, 9]
     assert (loaded.shape, loaded.record) == ((3, 4), {"seed": 4})
@@ -69,6 +70,8 @@ def test_a_file_gives_back_what_was_saved_and_shows_it(tmp_path):
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "x.json"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "another disk"))
     small(seed=1).save(path)
     old, place = path.read_bytes(), path.stat().st_ino
 
@@ -88,7 +91,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_a_file_that_would_be_too_large_is_not_written(tmp_path):
-    with pytest.raises(ValueError, match=r"would have .* bytes, more than 300,000"):
+    with pytest.raises(ValueError, match=r"bytes, more than 300,000: choose a smaller decoder$"):
         small(hidden=[400, 300]).save(tmp_path / "x.json")
     assert list(tmp_path.iterdir()) == []
 
@@ -97,6 +100,15 @@ def test_a_file_that_would_be_too_large_is_not_written(tmp_path):
 def test_another_file_is_no_recorded_explorer(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ValueError, match=r"x\.json is no recorded explorer"):
+        Recorded.load(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("where", ["weights", "means", "labels"])
+def test_characters_that_are_no_base64_are_not_passed_over(tmp_path, where):
+    fields = json.loads(small().text())
+    fields[where] = fields[where][:4] + "*" + fields[where][4:]
+    (tmp_path / "x.json").write_text(json.dumps(fields))
+    with pytest.raises(ValueError, match="is no recorded explorer"):
         Recorded.load(tmp_path / "x.json")
 
 
