@@ -41,7 +41,24 @@ ROOMS = {
     "experiments": ["experiments", "importance_table", "sweep"],
     "commands": ["help", "train_command", "run_commands", "audit_command"],
     "__main__": ["main"],
-    "audit": ["audit", "audit_arguments", "audit_module", "audit_mutants"],
+    "audit": [
+        "audit",
+        "audit_arguments",
+        "audit_divergence",
+        "audit_fit",
+        "audit_gradients",
+        "audit_heads",
+        "audit_likelihood",
+        "audit_module",
+        "audit_mutants",
+        "audit_near_prior",
+        "audit_pages",
+        "audit_probe",
+        "audit_sampler",
+        "audit_shapes",
+        "audit_value",
+        "audit_whole",
+    ],
 }
 
 

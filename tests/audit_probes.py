@@ -1,0 +1,28 @@
+"""Small losses made ready to be read: a probe and a case, without asking what else they take."""
+
+import torch
+
+from vaelib.audit.arguments import bind
+from vaelib.audit.probe import Probe
+from vaelib.audit.shapes import Case, Layout
+
+
+def begin(loss, image=(5,), *, entry=None, dtype=torch.float64, ranges=None, **layout):
+    """The probe and the case that an audit of this loss would begin with."""
+    probe = Probe(loss, bind(loss, {}, {}), entry, dtype)
+    return probe, Case(Layout(image, **layout), ranges=ranges or {})
+
+
+def closed_form(mu, logvar):
+    """The KL of each coordinate."""
+    return 0.5 * (mu**2 + logvar.exp() - logvar - 1)
+
+
+def squares(x_hat, x):
+    """−log p of each pixel under a Gaussian of variance 1."""
+    return 0.5 * (x - x_hat.reshape(x.shape)) ** 2
+
+
+def powers(weight):
+    """Those sizes on which a weight depends, each with its power."""
+    return {axis: power for axis, power in weight.powers.items() if power != 0}

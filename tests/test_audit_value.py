@@ -1,0 +1,376 @@
+"""Both weights of an audit together, and several samples: of losses known in every coefficient."""
+
+from math import log, pi
+
+import pytest
+import torch
+from torch import Tensor
+
+from vaelib.audit import samples, value
+from vaelib.audit.arguments import Binding
+from vaelib.audit.divergence import FORWARD, SAMPLED, Divergence
+from vaelib.audit.fit import Weight
+from vaelib.audit.likelihood import Likelihood
+from vaelib.audit.probe import Probe
+from vaelib.audit.shapes import Case, Layout
+from vaelib.audit.value import LEFT_OUT, THERE, WITHOUT_2PI
+
+IMAGES, PIXELS, LATENTS = 3, 2, 5
+CASE = Case(Layout((PIXELS,)), batch=IMAGES, latents=LATENTS)
+LOG_2PI = log(2 * pi)
+
+
+def probe(loss, *more):
+    places = {role: i for i, role in enumerate(("x_hat", "x", "mu", "logvar", *more))}
+    return Probe(loss, Binding(places, {}))
+
+
+def weight(factor, **powers):
+    return Weight(factor, powers)
+
+
+def told(w):
+    """A weight's factor, and the powers that are not 0."""
+    return w and (pytest.approx(w.factor), {a: p for a, p in w.powers.items() if p != 0})
+
+
+def entropy(p, x):
+    return -x * p.log() - (1 - x) * (1 - p).log()
+
+
+def square(p, x):
+    return (x - p) ** 2 / 2
+
+
+def gauss(p, x):
+    """With σ² = ¼, complete."""
+    return 4 * square(p, x) + (LOG_2PI - log(4)) / 2
+
+
+def laplace(p, x):
+    """With b = ¼, complete."""
+    return 4 * (x - p).abs() - log(2)
+
+
+def kl(m, h):
+    return (m**2 + h.exp() - h - 1) / 2
+
+
+def sampled_kl(m, h, z):
+    return (z**2 - (z - m) ** 2 / h.exp() - h) / 2
+
+
+def of_the_batch(p, x):
+    """With the batch's own mean squared error as σ², complete."""
+    return x.numel() / 2 * (1 + LOG_2PI + (x - p).square().mean().log())
+
+
+def of_each_image(p, x):
+    return PIXELS / 2 * (1 + LOG_2PI + (x - p).square().mean(1).log())
+
+
+BERNOULLI, ONE, MEAN = "Bernoulli on probabilities", weight(1.0), weight(1.0, batch=-1)
+
+
+def likelihood(kind, per_pixel, **more):
+    return Likelihood(kind, True, per_pixel, **more)
+
+
+def forward(per_latent, **more):
+    return Divergence(FORWARD, "log σ²", 0.5, 0.0, 0.5, -0.5, per_latent=per_latent, **more)
+
+
+# the loss, its two parts; then β, σ² and scale, the normaliser, the −1, and nats in excess
+READ = {
+    "a mean over the batch": (
+        lambda p, x, m, h: (entropy(p, x).sum() + kl(m, h).sum()) / len(x),
+        likelihood(BERNOULLI, MEAN), forward(MEAN),
+        (1, {}), None, (1, {"batch": -1}), THERE, True, 0,
+    ),
+    "a mean over coordinates, without the −1": (
+        lambda p, x, m, h: 2 * entropy(p, x).sum() + 6 * (kl(m, h) + 0.5).mean(1).sum(),
+        likelihood(BERNOULLI, weight(2.0)), forward(weight(6.0, latents=-1)),
+        (3, {"latents": -1}), None, (2, {}), THERE, False, 1.5,
+    ),
+    "a nat too much": (
+        lambda p, x, m, h: (entropy(p, x).sum() + kl(m, h).sum()) / len(x) + 1,
+        likelihood(BERNOULLI, MEAN), forward(MEAN),
+        (1, {}), None, (1, {"batch": -1}), None, None, 1,
+    ),
+    "a −1 that is right for five coordinates alone": (
+        lambda p, x, m, h: entropy(p, x).sum() + (kl(m, h) + 0.5).sum() - 2.5 * len(x),
+        likelihood(BERNOULLI, ONE), forward(ONE),
+        (1, {}), None, (1, {}), None, None, 0,
+    ),
+    "a −1 that is right for three images alone": (
+        lambda p, x, m, h: entropy(p, x).sum() + (kl(m, h) + 0.5).sum() - 1.5 * m.shape[1],
+        likelihood(BERNOULLI, ONE), forward(ONE),
+        (1, {}), None, (1, {}), None, None, 0,
+    ),
+    "a floor under each coordinate": (
+        lambda p, x, m, h: 2 * entropy(p, x).sum() + 3 * kl(m, h).clamp(min=0.7).sum(),
+        likelihood(BERNOULLI, weight(2.0)),
+        forward(weight(3.0), floor=0.7, floor_of="coordinate"),
+        (1.5, {}), None, (2, {}), THERE, True, 0,
+    ),
+    "a floor under each image": (
+        lambda p, x, m, h: 2 * entropy(p, x).sum() + 3 * kl(m, h).sum(1).clamp(min=0.7).sum(),
+        likelihood(BERNOULLI, weight(2.0)), forward(weight(3.0), floor=0.7, floor_of="image"),
+        (1.5, {}), None, (2, {}), THERE, True, 0,
+    ),
+    "a Gaussian with its normaliser and twice the KL": (
+        lambda p, x, m, h: (gauss(p, x).sum() + 2 * kl(m, h).sum()) / len(x),
+        likelihood("Gaussian", weight(4.0, batch=-1)), forward(weight(2.0, batch=-1)),
+        (2, {}), (0.25, {}), (1, {"batch": -1}), THERE, True, 0,
+    ),
+    "a Gaussian with its normaliser and minus the KL": (
+        lambda p, x, m, h: gauss(p, x).sum() - kl(m, h).sum(),
+        likelihood("Gaussian", weight(4.0)), forward(weight(-1.0)),
+        (-1, {}), (0.25, {}), (1, {}), THERE, True, 0,
+    ),
+    "half of a Gaussian with its normaliser": (
+        lambda p, x, m, h: (gauss(p, x).sum() + kl(m, h).sum()) / 2 / len(x),
+        likelihood("Gaussian", weight(2.0, batch=-1)), forward(weight(0.5, batch=-1)),
+        (1, {}), (0.25, {}), (0.5, {"batch": -1}), THERE, True, 0,
+    ),
+    "half of a Gaussian without the −1": (
+        lambda p, x, m, h: (gauss(p, x).sum() + (kl(m, h) + 0.5).sum()) / 2,
+        likelihood("Gaussian", weight(2.0)), forward(weight(0.5)),
+        (1, {}), (0.25, {}), (0.5, {}), THERE, False, LATENTS / 2,
+    ),
+    "a Gaussian without 2π": (
+        lambda p, x, m, h: (gauss(p, x) - LOG_2PI / 2).sum() + 3 * kl(m, h).sum(),
+        likelihood("Gaussian", weight(4.0)), forward(weight(3.0)),
+        (3, {}), (0.25, {}), (1, {}), WITHOUT_2PI, True, -PIXELS * LOG_2PI / 2,
+    ),
+    "a squared error": (
+        lambda p, x, m, h: (3 * square(p, x).sum() + 0.75 * kl(m, h).sum()) / len(x),
+        likelihood("Gaussian", weight(3.0, batch=-1)), forward(weight(0.75, batch=-1)),
+        None, None, (0.75, {"batch": -1}), LEFT_OUT, True, -PIXELS * (LOG_2PI - log(4)) / 2,
+    ),
+    "a squared error at σ² = 1": (
+        lambda p, x, m, h: square(p, x).sum() + (kl(m, h) + 0.5).sum(),
+        likelihood("Gaussian", ONE), forward(ONE),
+        None, None, (1, {}), LEFT_OUT, False, (LATENTS - PIXELS * LOG_2PI) / 2,
+    ),
+    "a normaliser that is right for two pixels alone": (
+        lambda p, x, m, h: 4 * square(p, x).sum() + len(x) * (LOG_2PI - log(4)) + kl(m, h).sum(),
+        likelihood("Gaussian", weight(4.0)), forward(ONE),
+        None, None, (1, {}), None, None, 0,
+    ),
+    "a Laplace with its normaliser and three times the KL": (
+        lambda p, x, m, h: laplace(p, x).sum() + 3 * kl(m, h).sum(),
+        likelihood("Laplace", weight(4.0)), forward(weight(3.0)),
+        (3, {}), (0.25, {}), (1, {}), THERE, True, 0,
+    ),
+    "an absolute error": (
+        lambda p, x, m, h: 2 * (x - p).abs().sum() + 3 * kl(m, h).sum(),
+        likelihood("Laplace", weight(2.0)), forward(weight(3.0)),
+        None, None, (3, {}), LEFT_OUT, True, -PIXELS * log(3),
+    ),
+    "the batch's own σ²": (
+        lambda p, x, m, h: of_the_batch(p, x) + 2 * kl(m, h).sum(),
+        likelihood("Gaussian", ONE, variance="batch"), forward(weight(2.0)),
+        (2, {}), None, (1, {}), THERE, True, 0,
+    ),
+    "a parameter's σ², which is ¼": (
+        lambda p, x, m, h: gauss(p, x).sum() + kl(m, h).sum(),
+        likelihood("Gaussian", ONE, variance="parameter s", current=0.25), forward(ONE),
+        (1, {}), None, (1, {}), THERE, True, 0,
+    ),
+    "a parameter's σ², without a normaliser": (
+        lambda p, x, m, h: 4 * square(p, x).sum() + kl(m, h).sum(),
+        likelihood("Gaussian", ONE, variance="parameter s", current=0.25), forward(ONE),
+        (1, {}), None, (1, {}), LEFT_OUT, True, -PIXELS * (LOG_2PI - log(4)) / 2,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READ)
+def test_weights_scale_and_constants_are_those_of_the_loss(name):
+    loss, p, d, beta, variance, scale, normaliser, minus_one, constant = READ[name]
+    found = value.read(probe(loss), CASE, p, d)
+    assert told(found.ratio) == told(d.per_latent.over(p.per_pixel))
+    assert (told(found.beta), told(found.variance)) == (beta, variance)
+    assert told(found.scale) == scale
+    assert (found.normaliser, found.minus_one) == (normaliser, minus_one)
+    assert found.constant == pytest.approx(constant, abs=1e-9)
+
+
+def test_each_images_own_variance_has_the_normaliser_of_one_image():
+    case = Case(Layout((PIXELS,), free=False), batch=IMAGES, latents=LATENTS)
+    p = likelihood("Gaussian", ONE, variance="image")
+    found = value.read(
+        probe(lambda p, x, m, h: of_each_image(p, x).sum() + kl(m, h).sum()), case, p, forward(ONE)
+    )
+    assert (found.normaliser, found.minus_one) == (THERE, True)
+    assert found.constant == pytest.approx(0)
+
+
+def test_a_variance_from_an_argument_has_log_2pi_alone():
+    def loss(p, x, m, h, s):
+        return (square(p, x) / s.exp() + (LOG_2PI + s) / 2).sum() + kl(m, h).sum()
+
+    p = likelihood("Gaussian", ONE, variance="argument", scale="log σ²")
+    found = value.read(probe(loss, "scale"), CASE, p, forward(ONE))
+    assert (found.normaliser, found.minus_one) == (THERE, True)
+    assert found.constant == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("beta", "nats", "explained"),
+    [(1, 4.7e-3, True), (1, -5.3e-3, None), (1e-3, 2.3e-4, True), (1e-3, -2.7e-4, None)],
+)
+def test_what_is_left_is_rounding_if_it_is_far_below_a_lost_minus_one(beta, nats, explained):
+    def loss(p, x, m, h):
+        return 2 * (entropy(p, x).sum() + beta * kl(m, h).sum() + nats * len(x))
+
+    p, d = likelihood(BERNOULLI, weight(2.0)), forward(weight(2.0 * beta))
+    assert value.read(probe(loss), CASE, p, d).minus_one is explained
+
+
+@pytest.mark.parametrize(("reading", "head"), [("log σ²", 0), (None, 0), ("σ", 1), ("σ²", 1)])
+def test_at_the_prior_every_head_is_that_of_a_standard_normal(reading, head):
+    asked, d = probe(None, "z"), Divergence(SAMPLED, reading)
+    case = Case(Layout((PIXELS,), samples=1), batch=IMAGES, latents=LATENTS, samples=4)
+    inputs = value.at_prior(asked, case, d)
+    assert list(inputs) == ["x_hat", "x", "mu", "logvar", "z"]
+    for role, number in (("mu", 0), ("logvar", head), ("z", 0)):
+        assert inputs[role].dtype == torch.float64
+        assert inputs[role].shape == (IMAGES, 4, LATENTS)[:: 1 if role == "z" else 2]
+        assert inputs[role].unique().tolist() == [number]
+    assert inputs["x"].shape == (IMAGES, PIXELS)
+    assert len(inputs["x"].unique()) == IMAGES * PIXELS
+    assert torch.equal(inputs["x"], value.at_prior(asked, case, d)["x"])
+
+
+def parts(p, x, m, h):
+    return (2 * entropy(p, x).sum() + 3 * kl(m, h).sum()) / len(x)
+
+
+PARTS = likelihood(BERNOULLI, weight(2.0, batch=-1)), forward(weight(3.0, batch=-1))
+
+
+@pytest.mark.parametrize(
+    ("loss", "consistent"),
+    [
+        (lambda *i: parts(*i) + 1000, True),
+        (lambda *i: parts(*i) * (1 + 0.95e-3), True),
+        (lambda *i: parts(*i) * (1 - 1.05e-3), False),
+        (lambda p, x, m, h: parts(p, x, m.clamp(-3, 3), h), True),
+        (lambda p, x, m, h: parts(p, x, m, h) + (p * m[:, :1]).sum(), False),
+    ],
+    ids=["a constant", "rounding", "too much for rounding", "a clamp far away", "a product"],
+)
+def test_the_parts_are_consistent_if_added_they_give_the_loss(loss, consistent):
+    assert value.consistent(probe(loss), CASE, *PARTS) is consistent
+
+
+def test_with_a_floor_the_parts_are_added_far_above_it():
+    def loss(p, x, m, h):
+        return entropy(p, x).sum() + kl(m, h).clamp(min=7).sum()
+
+    p = likelihood(BERNOULLI, ONE)
+    assert value.consistent(probe(loss), CASE, p, forward(ONE, floor=7, floor_of="coordinate"))
+    assert not value.consistent(probe(loss), CASE, p, forward(ONE))
+
+
+@pytest.mark.parametrize(
+    ("scale", "unit"),
+    [
+        (weight(1), "nats per image, summed over the batch"),
+        (weight(1.0005, batch=0, pixels=0), "nats per image, summed over the batch"),
+        (weight(1, batch=-1, channels=0, height=-1), "nats per image, mean over the batch"),
+        (weight(1, batch=-2), "nats per image"),
+        (weight(1 / log(2), batch=-1), "bits per image, mean over the batch"),
+        (weight(784, batch=-1), "784 nats per image, mean over the batch"),
+        (weight(0.25, pixels=-1), "0.25 nats per pixel, summed over the batch"),
+        (
+            weight(1, batch=-1, channels=-1, height=-1, width=-1),
+            "nats per pixel, mean over the batch",
+        ),
+        (
+            weight(784.5, batch=-1, pixels=-1),
+            "nats per image of 784 pixels, mean over the batch",
+        ),
+        (
+            weight(1, batch=-1, latents=-1),
+            "nats per image and coordinate of z, mean over the batch",
+        ),
+        (weight(1, batch=-1, pixels=None), "a unit that depends on the sizes"),
+    ],
+    ids=str,
+)
+def test_the_unit_is_told_in_words(scale, unit):
+    assert value.unit(scale, {"pixels": 784}) == unit
+
+
+FIVE, FIFTEEN = weight(5.0, batch=-1), weight(15.0, batch=-1)
+GAUSSIAN = Likelihood("Gaussian", True, weight(20.0, batch=-1))
+BY_SAMPLES = Divergence(SAMPLED, "log σ²", 0.5, v=-0.5, g=-0.5, per_latent=FIFTEEN)
+VALUE = value.Value(FIVE, None, None, FIVE, LEFT_OUT, True, 0.0)
+NAMED = {
+    "importance-weighted bound": lambda w, at: w.exp().mean(at).log(),
+    "mean over samples": Tensor.mean,
+    "sum over samples": Tensor.sum,
+    "log of the sum of weights, not of their mean": Tensor.logsumexp,
+    "log w averaged by its own weights": lambda w, at: (w.softmax(at) * w).sum(at),
+    samples.UNKNOWN: Tensor.amax,
+}
+
+
+def several(way, at, wide, constant=0.0):
+    """Five times the mean of minus what ``way`` makes of log w, whose β is 3 and σ² is ¼."""
+
+    def loss(x_hat, x, mu, h, z):
+        x, mu, h = (t if wide else t.unsqueeze(at) for t in (x, mu, h))
+        log_w = -4 * square(x_hat, x).sum(2) - 3 * sampled_kl(mu, h, z).sum(2)
+        return -5 * way(log_w + constant, at).mean()
+
+    layout = Layout((2,), samples=at, wide=wide)
+    return probe(loss, "z"), Case(layout, batch=2, latents=2)
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["x alone", "x for each sample"])
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("name", NAMED)
+def test_it_is_told_how_several_samples_are_put_together(name, at, wide):
+    asked, case = several(NAMED[name], at, wide, 2.5)
+    assert samples.together(asked, case, GAUSSIAN, BY_SAMPLES, VALUE) == name
+
+
+def test_a_large_constant_is_not_taken_for_agreement():
+    asked, case = several(Tensor.mean, 0, False, -1e6)
+    assert samples.together(asked, case, GAUSSIAN, BY_SAMPLES, VALUE) == "mean over samples"
+
+
+@pytest.mark.parametrize(("share", "name"), [(2e-4, "mean over samples"), (-5e-3, samples.UNKNOWN)])
+def test_samples_may_differ_from_a_name_by_rounding(share, name):
+    def rounded(w, at):
+        return w.mean(at) + share * (w.amax(at) - w.amin(at))
+
+    asked, case = several(rounded, 0, False)
+    assert samples.together(asked, case, GAUSSIAN, BY_SAMPLES, VALUE) == name
+
+
+def test_one_scale_of_the_decoder_is_that_of_every_sample_and_image():
+    def loss(x_hat, x, mu, h, z, s):
+        log_p = -(square(x_hat, x) / s**2 + s.log()).sum(2)
+        return -(log_p - sampled_kl(mu, h, z).sum(2)).exp().mean(0).log().sum()
+
+    p = Likelihood("Gaussian", True, ONE, "argument", "σ")
+    d = Divergence(SAMPLED, "log σ²", 0.5, v=-0.5, g=-0.5, per_latent=ONE)
+    v = value.Value(ONE, ONE, None, ONE, LEFT_OUT, True, 0.0)
+    for single in (True, False):
+        case = Case(Layout((2,), samples=0, single=single), batch=2, latents=2)
+        found = samples.together(probe(loss, "z", "scale"), case, p, d, v)
+        assert found == "importance-weighted bound"
+
+
+def test_the_callers_noise_is_left_alone():
+    before = torch.get_rng_state()
+    value.read(probe(parts), CASE, *PARTS)
+    value.consistent(probe(parts), CASE, *PARTS)
+    asked, case = several(Tensor.mean, 0, False)
+    samples.together(asked, case, GAUSSIAN, BY_SAMPLES, VALUE)
+    assert torch.equal(torch.get_rng_state(), before)
