@@ -47,6 +47,8 @@ def test_names_of_any_kind_and_order_are_understood(names):
 def test_places_and_names_can_be_told():
     assert audit(lambda *a: right(*a), x_hat=0, x=1, mu=2, logvar=3).elbo
     assert audit(lambda a, b, c, d: right(b, a, c, d), x_hat="b", x="a", mu="c", logvar="d").elbo
+    assert audit(lambda a, b, w, c, d: w * right(a, b, c, d),
+                 x_hat=0, x=1, mu=3, logvar=4, w=1.0).elbo  # fmt: skip
     assert audit(lambda **k: right(k["p"], k["x"], k["m"], k["v"]),
                  x_hat="p", x="x", mu="m", logvar="v").elbo  # fmt: skip
 
@@ -93,6 +95,8 @@ def test_results_of_many_kinds_are_read():
     assert audit(lambda *a: parts(*a)[1:], x_hat=0, x=1, mu=2, logvar=3, entry=(0, 1)).elbo
     twice = audit(lambda x_hat, x, mu, logvar: (right(x_hat, x, mu, logvar),) * 2, entry=1)
     assert twice.elbo
+    with pytest.raises(Unreadable, match="holds no number"):
+        audit(lambda x_hat, x, mu, logvar: None)
     with pytest.raises(Unreadable, match="no entry 'total'"):
         audit(parts, entry="total")
 

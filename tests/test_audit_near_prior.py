@@ -96,7 +96,7 @@ def joined(near, far):
 
     def loss(x_hat, x, mu, logvar):
         terms = torch.where(mu < FAR_FROM_IT, near(mu, logvar), far(mu, logvar))
-        return squares(x_hat, x).sum() + terms.sum()
+        return squares(x_hat, x).sum() + 2 * terms.sum()
 
     return loss
 

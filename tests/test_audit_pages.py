@@ -114,6 +114,9 @@ OTHERS = {
     "a clamp from below alone": (
         Loss(kl=lambda m, h: 0.5 * (m**2 + h.clamp(min=-3).exp() - h.clamp(min=-3) - 1)), {}
     ),
+    "a KL alone": (
+        lambda x_hat, x, mu, logvar: 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1).mean(), {}
+    ),
     "other sizes": (losses.mean_over_everything, {"shape": (3, 32, 32), "latents": 64}),
     "rows of other sizes": (losses.mean_over_everything, {"shape": (50,), "batch": 7}),
     "squares and the wrong sign": (Loss(error=squares, kl_weight=-1.0), {}),

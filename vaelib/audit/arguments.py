@@ -72,7 +72,7 @@ def bind(loss: Callable, told: dict[str, int | str], given: dict) -> Binding:
     ]  # fmt: skip
     ways = list(_ways(left, [role for role in ROLES if role not in told]))
     if len(ways) != 1:
-        raise ValueError(_open(loss, parameters, ways, told))
+        raise ValueError(_open(parameters, ways))
     places = {**told, **ways[0]}
     order = {p.name: i for i, p in enumerate(parameters) if p.kind is p.POSITIONAL_ONLY}
     places = {role: order.get(place, place) for role, place in places.items()}
@@ -113,11 +113,15 @@ def _ways(left: list[str], roles: list[str]):
 
 
 def _contiguous(places: dict, parameters: list[Parameter]) -> dict:
-    """Places are numbers from 0 on without a hole, or names."""
+    """Places as numbers from 0 on without a hole, or as names, which pass over what is between."""
     named = {p.name: i for i, p in enumerate(parameters) if p.kind is p.POSITIONAL_OR_KEYWORD}
     numbers = [p for p in places.values() if isinstance(p, int)]
     if numbers and max(numbers) >= len(numbers):
         places = {role: named.get(place, place) for role, place in places.items()}
+        numbers = [p for p in places.values() if isinstance(p, int)]
+    if sorted(numbers) != list(range(len(numbers))):
+        names = {i: name for name, i in named.items()}
+        places = {role: names.get(place, place) for role, place in places.items()}
         numbers = [p for p in places.values() if isinstance(p, int)]
     if sorted(numbers) != list(range(len(numbers))):
         raise ValueError(f"places must be 0, 1, … without a hole, got {sorted(numbers)}")
@@ -128,7 +132,7 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def _open(loss: Callable, parameters: list[Parameter], ways: list[dict], told: dict) -> str:
+def _open(parameters: list[Parameter], ways: list[dict]) -> str:
     names = _list(str(p) for p in parameters)
     tell = 'tell which is which: audit(loss, x_hat="…", x="…", mu="…", logvar="…"), by name or by '
     tell += "place from 0; anything else it needs by its own name"

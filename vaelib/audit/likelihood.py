@@ -79,7 +79,8 @@ def read(probe: Probe, case: Case) -> Likelihood:
             binary_only=binary,
         )  # fmt: skip
     black, white = (_sums(half, held[0]) for half in HALVES)
-    weighs = fit([black, white], held[1]).residual < probe.tolerance
+    found = fit([black, white], held[1])
+    weighs = found.residual < probe.tolerance and found.coefficients[:2].any()
     return Likelihood(WEIGHING if weighs else NAMELESS)
 
 

@@ -172,6 +172,8 @@ def _entry(probe: Probe, case: Case, told):
         if missing := [k for k in (told if isinstance(told, tuple) else (told,)) if k not in found]:
             raise Unreadable(f"the result has no entry {missing[0]!r}; it has {[*found]}")
         return told
+    if not found:
+        raise Unreadable("the result of the loss holds no number")
     if len(found) == 1:
         return next(iter(found))
     moved = [{r: case.draw([r], generator)[r] for r in part} for part in (("x_hat",), Z_SIDE)]

@@ -121,7 +121,7 @@ class Case:
 
 
 def layouts(roles: tuple[str, ...], image: tuple[int, ...] | None) -> Iterator[Layout]:
-    """The layouts to try, the simplest first; those of the caller's image before all."""
+    """The layouts to try, the simplest first; the caller's image before other fixed ones."""
     told = () if image is None else ((image, False),)
     sizes = [*((shape, True) for shape in FREE), *told, *((shape, False) for shape in FIXED)]
     if image is not None and len(image) == 3:
