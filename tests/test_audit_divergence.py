@@ -82,7 +82,7 @@ def test_the_weight_of_a_coordinate_is_told_by_its_logarithm_else_by_the_mean(fo
     ("form", "raw", "expected"),
     [
         (FORWARD, [6.0, 2, 3, -2], Divergence(FORWARD, "σ", a=1.5, m=0.5, v=0.75, g=-0.5)),
-        (FORWARD, [6e-4, 2e-4, 3e-4, -2e-4], Divergence(FORWARD, "σ", 1.5, 0.5, 0.75, -0.5)),
+        (FORWARD, [6e-6, 2e-6, 3e-6, -2e-6], Divergence(FORWARD, "σ", 1.5, 0.5, 0.75, -0.5)),
         (FORWARD, [2.0, 0, 0, 0], Divergence(FORWARD, None, a=0.5)),
         (FORWARD, [2.0, 1, 1e-8, -1e-8], Divergence(FORWARD, None, a=0.5, m=0.25)),
         (FORWARD, [0.0, 0, 0, -2], Divergence(FORWARD, "σ", g=-0.5)),

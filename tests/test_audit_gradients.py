@@ -27,8 +27,8 @@ def divergence(reading="log σ", weight=1.0, g=-0.5):
     return Divergence(FORWARD, reading, g=g, per_latent=Weight(weight * 3, {"batch": -1}))
 
 
-def found(loss, reading="log σ", **how):
-    return gradients.read(probe(loss, **how), CASE, divergence(reading))
+def found(loss, reading="log σ", case=CASE, **how):
+    return gradients.read(probe(loss, **how), case, divergence(reading))
 
 
 def clamp(loss, *how):
@@ -54,7 +54,6 @@ def test_a_linear_loss_is_finite_and_reaches_everywhere():
         (lambda p, x, m, h: linear(p, x, 0 * m, h.detach()), ["mu", "logvar"]),
         (lambda *i: linear(*i).item(), [*ALL]),
     ],
-    ids=["x̂ detached", "μ detached", "h times 0", "μ and h", "a number"],
 )
 def test_what_the_gradient_does_not_reach_is_told(loss, missed):
     told = found(loss)
@@ -114,6 +113,18 @@ def test_sigma_ends_as_float32_does():
     assert (told.smallest, told.largest) == (-30, 19)  # σ² = 1e38
     told = found(lambda p, x, m, h: largest_term(p, x, m, -h), "log σ²")
     assert (told.smallest, told.largest) == (-19, 30)
+
+
+def test_every_sigma_is_the_same_in_the_shape_and_type_of_all_inputs():
+    def demanding(p, x, m, h):
+        if m.shape != h.shape or len({t.dtype for t in (p, x, m, h)}) > 1:
+            raise ValueError("not of one kind")
+        return linear(p, x, m, h)
+
+    wide = Case(Layout((2,), samples=0, wide=True), latents=2)
+    for case in (CASE, wide):
+        told = found(demanding, case=case)
+        assert (told.smallest, told.largest) == (-30, 30)
 
 
 def test_the_entry_that_is_the_loss_is_differentiated():
@@ -192,6 +203,15 @@ def test_a_clamp_of_log_variance_is_found(low, high, told, weight):
 
     for seen, true in zip(clamp(loss, "log σ²", weight), told, strict=True):
         assert seen == (true and pytest.approx(true, abs=1e-5))
+
+
+def test_a_loss_that_refuses_far_heads_has_no_clamp_there():
+    def loss(p, x, m, h):
+        if h.max() > 50:
+            raise ValueError("too far")
+        return p.sum() + (m + h.clamp(min=-4)).sum()
+
+    assert clamp(loss, "log σ²", 1) == (pytest.approx(-4, abs=1e-5), None)
 
 
 def test_a_clamp_is_told_in_log_variance_whatever_the_head():

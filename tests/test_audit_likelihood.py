@@ -67,6 +67,23 @@ RIGHT = {
 }
 
 
+def test_a_density_that_torch_refuses_outside_its_range_is_told_inside():
+    found = read(*begin(loss_of(summed(lambda p, x: -ContinuousBernoulli(p).log_prob(x)))))
+    assert (found.kind, found.everywhere) == ("continuous Bernoulli", None)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x_hat, x, mu, logvar, x_logvar: closed_form(mu, logvar).sum(),
+        lambda x_hat, x, mu, logvar, x_logvar: closed_form(mu, logvar).sum() + x_logvar.sum() / 2,
+    ],
+)
+def test_a_scale_without_an_error_is_no_gaussian(loss):
+    expected = "not a Gaussian with the variance that it is given"
+    assert read(*begin(loss)) == Likelihood(expected)
+
+
 @pytest.mark.parametrize("kind", RIGHT)
 def test_a_likelihood_is_told_with_the_weight_of_a_pixel(kind):
     pixel, everywhere = RIGHT[kind]
@@ -136,7 +153,7 @@ def test_what_is_no_likelihood_has_a_name_and_no_weight(kind, error):
 
 def test_a_loss_without_a_reconstruction_has_no_likelihood():
     found = read(*begin(lambda x_hat, x, mu, logvar: closed_form(mu, logvar).sum()))
-    assert (found.proper, found.per_pixel) == (False, None)
+    assert found == Likelihood("a function that has no name here")
 
 
 @pytest.mark.parametrize(
@@ -187,6 +204,14 @@ def test_a_decoders_own_scale_is_read_with_the_weight_of_its_logarithm(name, sec
     assert found.normaliser == pytest.approx(second / 5)
     assert found.per_pixel.factor == pytest.approx(5)
     assert powers(found.per_pixel) == {"batch": -1}
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_a_scale_without_its_logarithm_is_told_to_lack_it_whole(name):
+    found = read(*begin(with_scale(name, (5.0, 0.0))))
+    assert (found.kind, found.proper, found.scale) == ("Gaussian", False, name)
+    assert found.normaliser == 0
+    assert found.per_pixel.factor == pytest.approx(5)
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,17 @@ def test_heads_that_x_hat_does_not_come_from_leave_the_reading_open():
     assert found.elbo
 
 
+class Detached(Model):
+    def forward(self, x):
+        x_hat, mu, logvar = super().forward(x)
+        return x_hat, mu.detach(), logvar
+
+
+def test_heads_without_gradient_leave_the_reading_open():
+    found = audit(losses.log_sigma_as_if_log_variance, Detached(halved), shape=SHAPE)
+    assert found.sampler.readings is None
+
+
 def test_a_model_that_does_not_draw_is_told():
     found = audit(losses.log_sigma_as_if_log_variance, Model(halved, drawn=False), shape=SHAPE)
     assert not found.bound
@@ -132,8 +143,11 @@ def test_parameters_without_gradient_are_named():
     assert found.advice == "Let the gradient through to idle."
 
 
-def test_the_model_is_left_as_it_was():
+@pytest.mark.parametrize("normed", [False, True])
+def test_the_model_is_left_as_it_was(normed):
     model = Model(halved)
+    if normed:
+        model.hidden = nn.Sequential(nn.Linear(30, 20), nn.BatchNorm1d(20))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     audit(losses.log_sigma_as_if_log_variance, model, shape=SHAPE)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())

@@ -55,7 +55,6 @@ def few(monkeypatch):
         (F.softplus, ("softplus⁻¹ σ",)),
         (lambda h: (h / 5).exp(), ()),
     ],
-    ids=["log σ²", "log σ", "σ", "softplus", "nameless"],
 )
 def test_readings_are_those_that_the_draws_fit(few, sigma, readings):
     told = sampler.read(Model(sigma), X, OUTPUTS, probe(loss))
@@ -202,8 +201,9 @@ def test_the_quotient_of_both_gradients_is_the_slope_times_the_noise():
         lambda x_hat, mu, h: (x_hat, mu.clone(), h),
         lambda x_hat, mu, h: (x_hat, mu, h.clone()),
         lambda x_hat, mu, h: (x_hat.detach(), mu, h),
+        lambda x_hat, mu, h: (x_hat, mu.detach(), h),
+        lambda x_hat, mu, h: (x_hat, mu, h.detach()),
     ],
-    ids=["both", "μ", "h", "detached"],
 )
 def test_heads_off_the_way_to_x_hat_have_no_quotient(outputs):
     assert sampler._quotients(Fixed(outputs), torch.ones(1), OUTPUTS) is None
@@ -279,7 +279,7 @@ def refused(x_hat, x, mu, logvar):
         (probe(refused), ()),
         *((probe(lambda *i: loss(*i[:4]), role), ()) for role in OPTIONAL),
     ],
-    ids=["all", "μ alone", "a number", "one entry", "two entries", "refused", *OPTIONAL],
+    ids=["all", "mu alone", "a number", "one entry", "two entries", "refused", *OPTIONAL],
 )
 def test_parameters_that_the_loss_does_not_reach_are_named(asked, unreached):
     assert sampler._unreached(Parts(), X, OUTPUTS, asked) == unreached

@@ -299,7 +299,6 @@ def test_with_a_floor_the_parts_are_added_far_above_it():
         ),
         (weight(1, batch=-1, pixels=None), "a unit that depends on the sizes"),
     ],
-    ids=str,
 )
 def test_the_unit_is_told_in_words(scale, unit):
     assert value.unit(scale, {"pixels": 784}) == unit

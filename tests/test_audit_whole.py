@@ -193,7 +193,7 @@ def test_what_was_found_with_images_is_found_nowhere_else(elsewhere):
 
 def module(data, shape, monkeypatch):
     monkeypatch.setattr(whole.sampler, "read", lambda *given: given)
-    return whole._module("module", data, {}, shape, ("x_hat",), "probe")
+    return whole._module("module", data, shape, ("x_hat",), "probe")
 
 
 def test_a_model_is_shown_64_of_the_images_or_as_many_grey_ones(monkeypatch):
@@ -333,6 +333,7 @@ NOTHING, OPEN, TOLD = tried(told=False), tried(whole.samples.UNKNOWN), tried("me
         (True, [NOTHING, NOTHING, TOLD, OPEN], 2, 3),
         (True, [NOTHING, OPEN, NOTHING], 1, 3),
         (True, [OPEN, NOTHING, OPEN], 0, 3),
+        (True, [OPEN, TOLD], 1, 2),
         (True, [NOTHING, NOTHING], 0, 2),
     ],
 )

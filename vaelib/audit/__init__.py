@@ -93,12 +93,13 @@ def audit(
     found = None
     for probe, case in beginnings(loss, binding, entry, shape):
         tried = _one(probe, case)
-        if found is None or (tried.value is not None and found.value is None):
+        named = tried.value is not None and tried.together != samples.UNKNOWN
+        if found is None or named or (tried.value is not None and found.value is None):
             found, kept = tried, (probe, case)
         if "z" not in probe.roles or (found.value and found.together != samples.UNKNOWN):
             break
     elsewhere = _elsewhere(loss, binding, entry, shape, kept[1], found)
-    seen = _module(module, data, sizes, shape, outputs, kept[0]) if module is not None else None
+    seen = _module(module, data, shape, outputs, kept[0]) if module is not None else None
     return replace(
         found, sampler=seen, binary=_binary(data), sizes=sizes, elsewhere=elsewhere
     )  # fmt: skip
@@ -134,7 +135,7 @@ def _elsewhere(loss, binding, entry, shape, kept: Case, found: Audit) -> str:
     return ""
 
 
-def _module(module: nn.Module, data, sizes, shape, outputs, probe: Probe) -> sampler.Sampler:
+def _module(module: nn.Module, data, shape, outputs, probe: Probe) -> sampler.Sampler:
     if shape is None:
         raise ValueError("with a module, tell data=…, or the shape of an image: shape=(1, 28, 28)")
     generator = torch.Generator().manual_seed(0)

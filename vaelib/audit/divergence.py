@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vaelib.audit.fit import Fit, Weight, fit, weight
-from vaelib.audit.heads import READINGS, USUAL, reading
+from vaelib.audit.heads import READINGS, reading
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case
 
@@ -140,7 +140,7 @@ def still(probe: Probe, case: Case, generator: torch.Generator) -> dict:
     return held | {"x_hat": middle}
 
 
-def _fit(form: str, name: str, inputs: list[dict], y: Tensor) -> Fit:
+def _fit(form: str, name: str | None, inputs: list[dict], y: Tensor) -> Fit:
     sums = torch.stack([torch.stack(columns(form, name, i)) for i in inputs], 1)
     return fit([*sums], y)
 
@@ -165,7 +165,7 @@ def _weighed(probe: Probe, case: Case, d: Divergence) -> Divergence:
         return d
 
     def measure(c: Case) -> float:
-        found = _fit(d.form, d.reading or USUAL, *values(probe, c))
+        found = _fit(d.form, d.reading, *values(probe, c))
         return float(per_coordinate(d.form, found.coefficients[:-1]))
 
     return replace(d, per_latent=weight(measure, case))

@@ -78,9 +78,7 @@ def _finite(probe: Probe, case: Case, d: Divergence, log_sigma: float) -> bool:
 def _edges(probe: Probe, case: Case) -> str:
     """The worst case for a cross-entropy: x̂ exactly 0 and 1 where x is 1 and 0."""
     drawn = case.within(x=BINARY).draw(probe.roles, torch.Generator().manual_seed(13))
-    drawn["x_hat"] = (
-        1 - drawn["x"].reshape(drawn["x_hat"].shape) if _alike(drawn) else drawn["x_hat"]
-    )
+    drawn["x_hat"] = 1 - drawn["x"].reshape(drawn["x_hat"].shape)
     try:
         y, grads = _gradients(probe, drawn)
     except Exception:
@@ -90,16 +88,17 @@ def _edges(probe: Probe, case: Case) -> str:
     return "finite" if finite else "not finite"
 
 
-def _alike(drawn: dict) -> bool:
-    return drawn["x"].numel() == drawn["x_hat"].numel()
-
-
 def _clamp(probe: Probe, case: Case, d: Divergence) -> tuple[float | None, float | None]:
     """Where the loss stops to change with log σ²; None where it does not stop."""
     if d.reading is None:
         return None, None
-    low = _flat(probe, case, d, -60.0) if d.g else None
-    return low, _flat(probe, case, d, 60.0)
+    ends = []
+    for end in (-60.0, 60.0):
+        try:
+            ends.append(_flat(probe, case, d, end) if d.g or end > 0 else None)
+        except Exception:  # the loss refuses such values
+            ends.append(None)
+    return ends[0], ends[1]
 
 
 def _flat(probe: Probe, case: Case, d: Divergence, end: float) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vaelib.audit.fit import Fit, Weight, fit, weight
+from vaelib.audit.fit import Weight, fit, weight
 from vaelib.audit.heads import READINGS
 from vaelib.audit.pixels import FITTED, HALVES, KINDS, WRONG, squares
 from vaelib.audit.probe import Probe
@@ -118,12 +118,10 @@ def _everywhere(probe: Probe, case: Case, pixel: Callable) -> bool | None:
     """Whether the formula also holds for x̂ between −4 and 4."""
     try:
         inputs, y = _values(probe, case.within(x_hat=(-4.0, 4.0)))
+        found = fit([_sums(pixel, inputs)], y)
     except Exception:
         return None
-    found: Fit = fit([_sums(pixel, inputs)], y)
-    if not y.isfinite().all() or not found.coefficients.isfinite().all():
-        return None
-    return found.residual < probe.tolerance
+    return found.residual < probe.tolerance if found.coefficients.isfinite().all() else None
 
 
 def _with_scale(probe: Probe, case: Case, held: tuple) -> Likelihood:
@@ -132,8 +130,8 @@ def _with_scale(probe: Probe, case: Case, held: tuple) -> Likelihood:
     for name in READINGS:
         columns = _scaled(name, inputs)
         found = fit(columns, y)
-        if found.residual < probe.tolerance:
-            error, logarithm = found.coefficients[:2].tolist()
+        error, logarithm = found.coefficients[:2].tolist()
+        if found.residual < probe.tolerance and abs(error) > 1e-6 * abs(logarithm):
             normaliser = logarithm / error if abs(logarithm) > 1e-6 * abs(error) else 0.0
             return Likelihood(
                 "Gaussian", proper=abs(normaliser - 1) < 1e-3, variance="argument",

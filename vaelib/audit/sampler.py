@@ -46,7 +46,8 @@ def read(module: nn.Module, x: Tensor, outputs: tuple[str, ...], probe: Probe) -
         torch.manual_seed(0)
         copied = _spread(copy.deepcopy(module).double(), x.double(), outputs)
         drawn = [_quotients(copied, x.double(), outputs) for _ in range(DRAWS)]
-        x_hat, again = (named(module(x), outputs)["x_hat"] for _ in range(2))
+        own = copy.deepcopy(module)
+        x_hat, again = (named(own(x), outputs)["x_hat"] for _ in range(2))
         unreached = _unreached(copy.deepcopy(module), x, outputs, probe)
     probabilities = bool(((x_hat >= 0) & (x_hat <= 1)).all())
     if torch.equal(x_hat, again):
@@ -92,7 +93,7 @@ def _quotients(module: nn.Module, x: Tensor, outputs: tuple[str, ...]):
     """σ'(h) ε of one draw, and h; None where the heads do not lie on the way to x̂."""
     found = named(module(x), outputs)
     mu, h = found["mu"], found["logvar"]
-    if not found["x_hat"].requires_grad:
+    if not all(found[r].requires_grad for r in ("x_hat", "mu", "logvar")):
         return None
     to_mu, to_h = torch.autograd.grad(found["x_hat"].square().sum(), (mu, h), allow_unused=True)
     if to_mu is None or to_h is None:

@@ -80,8 +80,9 @@ def consistent(probe: Probe, case: Case, p: Likelihood, d: Divergence) -> bool:
     far = case.within(mu=(4.0, 8.0)) if d.floor else case
     drawn = [far.draw(probe.roles, generator) for _ in range(8)]
     a, kappa = p.per_pixel.at(case.sizes()), d.per_latent.at(case.sizes())
-    parts = torch.tensor([a * float(p.total(i)) + kappa * float(d.terms(i)) for i in drawn])
-    rest = torch.tensor([probe(i) for i in drawn]) - parts
+    added = [a * float(p.total(i)) + kappa * float(d.terms(i)) for i in drawn]
+    parts = torch.tensor(added, dtype=torch.float64)
+    rest = torch.tensor([probe(i) for i in drawn], dtype=torch.float64) - parts
     spread = (parts - parts.mean()).abs().max()
     return bool((rest - rest.mean()).abs().max() < 10 * probe.tolerance * spread)
 
