@@ -122,6 +122,9 @@ OTHERS = {
     "squares and the wrong sign": (Loss(error=squares, kl_weight=-1.0), {}),
     "half of squares": (Loss(error=lambda a, b: squares(a, b) / 2), {}),
     "squares summed over the batch": (Loss(error=squares, images=Tensor.sum), {}),
+    "a Gaussian and a KL summed over the batch": (
+        Loss(error=lambda a, b: -Normal(a, 0.1).log_prob(b), kl_images=Tensor.sum), {}
+    ),
     "a Gaussian and another constant": (
         Loss(error=lambda a, b: 5 - Normal(a, 0.1).log_prob(b)), {}
     ),
