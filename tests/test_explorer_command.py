@@ -122,6 +122,36 @@ def test_a_figure_tells_both_its_errors():
     }
 
 
+def test_figures_are_written_with_four_digits_after_the_point():
+    figure = measure._figure(torch.tensor([-3.00006, -1.0]), torch.tensor([0.123456, 0.0]), 7)
+    assert [figure[name] for name in ("mean", "over_images", "monte_carlo")] == [-2.0, 1.0, 0.0617]
+    assert measure._figure(torch.tensor([1.23456, 1.23456]), torch.zeros(2), 7)["mean"] == 1.2346
+    assert (
+        measure._figure(torch.tensor([0.0, 0.246912]), torch.zeros(2), 7)["over_images"] == 0.1235
+    )
+    assert measure._rounded(torch.tensor([1.23456, -0.00004])) == [1.2346, -0.0]
+
+
+@pytest.mark.usefixtures("few")
+def test_training_is_told_what_the_record_says(monkeypatch):
+    asked = []
+    monkeypatch.setattr(produce, "fit", lambda *words, **how: asked.append((words, how)))
+    recorded = make(epochs=4)
+    ((model, x), how) = asked[0]
+    said = recorded.record["training"]
+    assert torch.equal(x, data.load("digits").train)
+    assert how.pop("optimizer")
+    assert how == {
+        "epochs": 4, "batch_size": said["batch_size"], "learning_rate": said["learning_rate"],
+        "binarise": True, "seed": 3, "progress": False,
+    }  # fmt: skip
+    kinds = {type(layer) for half in (model.encoder, recorded.decoder) for layer in half.network}
+    assert kinds - {torch.nn.Linear, torch.nn.Sigmoid} == {torch.nn.SiLU}
+    assert said["activation"] == "silu"
+    assert recorded.record["command"] == ""
+    assert 0 <= recorded.record["training_seconds"] <= recorded.record["seconds"] < 600
+
+
 def test_the_gradient_is_bounded_and_the_step_size_rises_and_falls():
     w = torch.nn.Parameter(torch.zeros(2))
     adam = produce._gentle(100)([w], lr=0.1)
