@@ -137,10 +137,11 @@ def test_a_missing_sigmoid_is_told():
 
 def test_parameters_without_gradient_are_named():
     model = Model(halved)
-    model.register_parameter("idle", nn.Parameter(torch.ones(2)))
+    for name in ("idle", "lazy"):
+        model.register_parameter(name, nn.Parameter(torch.ones(2)))
     found = audit(losses.log_sigma_as_if_log_variance, model, shape=SHAPE)
-    assert found.sampler.unreached == ("idle",)
-    assert found.advice == "Let the gradient through to idle."
+    assert found.sampler.unreached == ("idle", "lazy")
+    assert found.advice == "Let the gradient through to idle, lazy."
 
 
 @pytest.mark.parametrize("normed", [False, True])

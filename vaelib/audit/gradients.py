@@ -92,13 +92,15 @@ def _clamp(probe: Probe, case: Case, d: Divergence) -> tuple[float | None, float
     """Where the loss stops to change with log σ²; None where it does not stop."""
     if d.reading is None:
         return None, None
-    ends = []
-    for end in (-60.0, 60.0):
-        try:
-            ends.append(_flat(probe, case, d, end) if d.g or end > 0 else None)
-        except Exception:  # the loss refuses such values
-            ends.append(None)
-    return ends[0], ends[1]
+    low = _end(probe, case, d, -60.0) if d.g else None
+    return low, _end(probe, case, d, 60.0)
+
+
+def _end(probe: Probe, case: Case, d: Divergence, far: float) -> float | None:
+    try:
+        return _flat(probe, case, d, far)
+    except Exception:  # the loss refuses such values
+        return None
 
 
 def _flat(probe: Probe, case: Case, d: Divergence, end: float) -> float | None:
