@@ -268,17 +268,22 @@ def drawn(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize(("count", "side"), [(64, 8), (1, 1), (12, 3), (13, 4)])
-def test_a_picture_is_a_square_of_the_models_images(tmp_path, drawn, count, side):
+@pytest.mark.parametrize(
+    ("count", "rows", "columns"), [(64, 8, 8), (1, 1, 1), (2, 1, 2), (12, 3, 4), (13, 4, 4)]
+)
+def test_a_picture_has_all_images_in_rows_from_the_top(tmp_path, drawn, count, rows, columns):
     described = DESCRIBED | {"shape": [2, 5]}
     model = folder.build(described)
     state = torch.get_rng_state()
     folder.picture(model, described, tmp_path / "x.png", count, 9)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(9)
-    x = model.decode(model.prior.sample((side, side))).mean
+    x = model.decode(model.prior.sample((count,))).mean
     ((seen, shape, axes),) = drawn
-    assert torch.equal(seen, x)
+    assert seen.shape == (rows, columns, 10)
+    read = seen.flip(0).reshape(-1, 10)
+    assert torch.equal(read[:count], x)
+    assert not read[count:].any()
     assert shape == [2, 5]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("", "")
     width = plt.imread(tmp_path / "x.png").shape[1]

@@ -47,23 +47,15 @@ class Value:
 def read(probe: Probe, case: Case, p: Likelihood, d: Divergence) -> Value:
     """Put both parts together."""
     ratio = d.per_latent.over(p.per_pixel)
-    if not p.free:
-        fits = _fitting(probe, case, p, d, p.per_pixel)
-        excess = _excess(probe, case, p, d, p.per_pixel, (THERE, True))
-        return Value(ratio, ratio, None, p.per_pixel, *_agreed(fits), excess)
     one = Weight(1.0, {"batch": p.per_pixel.powers.get("batch", 0)})
-    for scale in (d.per_latent, one):
-        fits = _fitting(probe, case, p, d, scale)
-        normaliser, minus_one = _agreed(fits)
-        excess = _excess(probe, case, p, d, scale, (THERE, True))
-        if normaliser in (THERE, WITHOUT_2PI):
-            beta, variance = d.per_latent.over(scale), scale.over(p.per_pixel)
-            return Value(ratio, beta, variance, scale, normaliser, minus_one, excess)
-    scale = d.per_latent
+    scales = (d.per_latent, one) if p.free else (p.per_pixel,)
+    tried = [(scale, *_agreed(_fitting(probe, case, p, d, scale))) for scale in scales]
+    told = [t for t in tried if not p.free or t[1] in (THERE, WITHOUT_2PI)]
+    scale, normaliser, minus_one = (told or tried)[0]
+    beta = d.per_latent.over(scale) if told else None
+    variance = scale.over(p.per_pixel) if told and p.free else None
     excess = _excess(probe, case, p, d, scale, (THERE, True))
-    return Value(
-        ratio, None, None, scale, *_agreed(_fitting(probe, case, p, d, scale)), excess
-    )  # fmt: skip
+    return Value(ratio, beta, variance, scale, normaliser, minus_one, excess)
 
 
 def at_prior(probe: Probe, case: Case, d: Divergence) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from math import ceil
 from pathlib import Path
 
 import torch
@@ -86,16 +87,19 @@ def load(path: Path) -> tuple[VAE, dict]:
 
 @torch.no_grad()
 def picture(model: VAE, described: dict, path: Path, count: int, seed: int) -> None:
-    """Draw z from the prior, and the means of p(x given z) as a square of images."""
+    """Draw z from the prior, and the means of p(x given z) in rows from the top, about a square."""
     import matplotlib.pyplot as plt
 
     from vaelib.plots import mosaic
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        side = max(1, round(count**0.5))
-        x = model.decode(model.prior.sample((side, side))).mean
-    axes = mosaic(x, described["shape"])
+        x = model.decode(model.prior.sample((count,))).mean
+    columns = ceil(count**0.5)
+    rows = ceil(count / columns)
+    blank = x.new_zeros(rows * columns - count, x.shape[1])
+    grid = torch.cat([x, blank]).reshape(rows, columns, -1)
+    axes = mosaic(grid.flip(0), described["shape"])
     axes.set(xlabel="", ylabel="")
     axes.figure.savefig(path, dpi=150)
     plt.close(axes.figure)

@@ -12,7 +12,7 @@ def register(commands) -> None:
     about = "draw images from the trained model of a run folder, as a picture or an array"
     parser = add(commands, "sample", about, "sample run --count 100 --out samples.png", sample)
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="the folder")
-    parser.add_argument("--count", type=positive, default=64, help="how many; a square in a .png")
+    parser.add_argument("--count", type=positive, default=64, help="how many images")
     parser.add_argument("--seed", type=whole, default=0, help="of the draws")
     parser.add_argument(
         "--out", type=Path, default="samples.png", help="a .png, or a .npy of shape (count, pixels)"
