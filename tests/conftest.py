@@ -5,11 +5,13 @@ import hashlib
 import os
 from functools import partial
 from pathlib import Path
+from threading import RLock
 
 import numpy as np
 import pytest
 import torch
 from mirror import home, mirrors  # noqa: F401
+from tqdm import tqdm
 
 from vaelib import data
 
@@ -19,6 +21,8 @@ collect_ignore = ["fuzz", "mutants"]  # need more than the tests do: make fuzz, 
 def pytest_configure(config):
     torch.set_num_threads(1)  # the tensors are small: more threads only wait for each other
     os.environ.setdefault("VAELIB_DATASET", "digits")  # on a GPU, too: tests fetch nothing
+    tqdm.set_lock(RLock())  # its own is shared with forks, and stays locked if one is killed
+    tqdm.monitor_interval = 0
     config.addinivalue_line("markers", "processes: starts some, and takes long")
     config.addinivalue_line("markers", "mnist: needs MNIST's four files in VAELIB_DATA_DIR")
 

@@ -1,6 +1,5 @@
 """A run that is stopped anywhere ends with the weights, to the bit, of one that never was."""
 
-import errno
 import math
 import os
 import signal
@@ -9,7 +8,6 @@ import sys
 import textwrap
 import zipfile
 from contextlib import suppress
-from functools import partial
 from itertools import count
 
 import pytest
@@ -218,57 +216,6 @@ def test_a_gradient_that_is_not_finite_leaves_the_last_good_state(tmp_path):
     assert torch.equal(parameters(goes_on), parameters(whole))
 
 
-def test_any_altered_bit_of_the_numbers_is_seen(tmp_path):
-    path = tmp_path / "run.pt"
-    checkpoint.save(path, {"model": torch.arange(1000.0)})
-    whole, seen = path.read_bytes(), 0
-    first = whole.index(torch.arange(1000.0).numpy().tobytes())
-    for at in range(first, first + 4000, 97):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
-        with pytest.raises(ValueError, match="was altered"):
-            checkpoint.load(path)
-        seen += 1
-    assert seen > 40
-
-
-def test_without_second_names_the_one_before_is_a_copy(tmp_path, monkeypatch):
-    def refused(*_):
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refused)
-    path, before = tmp_path / "run.pt", tmp_path / "before"
-    for n in range(3):
-        checkpoint.save(path, {"n": n}, before)
-    assert (checkpoint.load(path)["n"], checkpoint.load(before)["n"]) == (2, 1)
-
-
-def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
-    path = tmp_path / "run.pt"
-    train(small_vae(), checkpoint=path)
-    before = path.read_bytes()
-
-    def full(state, file):
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space left"):
-        checkpoint.save(path, {})
-    assert path.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
-
-
-def test_the_state_is_written_every_so_many_seconds(tmp_path, monkeypatch):
-    written = []
-    monkeypatch.setattr(checkpoint, "save", lambda path, *_: written.append(path))
-    clock = iter(range(10**6))
-    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: next(clock))
-    train(small_vae(), epochs=10, checkpoint=tmp_path / "run.pt", every=1e9)
-    assert len(written) == 1
-    train(small_vae(), epochs=10, checkpoint=tmp_path / "run.pt", every=4)
-    assert 5 < len(written) < 41
-
-
 @pytest.fixture
 def interruptible():
     """Python's own handler, which is missing where tests are started in the background."""
@@ -277,20 +224,10 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
-def test_settings_are_described_whole_and_differences_named():
-    setting = partial(max, sum, 3, key=abs, default=None)
-    said = "builtins.max(builtins.sum, 3, key=builtins.abs, default=None)"
-    assert checkpoint.describe(setting) == said
-    checkpoint.same_settings("run.pt", {"a": 1, "b": None}, {"a": 1})
-    message = "^run.pt belongs to a run with other settings: a was 1, is 2; b was None, is x$"
-    with pytest.raises(ValueError, match=message):
-        checkpoint.same_settings("run.pt", {"a": 1, "c": 0}, {"c": 0, "a": 2, "b": "x"})
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_an_interrupt_ends_after_a_step_with_the_model_usable(tmp_path):
     model, handler = small_vae(), signal.getsignal(signal.SIGINT)
-    keep = {"checkpoint": tmp_path / "run.pt", "epochs": 100_000}
+    keep = {"checkpoint": tmp_path / "run.pt", "epochs": 300}
     steps = count()
 
     def once(*_):
@@ -301,7 +238,7 @@ def test_an_interrupt_ends_after_a_step_with_the_model_usable(tmp_path):
     history = train(model, **keep)
     hook.remove()
     assert history.stopped == "interrupted"
-    assert 0 < len(history.train) < 100_000
+    assert 0 < len(history.train) < 300
     assert parameters(model).isfinite().all()
     assert signal.getsignal(signal.SIGINT) is handler
     resumed, whole = small_vae(), small_vae()
@@ -392,16 +329,3 @@ def test_a_run_killed_fifty_times_writing_included_ends_with_the_same_weights(
     whole = coins()
     train(whole, GREY, epochs=EPOCHS, binarise=True)
     assert torch.equal(torch.load(out), parameters(whole))
-
-
-def test_nothing_in_a_checkpoint_is_executed(tmp_path):
-    path, trap = tmp_path / "run.pt", tmp_path / "trap"
-
-    class Trap:
-        def __reduce__(self):
-            return os.mkdir, (str(trap),)
-
-    torch.save({"format": checkpoint.FORMAT, "version": 1, "model": Trap()}, path)
-    with pytest.raises(ValueError, match="is no checkpoint"):
-        checkpoint.load(path)
-    assert not trap.exists()

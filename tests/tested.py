@@ -14,8 +14,15 @@ ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "recorded" / "tested.json"
 GROUPS = {
     "Data": ["data", "data_fetch", "data_hostile", "data_mnist"],
-    "Checkpoints": ["training_resume"],
-    "Numbers": ["distributions", "extremes", "same_numbers", "training", "training_steps"],
+    "Checkpoints": ["training_checkpoint", "training_resume"],
+    "Numbers": [
+        "distributions",
+        "extremes",
+        "same_numbers",
+        "training",
+        "training_run",
+        "training_steps",
+    ],
     "Supply chain": ["supply_chain"],
 }
 FUZZED = re.compile(r"cov: (\d+).*Done (\d+) runs in (\d+) second", re.DOTALL)

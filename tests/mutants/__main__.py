@@ -46,12 +46,13 @@ def in_a_process(stem):
 def tried(name, drawn):
     """Try one room or chapter; return what is recorded of it."""
     if name in ROOMS:
-        made, count, missed = survivors(name, drawn)
+        made, count, missed, endless = survivors(name, drawn)
+        kind = {"kind": "room", "endless": endless}
     else:
         made, missed = in_a_process(name)
-        count = made
+        count, kind = made, {"kind": "chapter"}
     return {
-        "kind": "room" if name in ROOMS else "chapter",
+        **kind,
         "date": date.today().isoformat(),
         "torch": torch.__version__,
         "made": made,

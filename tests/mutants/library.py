@@ -1,6 +1,7 @@
 """Change a room of the library bit by bit, with mutmut, and see its tests fail.
 
-What a room's folder already knows is not tried again, but for what nothing had noticed.
+What a room's folder already knows is not tried again, but for what nothing had noticed, or what made
+the tests run for ever: on a machine with other work that may have been the other work.
 """
 
 import json
@@ -85,6 +86,11 @@ def as_line(mutant, difference):
     return f"{where}: {old} → {new}"
 
 
+def lines(folder, mutants):
+    differences = json.loads(python(folder, "-c", DIFFERENCES, given="\n".join(mutants)))
+    return sorted(map(as_line, mutants, differences))
+
+
 def drawn_from(folder, count):
     """Write the changed files without running anything; return some of their mutants."""
     python(folder, "-c", GENERATE)
@@ -93,7 +99,10 @@ def drawn_from(folder, count):
 
 
 def survivors(room, count=None):
-    """Change a room; return how many changes there are, how many were tried, and those not noticed.
+    """Change a room; return how many changes there are, how many were tried, and some of them.
+
+    Those are the changes that nothing noticed, and those that were only noticed because tests that
+    end otherwise did not.
 
     With ``count`` so many are drawn at random, the same each time.
     """
@@ -105,7 +114,7 @@ def survivors(room, count=None):
         tried = [*results(folder)]
         made = len(tried)
     found = results(folder)
-    again = [m for m in tried if found[m] not in NOTICED]
+    again = [m for m in tried if found[m] != "killed"]
     if again:
         mutmut(folder, *RUN, *again)
         found = results(folder)
@@ -113,5 +122,5 @@ def survivors(room, count=None):
     if left:
         raise RuntimeError(f"{room}: mutmut left {len(left)} of {len(tried)} untried, as {left[0]}")
     missed = [m for m in tried if found[m] not in NOTICED]
-    differences = json.loads(python(folder, "-c", DIFFERENCES, given="\n".join(missed)))
-    return made, len(tried), list(map(as_line, missed, differences))
+    endless = [m for m in tried if found[m] == "timeout"]
+    return made, len(tried), lines(folder, missed), lines(folder, endless)

@@ -17,8 +17,10 @@ ROOMS = {
     "data": ["data", "data_fetch", "data_mnist", "data_hostile"],
     "training": [
         "training",
+        "training_checkpoint",
         "training_resume",
         "training_rows",
+        "training_run",
         "training_shares",
         "training_steps",
     ],

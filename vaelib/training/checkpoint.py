@@ -17,6 +17,7 @@ import torch
 from vaelib.training import shares
 
 FORMAT, VERSION = "vaelib checkpoint", 1
+CALLER = 4  # frames from a keeper's reading up to the call of fit
 
 
 def save(path: str | Path, state: Mapping, previous: Path | None = None) -> None:
@@ -159,7 +160,7 @@ class Keeper:
             if not self._previous.exists():
                 raise
             state, self.damaged = load(self._previous), True
-            warnings.warn(f"{error}; the state before it is taken", stacklevel=2)
+            warnings.warn(f"{error}; the state before it is taken", stacklevel=CALLER)
             return state
 
     @property

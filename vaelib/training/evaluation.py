@@ -49,7 +49,7 @@ def _sums(model: nn.Module, batch: Tensor, samples: int, kl: str) -> Tensor:
     share = shares.Share(len(batch))
     with share.noise():
         terms = elbo_terms(model, batch[share.rows], samples, kl)
-    reconstruction, divergence = (term.sum(0, dtype=torch.float64) for term in terms)
+    reconstruction, divergence = (term.sum(dtype=torch.float64) for term in terms)
     return sums(share, reconstruction - divergence, reconstruction, divergence)
 
 

@@ -17,6 +17,7 @@ from vaelib.training.evaluation import sums
 from vaelib.validation import unexamined
 
 WARM_UP = 3  # steps that a GPU needs before it can record one
+CALLER = 5  # frames from a step's recording up to the call of fit, through loop
 
 
 class Loss(nn.Module):
@@ -42,14 +43,24 @@ class Loss(nn.Module):
             if self.binarise:
                 x = torch.bernoulli(x)
             if self.objective:
-                value = self.objective(self.model, x).sum(0)
+                value = self._value(x)
                 missing = torch.full_like(value, torch.nan)
                 return -weight * value, sums(share, value, missing, missing)
             terms = elbo_terms(self.model, x, self.samples, self.kl)
-        reconstruction, divergence = (term.sum(0) for term in terms)
+        reconstruction, divergence = (term.sum() for term in terms)
         charged = self._charged(x, share) if self.free_bits else divergence
         loss = weight * (beta * charged - reconstruction)
         return loss, sums(share, reconstruction - divergence, reconstruction, divergence)
+
+    def _value(self, x: Tensor) -> Tensor:
+        """The sum of the user's objective over the rows."""
+        value = self.objective(self.model, x)
+        if value.shape != x.shape[:1]:
+            raise ValueError(
+                f"objective must return a value for each example, of shape {tuple(x.shape[:1])}, "
+                f"got {tuple(value.shape)}"
+            )
+        return value.sum()
 
     def _charged(self, x: Tensor, share: shares.Share) -> Tensor:
         """Each coordinate's divergence where, averaged over the whole minibatch, it is above."""
@@ -131,7 +142,8 @@ class Step:
                 self.sums = self.plain(self.index, lambda loss: None)
         except RuntimeError as error:
             warnings.warn(
-                f"a step cannot be recorded, so each is made plainly: {error}", stacklevel=2
+                f"a step cannot be recorded, so each is made plainly: {error}",
+                stacklevel=CALLER,
             )
             self.record = False
             return False
