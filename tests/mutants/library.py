@@ -1,7 +1,7 @@
 """Change a room of the library bit by bit, with mutmut, and see its tests fail.
 
-What a room's folder already knows is not tried again, but for what nothing had noticed, or what made
-the tests run for ever: on a machine with other work that may have been the other work.
+What a room's folder already knows is not tried again, but for what nothing had noticed, and what
+made the tests run for ever, which a machine that is busy with other things may do, too.
 """
 
 import json
