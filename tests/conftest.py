@@ -23,7 +23,7 @@ def pytest_configure(config):
     os.environ.setdefault("VAELIB_DATASET", "digits")  # on a GPU, too: tests fetch nothing
     tqdm.set_lock(RLock())  # its own is shared with forks, and stays locked if one is killed
     tqdm.monitor_interval = 0
-    config.addinivalue_line("markers", "processes: starts some, and takes long")
+    config.addinivalue_line("markers", "not_mutated: it takes long, or counts frames")
     config.addinivalue_line("markers", "mnist: needs MNIST's four files in VAELIB_DATA_DIR")
 
 

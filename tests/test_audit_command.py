@@ -69,7 +69,7 @@ def run(folder, monkeypatch, capsys):
     return typed
 
 
-@pytest.mark.processes
+@pytest.mark.not_mutated
 def test_a_shell_sees_the_page_and_the_status(folder):
     words = [sys.executable, "-m", "vaelib", "audit", "mine:wrong"]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=300)

@@ -62,7 +62,7 @@ def test_what_a_file_may_not_say(tmp_path, text, message):
         sweep(tmp_path, text)
 
 
-@pytest.mark.processes
+@pytest.mark.not_mutated
 def test_each_run_is_made_once_and_says_what_made_it(tmp_path, capsys):
     first, said = sweep(tmp_path, TEXT), []
     command.main(["experiment", str(first.path), "--folder", str(tmp_path / "kept")])
@@ -104,7 +104,7 @@ def test_the_origin_of_recorded_numbers_is_told_in_a_sentence(tmp_path):
         origin(named, Sweep("figure2-seeds"))
 
 
-@pytest.mark.processes
+@pytest.mark.not_mutated
 def test_a_run_that_fails_is_named_and_the_others_are_made(tmp_path, capsys):
     bad = sweep(tmp_path, TEXT.replace("0.05", "[0.05, 1e30]").replace("[4, 5]", "4"))
     asked = ["experiment", str(bad.path), "--folder", str(tmp_path / "kept")]

@@ -146,16 +146,27 @@ def test_every_zero_seconds_is_after_every_step_whatever_the_clock(tmp_path, mon
     assert len(written) == 2 * 4 + 1  # and at the end
 
 
-def test_a_damaged_file_is_put_aside_once_and_the_warning_names_the_call(tmp_path):
-    path, aside = tmp_path / "run.pt", tmp_path / "run.pt.damaged"
+@pytest.fixture
+def damaged(tmp_path):
+    """The file of a run, with the state before it beside it."""
+    path = tmp_path / "run.pt"
     for epochs in (1, 2):
         train(small_vae(), epochs=epochs, checkpoint=path, resume=True)
     path.write_bytes(b"damaged")
-    settings = {"batch_size": 16, "progress": False, "checkpoint": path, "every": 0}
+    return path
+
+
+def test_a_damaged_file_is_put_aside_once(damaged):
+    with pytest.warns(UserWarning, match="the state before it is taken"):
+        train(small_vae(), epochs=4, checkpoint=damaged, every=0, resume=True)
+    assert damaged.with_name("run.pt.damaged").read_bytes() == b"damaged"
+
+
+@pytest.mark.not_mutated
+def test_the_warning_of_a_damaged_file_names_the_call(damaged):
     with pytest.warns(UserWarning, match="the state before it is taken") as told:
-        fit(small_vae(), X, epochs=4, resume=True, **settings)
+        fit(small_vae(), X, epochs=2, batch_size=16, checkpoint=damaged, resume=True)
     assert told[0].filename == __file__
-    assert aside.read_bytes() == b"damaged"
 
 
 def test_what_a_run_must_agree_with_is_in_its_file(tmp_path):

@@ -308,7 +308,7 @@ KILLED = """
 """
 
 
-@pytest.mark.processes
+@pytest.mark.not_mutated
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
 def test_a_run_killed_fifty_times_writing_included_ends_with_the_same_weights(
     tmp_path, record_property

@@ -68,7 +68,7 @@ LIMITED = """
 """
 
 
-@pytest.mark.processes
+@pytest.mark.not_mutated
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is Linux's")
 def test_training_needs_less_memory_than_its_file(tmp_path):
     path = tmp_path / "large.npy"

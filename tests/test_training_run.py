@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from test_training import X, small_vae, train
+from test_training import X, parameters, small_vae, train
 from torch import nn
 from torch.distributions import Normal
 from torch.optim import SGD
@@ -195,7 +195,9 @@ def test_another_step_size_is_recorded_anew(recording):
         assert recording.count("begin Graph") == blocks
 
 
-def test_what_cannot_be_recorded_is_tried_once_and_the_warning_names_the_call(monkeypatch):
+@pytest.fixture
+def refused(monkeypatch):
+    """No graph can be recorded; the list counts who tried."""
     tried = []
 
     class Refusing:
@@ -206,10 +208,25 @@ def test_what_cannot_be_recorded_is_tried_once_and_the_warning_names_the_call(mo
     monkeypatch.setattr(steps, "_recordable", lambda rows, optimizer: True)
     monkeypatch.setattr(steps.Step, "_aside", steps.Step.plain)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Refusing)
-    with pytest.warns(UserWarning, match="made plainly: no graph here$") as told:
+    return tried
+
+
+def test_a_step_that_cannot_be_recorded_is_tried_once_and_made_plainly(refused, monkeypatch):
+    model, plain = small_vae(), small_vae()
+    with pytest.warns(UserWarning, match="each is made plainly: no graph here$"):
+        train(model, epochs=4)
+    assert len(refused) == 1
+    monkeypatch.undo()
+    train(plain, epochs=4)
+    assert torch.equal(parameters(model), parameters(plain))
+
+
+@pytest.mark.not_mutated
+@pytest.mark.usefixtures("refused")
+def test_the_warning_of_a_step_that_cannot_be_recorded_names_the_call():
+    with pytest.warns(UserWarning, match="no graph here") as told:
         fit(small_vae(), X, epochs=4, batch_size=16, progress=False)
     assert told[0].filename == __file__
-    assert len(tried) == 1
 
 
 class Fixed(nn.Module):

@@ -58,7 +58,7 @@ def together(tmp_path_factory):
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 
-@pytest.mark.processes
+@pytest.mark.not_mutated
 @pytest.mark.parametrize("name", RUNS)
 def test_two_processes_give_the_weights_of_one(together, name):
     make, x, settings = RUNS[name]

@@ -209,7 +209,7 @@ print(inside, pages())
 """
 
 
-@pytest.mark.processes
+@pytest.mark.not_mutated
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 def test_the_memory_of_a_step_is_kept_for_the_next():
     run = subprocess.run([sys.executable, "-c", PAGES], capture_output=True, text=True, check=True)
@@ -307,22 +307,6 @@ def test_a_recorded_step_is_replayed_on_full_minibatches_after_a_warm_up(monkeyp
     assert train(plain, epochs=3) == seen
     assert torch.equal(parameters(replayed), parameters(plain))
     assert made == 3 * 3 - steps.WARM_UP  # of four steps an epoch the last is not full
-
-
-def test_a_step_that_cannot_be_recorded_is_made_plainly(monkeypatch):
-    class Refusing:
-        def __init__(self):
-            raise RuntimeError("no graph here")
-
-    monkeypatch.setattr(steps, "_recordable", lambda rows, optimizer: True)
-    monkeypatch.setattr(steps.Step, "_aside", steps.Step.plain)
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", Refusing)
-    model, plain = small_vae(), small_vae()
-    with pytest.warns(UserWarning, match="each is made plainly: no graph here"):
-        train(model)
-    monkeypatch.undo()
-    train(plain)
-    assert torch.equal(parameters(model), parameters(plain))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -26,7 +26,7 @@ also_copy = ["recorded", "chapters"]
 timeout_multiplier = 3.0
 timeout_constant = 5.0
 use_git_change_detection = false
-pytest_add_cli_args = ["-p", "no:nbmake", "-p", "no:cacheprovider", "-m", "not processes"]
+pytest_add_cli_args = ["-p", "no:nbmake", "-p", "no:cacheprovider", "-m", "not not_mutated"]
 pytest_add_cli_args_test_selection = {tests}
 """
 DIFFERENCES = """
