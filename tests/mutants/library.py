@@ -1,7 +1,7 @@
 """Change a room of the library bit by bit, with mutmut, and see its tests fail.
 
-What a room's folder already knows is not tried again, but for what nothing had noticed, and what
-made the tests run for ever, which a machine that is busy with other things may do, too.
+What the tests noticed is not tried again while a room's folder is there. What made them run for
+ever is tried twice, since a busy machine may do that, too.
 """
 
 import json
@@ -91,36 +91,29 @@ def lines(folder, mutants):
     return sorted(map(as_line, mutants, differences))
 
 
-def drawn_from(folder, count):
-    """Write the changed files without running anything; return some of their mutants."""
-    python(folder, "-c", GENERATE)
-    names = sorted(results(folder))
-    return Random(0).sample(names, min(count, len(names))), len(names)
+def try_again(folder, mutants, wanted):
+    """Run mutmut on those of the mutants whose status is wanted."""
+    known = results(folder)
+    if again := [mutant for mutant in mutants if wanted(known[mutant])]:
+        mutmut(folder, *RUN, *again)
 
 
 def survivors(room, count=None):
     """Change a room; return how many changes there are, how many were tried, and some of them.
 
     Those are the changes that nothing noticed, and those that were only noticed because tests that
-    end otherwise did not.
-
-    With ``count`` so many are drawn at random, the same each time.
+    end otherwise did not. With ``count`` so many are drawn at random, the same each time.
     """
     folder = prepared(room)
-    if count:
-        tried, made = drawn_from(folder, count)
-    else:
-        mutmut(folder, *RUN)
-        tried = [*results(folder)]
-        made = len(tried)
+    python(folder, "-c", GENERATE)
+    names = sorted(results(folder))
+    tried = Random(0).sample(names, min(count or len(names), len(names)))
+    try_again(folder, tried, lambda status: status != "killed")
+    try_again(folder, tried, lambda status: status == "timeout")
     found = results(folder)
-    again = [m for m in tried if found[m] != "killed"]
-    if again:
-        mutmut(folder, *RUN, *again)
-        found = results(folder)
     left = [m for m in tried if found[m] == "not checked"]
     if left:
         raise RuntimeError(f"{room}: mutmut left {len(left)} of {len(tried)} untried, as {left[0]}")
     missed = [m for m in tried if found[m] not in NOTICED]
     endless = [m for m in tried if found[m] == "timeout"]
-    return made, len(tried), lines(folder, missed), lines(folder, endless)
+    return len(names), len(tried), lines(folder, missed), lines(folder, endless)
