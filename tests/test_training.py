@@ -218,7 +218,7 @@ def test_free_bits_leave_what_is_reported_alone():
         assert terms.kl == pytest.approx(kl(model.encode(X), model.prior).mean().item())
 
 
-@pytest.mark.parametrize("settings", [{"free_bits": -0.1}, {"free_bits": math.nan}])
+@pytest.mark.parametrize("settings", [{"free_bits": f} for f in (-0.1, math.nan, math.inf)])
 def test_free_bits_must_be_a_number_of_nats(settings):
     with pytest.raises(ValueError, match="free_bits must be at least 0 and finite"):
         train(small_vae(), **settings)
@@ -324,6 +324,9 @@ SETTINGS = [
     ({"validation": X[0]}, "validation must be floating point or bytes, of shape"),
     ({"validation": X[:0]}, "validation must be floating point or bytes, of shape"),
     ({"binarise": True}, "grey values must lie in"),
+    ({"every": -1}, "^every must be a number of seconds, got -1$"),
+    ({"every": math.nan}, "^every must be a number of seconds, got nan$"),
+    ({"objective": elbo, "samples": 2, "beta": 0.5}, "fit does not take samples, beta$"),
 ]
 
 
@@ -339,7 +342,7 @@ def test_grey_pixels_under_a_bernoulli_decoder_name_the_way_out():
 
 
 def test_a_model_without_parameters_to_learn_is_refused():
-    with pytest.raises(ValueError, match="no parameters to learn"):
+    with pytest.raises(ValueError, match=r"^the model has no parameters to learn$"):
         train(small_vae().requires_grad_(False))
 
 

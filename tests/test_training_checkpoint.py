@@ -65,10 +65,18 @@ def test_the_state_is_written_every_so_many_seconds(tmp_path, monkeypatch):
     assert 5 < len(written) < 41
 
 
+class Called:
+    """An object that can be called, and has no name of its own."""
+
+    def __call__(self):
+        pass
+
+
 def test_settings_are_described_whole_and_differences_named():
     setting = partial(max, sum, 3, key=abs, default=None)
     said = "builtins.max(builtins.sum, 3, key=builtins.abs, default=None)"
     assert checkpoint.describe(setting) == said
+    assert checkpoint.describe(Called()) == "test_training_checkpoint.Called"
     checkpoint.same_settings("run.pt", {"a": 1, "b": None}, {"a": 1})
     message = "^run.pt belongs to a run with other settings: a was 1, is 2; b was None, is x$"
     with pytest.raises(ValueError, match=message):

@@ -15,6 +15,7 @@ import torch
 from test_training import GREY, X, parameters, small_vae, train
 
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
+from vaelib.objectives import elbo
 from vaelib.training import checkpoint
 
 
@@ -100,7 +101,7 @@ def test_without_a_file_resuming_starts_and_without_a_name_it_is_an_error(tmp_pa
     train(resumed, checkpoint=tmp_path / "new/run.pt", resume=True)
     assert torch.equal(parameters(plain), parameters(resumed))
     assert (tmp_path / "new/run.pt").is_file()
-    with pytest.raises(ValueError, match="resume=True needs a checkpoint"):
+    with pytest.raises(ValueError, match=r"^resume=True needs a checkpoint to resume from$"):
         train(small_vae(), resume=True)
 
 
@@ -115,14 +116,19 @@ OTHERS = {
     "validation": X[:5],
     "x": X.flip(0),
     "kl": "sampled",
+    "shuffle": False,
+    "objective": elbo,
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_settings_are_an_error_that_names_them(name, tmp_path):
-    keep = {"checkpoint": tmp_path / "run.pt"}
+    path = tmp_path / "run.pt"
+    keep = {"checkpoint": path}
     train(small_vae(), **keep)
-    with pytest.raises(ValueError, match=f"run with other settings: {name} was .*, is ") as error:
+    with pytest.raises(
+        ValueError, match=f"^{path} belongs to a run with other settings: {name} was .*, is "
+    ) as error:
         train(small_vae(), **({"epochs": 3} | keep | {name: OTHERS[name]}), resume=True)
     assert ";" not in str(error.value)
 

@@ -148,11 +148,12 @@ SHARED = {
 }
 
 
+@pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("name", DRAWN)
-def test_of_what_is_drawn_by_rows_each_process_has_its_own(monkeypatch, name):
+def test_of_what_is_drawn_by_rows_each_process_has_its_own(monkeypatch, name, size):
     torch.manual_seed(1)
     whole = DRAWN[name](7)
-    for _ in each_of(monkeypatch, 3):
+    for _ in each_of(monkeypatch, size):
         torch.manual_seed(1)
         share = shares.Share(7)
         with share.noise():
@@ -198,6 +199,14 @@ def test_the_average_of_the_shares_is_the_whole(monkeypatch, name):
     assert torch.allclose(sums, whole[1], atol=1e-12, equal_nan=True)
     for part, right in zip([value, *slopes], [whole[0], *whole[2:]], strict=True):
         assert torch.allclose(part / 3, right, atol=1e-12)
+
+
+@pytest.mark.parametrize("initialized", [True, False])
+def test_who_one_is_and_how_many_there_are(monkeypatch, initialized):
+    monkeypatch.setattr(dist, "is_initialized", lambda: initialized)
+    monkeypatch.setattr(dist, "get_rank", lambda: 3)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 5)
+    assert (shares.rank(), shares.size()) == ((3, 5) if initialized else (0, 1))
 
 
 @pytest.mark.parametrize("size", [1, 2])
