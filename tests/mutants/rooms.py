@@ -18,6 +18,7 @@ ROOMS = {
     "training": [
         "training",
         "training_checkpoint",
+        "training_place",
         "training_resume",
         "training_rows",
         "training_run",
