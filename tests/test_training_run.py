@@ -1,11 +1,12 @@
 """What a run says when it ends badly, what it shows, and what it would ask of a GPU."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
 import torch
 from test_training import X, parameters, small_vae, train
+from test_training_resume import Cut, cut_after
 from torch import nn
 from torch.distributions import Normal
 from torch.optim import SGD
@@ -296,9 +297,13 @@ def test_the_bar_of_a_resumed_run_begins_where_it_was(monkeypatch, tmp_path):
         return SimpleNamespace(update=lambda _: None, set_postfix=lambda *_, **__: None, close=int)
 
     monkeypatch.setattr("tqdm.auto.tqdm", bar)
-    for epochs in (1, 3):
-        train(small_vae(), epochs=epochs, checkpoint=tmp_path / "run.pt", resume=True)
-    assert told == [(0, 50), (50, 150)]
+    keep = {"checkpoint": tmp_path / "run.pt", "every": 0, "resume": True}
+    train(small_vae(), epochs=1, **keep)
+    cut_after(model := small_vae(), 2)
+    with suppress(Cut):
+        train(model, epochs=3, **keep)
+    train(small_vae(), epochs=3, **keep)
+    assert told == [(0, 50), (50, 150), (50 + 32, 150)]
 
 
 @pytest.mark.parametrize("row", [0, 24, 49])

@@ -178,13 +178,32 @@ def objective(model, x):
 LOSSES = {"plain": {}, "free bits": {"free_bits": 0.3}, "its own": {"objective": objective}}
 
 
+def loss_of(model, name):
+    """One of the losses, and the free bits in it."""
+    given = {"objective": None, "samples": 1, "kl": "exact", "free_bits": 0.0, "binarise": False}
+    given |= LOSSES[name]
+    return steps.Loss(model, **given), given["free_bits"]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_loss_is_the_average_bound_with_its_weights(name):
+    model, x, beta = small_vae(), X[:7], 0.5
+    loss, free_bits = loss_of(model, name)
+    value, sums = loss(x, beta, shares.Share(7))
+    each = kl_by_coordinate(model.encode(x), model.prior).mean(0)
+    if name == "its own":
+        expected = -sums[0] / 7
+    else:
+        expected = beta * each.clamp(min=free_bits).sum() - sums[1] / 7
+    assert torch.allclose(value, expected, atol=1e-12)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_average_of_the_shares_is_the_whole(monkeypatch, name):
     model, x, beta = small_vae(), X[:7], 0.5
     each = kl_by_coordinate(model.encode(x), model.prior).detach()
     assert each.mean(0).min() < 0.3 < each.mean(0).max()
-    given = {"objective": None, "samples": 1, "kl": "exact", "free_bits": 0.0, "binarise": False}
-    loss = steps.Loss(model, **(given | LOSSES[name]))
+    loss, _ = loss_of(model, name)
 
     def seen(share):
         torch.manual_seed(1)
