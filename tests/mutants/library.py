@@ -59,6 +59,7 @@ def prepared(room):
 
 def python(folder, *arguments, given=None):
     env = {k: v for k, v in os.environ.items() if k != "VAELIB_DATA_DIR"}  # MNIST takes long
+    env |= {"OMP_THREAD_LIMIT": "1"}  # a fork has no threads, and would wait for them for ever
     command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env, input=given)
     if done.returncode:
