@@ -55,6 +55,7 @@ def test_a_bad_file_ends_the_command_with_status_2(tmp_path, capsys, text):
         ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
         ('figure = 2\nlatent = [2, "3"]', "latent must be of type int, got '3'"),
         ("figure = 2\nseed = 1.5", "seed must be of type int, got 1.5"),
+        ("figure = 2\ndata = 3", "data must be of type str, got 3"),
     ],
 )
 def test_what_a_file_may_not_say(tmp_path, text, message):
@@ -132,6 +133,7 @@ def test_points_are_those_of_the_runs_asked_for(tmp_path):
     named.results.write_text(json.dumps(entries))
     assert named.points(seed=5).tolist() == [[[1, 15, 20], [2, 30, 40]]]
     assert named.points(latent=2).shape == (2, 2, 3)
+    assert named.points(**named.runs[1]).tolist() == named.points(seed=5).tolist()
     with pytest.raises(ValueError, match="0 runs with"):
         named.points(seed=6)
     entries[0]["points"].pop()
