@@ -158,8 +158,9 @@ def instant(monkeypatch):
 def test_an_entry_says_all_that_made_it(tmp_path, monkeypatch, instant):
     clock = iter([1000.0, 1007.4])
     monkeypatch.setattr(sweeps, "time", Mock(monotonic=lambda: next(clock)))
-    evening = datetime(2020, 1, 31, 20, 0, tzinfo=timezone(timedelta(hours=-5)))
-    monkeypatch.setattr(sweeps, "datetime", Mock(now=evening.astimezone))
+    evening = datetime(2020, 1, 31, 20, 0, tzinfo=(here := timezone(timedelta(hours=-5))))
+    monkeypatch.setattr(sweeps, "datetime", Mock(now=lambda to: evening.astimezone(to or here)))
+    monkeypatch.setenv("VAELIB_DATASET", "mnist")  # what data.load would take without a name
     threads, s = torch.get_num_threads(), COMMON | SMALL
     try:
         entry = sweeps._entry(2, s, tmp_path / "a.pt", threads + 1)
