@@ -1,9 +1,11 @@
 """``python -m vaelib explorer`` from end to end, on the embedded digits."""
 
 import json
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
+from datetime import datetime, timedelta, timezone
 from io import StringIO
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -134,22 +136,50 @@ def test_figures_are_written_with_four_digits_after_the_point():
 
 @pytest.mark.usefixtures("few")
 def test_training_is_told_what_the_record_says(monkeypatch):
-    asked = []
+    asked, steps = [], []
     monkeypatch.setattr(produce, "fit", lambda *words, **how: asked.append((words, how)))
+    monkeypatch.setattr(produce, "_gentle", steps.append)
+    monkeypatch.setenv("VAELIB_DATASET", "mnist")  # what data.load would take without a name
     recorded = make(epochs=4)
     ((model, x), how) = asked[0]
+    assert steps == [4 * 6]  # of 1,498 images, 256 in each
     said = recorded.record["training"]
     assert torch.equal(x, data.load("digits").train)
-    assert how.pop("optimizer")
     assert how == {
         "epochs": 4, "batch_size": said["batch_size"], "learning_rate": said["learning_rate"],
-        "binarise": True, "seed": 3, "progress": False,
+        "binarise": True, "seed": 3, "progress": False, "optimizer": None,
     }  # fmt: skip
     kinds = {type(layer) for half in (model.encoder, recorded.decoder) for layer in half.network}
     assert kinds - {torch.nn.Linear, torch.nn.Sigmoid} == {torch.nn.SiLU}
     assert said["activation"] == "silu"
     assert recorded.record["command"] == ""
     assert 0 <= recorded.record["training_seconds"] <= recorded.record["seconds"] < 600
+
+
+@pytest.mark.usefixtures("few")
+def test_a_bar_is_shown_unless_it_is_not_wanted_and_the_day_is_greenwichs(monkeypatch):
+    asked = []
+    evening = datetime(2020, 1, 31, 20, 0, tzinfo=(here := timezone(timedelta(hours=-5))))
+    monkeypatch.setattr(produce, "datetime", Mock(now=lambda to: evening.astimezone(to or here)))
+    monkeypatch.setattr(produce, "fit", lambda *_, **how: asked.append(how["progress"]))
+    made = produce.produce("digits", epochs=1, hidden=[12], seed=3)
+    make()
+    assert asked == [True, False]
+    assert made.record["date"] == "2020-02-01"
+
+
+@pytest.mark.parametrize(("fit", "fits"), [(0, True), (1, False)])
+def test_a_decoder_may_have_just_as_many_weights_as_fit(monkeypatch, fit, fits):
+    size = produce._size(produce._model(6, [5]).decoder)
+    monkeypatch.setattr(produce, "MOST_WEIGHTS", size - fit)
+    with nullcontext() if fits else pytest.raises(ValueError, match="needs 51 weights; 50 fit"):
+        produce._model(6, [5])
+
+
+def test_what_is_shown_is_spread_over_the_test_images(monkeypatch):
+    for shown, indices in ((100, range(0, 200, 2)), (400, range(299))):
+        monkeypatch.setattr(measure, "SHOWN", shown)
+        assert measure.black_and_white(data.load("digits"), 0)[1].tolist() == list(indices)
 
 
 def test_the_gradient_is_bounded_and_the_step_size_rises_and_falls():
@@ -161,7 +191,7 @@ def test_the_gradient_is_bounded_and_the_step_size_rises_and_falls():
         sizes.append(adam.param_groups[0]["lr"])
         adam.step()
         assert w.grad.norm() <= produce.LARGEST_GRADIENT + 1e-3
-    assert sizes[0] < 0.02
+    assert sizes[:2] == pytest.approx([0.01, 0.02], rel=1e-2)
     assert max(sizes) == pytest.approx(0.1, rel=0.05)
     assert sizes.index(max(sizes)) == 9
     assert sizes[-1] < 1e-4

@@ -14,6 +14,7 @@ from torch import nn
 import vaelib.explorer
 from vaelib.distributions import bernoulli
 from vaelib.explorer import LatentExplorer, pack
+from vaelib.explorer.widget import Explorer
 from vaelib.models import BernoulliDecoder, GaussianDecoder
 from vaelib.plots.planes import CLASSES
 
@@ -49,6 +50,24 @@ def test_what_is_packed_is_the_network():
     numbers = np.frombuffer(weights, "<f4")
     flat = [p.detach().flatten() for p in decoder.network.parameters()]
     np.testing.assert_array_equal(numbers, torch.cat(flat).numpy())
+
+
+def test_a_layer_without_constants_is_packed_with_zeros():
+    decoder = BernoulliDecoder(2, [5], 12)
+    decoder.network[0] = nn.Linear(2, 5, bias=False)
+    numbers = np.frombuffer(pack(decoder)[1], "<f4")
+    first = decoder.network[0].weight.detach().flatten().tolist()
+    assert numbers[:15].tolist() == [*first, *[0.0] * 5]
+
+
+def test_a_figure_runs_its_own_file_after_those_that_all_share():
+    class Own(Explorer, module="elbo.js gap.js"):
+        pass
+
+    names = ("stage.js", "decoder.js", "elbo.js", "gap.js")
+    source = "\n".join(STYLE.with_name(name).read_text("utf8") for name in names)
+    assert Own.source == source
+    assert Own._esm == f"{source}\nexport default {{ render }};\n"
 
 
 def test_half_precision_takes_half_the_bytes():
@@ -102,6 +121,7 @@ def test_an_unknown_precision_is_refused():
     [
         ({"decoder": BernoulliDecoder(3, [5], 12)}, "needs two latents, the decoder has 3"),
         ({"shape": (3, 5)}, "the decoder gives 12 pixels, shape has 15"),
+        ({"decoder": BernoulliDecoder(2, [5, 6], 9)}, "the decoder gives 9 pixels, shape has 12"),
         ({"means": torch.zeros(3, 3)}, r"means must be finite, of shape \(images, 2\)"),
         ({"means": torch.full((3, 2), torch.nan)}, "means must be finite"),
         ({"means": torch.zeros(0, 2)}, "means must be finite"),

@@ -38,13 +38,36 @@ def sharp(pixels=300):
     return model, binarise(decoder(PRIOR.sample((30,))).mean.detach())
 
 
-def test_the_density_has_mass_one():
-    model, x = sharp()
+def at_the_edge(pixels=40):
+    """A posterior that lies in the outermost cells."""
+
+    def decode(z):
+        return bernoulli(10 * (z[..., :1] + REACH).expand(*z.shape[:-1], pixels))
+
+    return Model(PRIOR, decode, None), torch.zeros(2, pixels).double()
+
+
+@pytest.mark.parametrize("make", [sharp, at_the_edge])
+def test_the_density_has_mass_one(make):
+    model, x = make()
     with torch.no_grad():
         q = Plane(model, x[:2])
         axis = torch.linspace(-8, 8, 1281).double()[:-1] + 1 / 160
         mass = q.log_prob(torch.cartesian_prod(axis, axis)[:, None]).exp().sum(0) / 80**2
     torch.testing.assert_close(mass, torch.ones(2).double(), rtol=0, atol=1e-6)
+
+
+def test_a_peak_fills_its_cell_and_those_around():
+    peak = torch.tensor([1.01, -2.29]).double()  # within the cells 140 and 74
+
+    def decode(z):
+        return bernoulli(-3000 * (z - peak).square().sum(-1, keepdim=True).expand(*z.shape[:-1], 9))
+
+    q = Plane(Model(PRIOR, decode, None), torch.ones(1, 9).double())
+    assert (q.batch_shape, q.event_shape) == ((1,), (2,))
+    score = q.cells.logits.reshape(240, 240)
+    around = {(i, j) for i in (139, 140, 141) for j in (73, 74, 75)}
+    assert {tuple(place) for place in (score == score.max()).nonzero().tolist()} == around
 
 
 def test_samples_have_that_density():

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 from vaelib import data
 from vaelib.exact import log_evidence_quadrature
 from vaelib.explorer import pack
+from vaelib.explorer import recorded as record_room
 from vaelib.explorer.measure import black_and_white
 from vaelib.explorer.recorded import MOST_BYTES, Recorded, unpack
 from vaelib.models import BernoulliDecoder, GaussianDecoder, Model, StandardNormal
@@ -41,13 +43,21 @@ def test_a_decoder_without_hidden_layers_is_unpacked_too():
     assert torch.equal(unpack(*pack(decoder)).network[0].weight, decoder.network[0].weight)
 
 
+def activated(*kinds):
+    """The layers of a decoder, with other activations written down."""
+    layers, weights = pack(BernoulliDecoder(2, [5] * (len(kinds) - 1), 12))
+    return [layer | {"activation": k} for layer, k in zip(layers, kinds, strict=True)], weights
+
+
 @pytest.mark.parametrize(
     ("layers", "weights", "precision", "message"),
     [
         (*pack(GaussianDecoder(2, [5], 12, 0.1)), "float32", "no Bernoulli decoder has"),
         (*pack(BernoulliDecoder(2, [5], 12)), "int8", r"precision must be .* got 'int8'"),
         (*pack(BernoulliDecoder(2, [5], 12)), "float16", "hold 174 numbers, the layers need 87"),
-        ([], b"", "float32", "no layers"),
+        ([], b"", "float32", "^there are no layers$"),
+        (*activated("tanh", "relu", "sigmoid"), "float32", r"activations \['tanh', 'relu', 'sig"),
+        (*activated("gelu", "sigmoid"), "float32", r"has the activations \['gelu', 'sigmoid'\]$"),
     ],
 )
 def test_what_is_no_bernoulli_decoder_is_not_unpacked(layers, weights, precision, message):
@@ -94,6 +104,14 @@ def test_a_file_that_would_be_too_large_is_not_written(tmp_path):
     with pytest.raises(ValueError, match=r"bytes, more than 300,000: choose a smaller decoder$"):
         small(hidden=[400, 300]).save(tmp_path / "x.json")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("more", "fits"), [(0, False), (1, True)])
+def test_the_end_of_the_last_line_counts(monkeypatch, more, fits):
+    recorded = small()
+    monkeypatch.setattr(record_room, "MOST_BYTES", len(recorded.text()) - 1 + more)
+    with nullcontext() if fits else pytest.raises(ValueError, match="choose a smaller decoder"):
+        recorded.text()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "{'a': 1}", '{"weights": "!!"}', "null"])

@@ -45,7 +45,7 @@ class Explorer(anywidget.AnyWidget):
         state = {name: _plain(getattr(self, name)) for name in self.own_traits()}
         page = (HERE / "page.js").read_text("utf8")
         return PAGE.format(
-            name=f"vaelib-{self.model_id or id(self)}",
+            name=f"vaelib-{self.model_id}",
             style=self._css,
             module=f"{page}\n{self.source}",
             state=json.dumps(state).replace("<", "\\u003c"),
