@@ -113,5 +113,5 @@ def test_the_environment_names_the_folder_and_the_data_set(small_mnist, monkeypa
     assert data.load().name == "mnist"
     assert data.load("digits").name == "digits"
     monkeypatch.setenv("VAELIB_DATASET", "cifar")
-    with pytest.raises(ValueError, match=r"no data set 'cifar'.*VAELIB_DATASET"):
+    with pytest.raises(ValueError, match=r"^no data set 'cifar'.*VAELIB_DATASET\)$"):
         data.load()

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -114,6 +116,44 @@ def test_what_was_wrong_with_it_is_said(mirrors, home, fault, said):
     assert [url in line for url, line in zip(mirrors.urls, lines[1:], strict=False)] == [True, True]
     assert all(said in line for line in lines[1:3])
     assert not [*home.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sizes", "said"),
+    [
+        ([20], [1], None),
+        ([21], [21 * 4096], None),
+        ([21], [21 * 4096 - 1], "^86015 bytes in 21 seconds are too slow$"),
+        ([1, 40], [40 * 4096 - 1, 1], None),
+        ([1, 40], [40 * 4096 - 2, 1], "^163839 bytes in 40 seconds are too slow$"),
+        ([1], [download.MOST], None),
+        ([1, 1], [download.MOST, 1], "^more than 67108864 bytes$"),
+    ],
+)
+def test_what_is_too_slow_or_too_much_is_known_to_the_byte(monkeypatch, seconds, sizes, said):
+    clock = iter([5.0, *(5.0 + s for s in seconds)])
+    monkeypatch.setattr(download, "monotonic", lambda: next(clock))
+    coming = iter([memoryview(bytes(size)) for size in sizes] + [b""])
+    chunks = download._chunks(SimpleNamespace(read1=lambda size: next(coming)), 9)
+    with pytest.raises(OSError, match=said) if said else nullcontext():
+        assert [len(chunk) for chunk in chunks] == sizes
+
+
+@pytest.mark.parametrize(("more", "said"), [(0, "SHA-256"), (1, "it has more than 8 bytes")])
+def test_a_file_may_have_just_as_many_bytes_as_are_read(tmp_path, monkeypatch, more, said):
+    monkeypatch.setattr(mnist, "MOST", 8)
+    path = tmp_path / GZ[0]
+    path.write_bytes(bytes(8 + more))
+    wanted = mnist.source("fashion-mnist")
+    with pytest.raises(ValueError, match=said):
+        mnist._verified(path, next(iter(wanted.files)), wanted)
+
+
+def test_each_process_fetches_into_a_folder_of_its_own(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(mnist, "TemporaryDirectory", lambda **how: asked.append(how))
+    mnist._place(tmp_path)
+    assert asked == [{"dir": tmp_path, "prefix": ".fetch-", "ignore_cleanup_errors": True}]
 
 
 def test_a_bomb_takes_no_more_memory_than_a_file_may_hold(tmp_path, monkeypatch):

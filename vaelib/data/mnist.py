@@ -62,7 +62,7 @@ def source(name: str) -> Source:
     return Source("Fashion-MNIST", FASHION_MNIST, FASHION_MIRRORS, compressed=True)
 
 
-def read(folder: Path, file: str, name: str = "mnist") -> np.ndarray:
+def read(folder: Path, file: str, name: str) -> np.ndarray:
     """Read one of the files, gzip-compressed or not, fetching it if the folder lacks it.
 
     Args:
@@ -88,7 +88,7 @@ def read(folder: Path, file: str, name: str = "mnist") -> np.ndarray:
     return parse(raw)
 
 
-def fetch(folder: Path, file: str, name: str = "mnist") -> Path:
+def fetch(folder: Path, file: str, name: str) -> Path:
     """Fetch one of the files from the first mirror that gives it, whole or not at all.
 
     Args:
