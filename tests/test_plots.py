@@ -88,6 +88,18 @@ def test_a_bad_start_does_not_flatten_the_rest(values, low, high):
     assert _robust_limits(ax) == pytest.approx((low - pad, high + pad))
 
 
+@pytest.mark.parametrize(
+    ("values", "rises"),
+    [([1, 0, 3, 0.5, 2], True), ([2, 3, 0, 2.5, 1], False), ([1, 3, 0, 2, 1], False)],
+)
+def test_whether_a_curve_rises_is_told_by_its_ends(values, rises):
+    ax = plt.subplots()[1]
+    ax.plot(values)
+    low, high = np.quantile(values, [0.05, 1] if rises else [0, 0.95])
+    pad = 0.08 * (high - low)
+    assert _robust_limits(ax) == pytest.approx((low - pad, high + pad))
+
+
 def test_learning_shows_averages_and_bands():
     seen = torch.tensor([10.0, 100.0, 1000.0]).expand(2, 3)
     test = torch.tensor([[-3.0, -2.0, -1.0], [-5.0, -4.0, -1.0]])

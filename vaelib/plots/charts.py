@@ -179,7 +179,7 @@ def _name_ends(ax: Axes) -> None:
         (to_axes.transform((line.get_xdata()[-1], line.get_ydata()[-1]))[1], line)
         for line in ax.get_lines()
     )
-    height = -1.0
+    height = -np.inf
     for end, line in ends:
         height = max(end, height + 0.09)
         ax.annotate(
