@@ -90,7 +90,12 @@ def test_a_bad_start_does_not_flatten_the_rest(values, low, high):
 
 @pytest.mark.parametrize(
     ("values", "rises"),
-    [([1, 0, 3, 0.5, 2], True), ([2, 3, 0, 2.5, 1], False), ([1, 3, 0, 2, 1], False)],
+    [
+        ([1, 0, 3, 0.5, 2], True),
+        ([1, 4, 0, 3, 2], True),
+        ([2, 3, 0, 2.5, 1], False),
+        ([1, 3, 0, 2, 1], False),
+    ],
 )
 def test_whether_a_curve_rises_is_told_by_its_ends(values, rises):
     ax = plt.subplots()[1]
