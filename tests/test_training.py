@@ -211,6 +211,11 @@ def test_free_bits_count_for_each_coordinate_by_the_average_of_the_minibatch():
         assert torch.allclose(after - before, gradient, atol=1e-9)
 
 
+def test_with_free_bits_too_an_encoder_sees_each_minibatch_once():
+    seen = seen_by_the_encoder(small_vae(), X, free_bits=0.1, epochs=1, batch_size=16)
+    assert [len(x) for _, x in seen] == [16, 16, 16, 2]
+
+
 def test_free_bits_leave_what_is_reported_alone():
     for free_bits in (0.0, 3.0):
         model = small_vae()

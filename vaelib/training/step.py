@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vaelib.divergence import kl_by_coordinate
+from vaelib.models import Model
 from vaelib.objectives import elbo_terms
 from vaelib.training import shares
 from vaelib.training.evaluation import sums
@@ -46,9 +47,10 @@ class Loss(nn.Module):
                 value = self._value(x)
                 missing = torch.full_like(value, torch.nan)
                 return -weight * value, sums(share, value, missing, missing)
-            terms = elbo_terms(self.model, x, self.samples, self.kl)
+            model = _encoded(self.model, x) if self.free_bits else self.model
+            terms = elbo_terms(model, x, self.samples, self.kl)
         reconstruction, divergence = (term.sum() for term in terms)
-        charged = self._charged(x, share) if self.free_bits else divergence
+        charged = self._charged(model, x, share) if self.free_bits else divergence
         loss = weight * (beta * charged - reconstruction)
         return loss, sums(share, reconstruction - divergence, reconstruction, divergence)
 
@@ -62,9 +64,9 @@ class Loss(nn.Module):
             )
         return value.sum()
 
-    def _charged(self, x: Tensor, share: shares.Share) -> Tensor:
+    def _charged(self, model: Model, x: Tensor, share: shares.Share) -> Tensor:
         """Each coordinate's divergence where, averaged over the whole minibatch, it is above."""
-        mine = kl_by_coordinate(self.model.encode(x), self.model.prior).sum(0)
+        mine = kl_by_coordinate(model.encode(x), model.prior).sum(0)
         average = shares.total(share.counts * mine.detach()) / share.whole
         least = self.free_bits * share.whole / shares.size()
         return torch.where(average >= self.free_bits, mine, least).sum()
@@ -149,6 +151,12 @@ class Step:
             return False
         self.graph = graph
         return True
+
+
+def _encoded(model: nn.Module, x: Tensor) -> Model:
+    """The model of these rows alone, encoded once: an encoder may draw, or count what it sees."""
+    q = model.encode(x)
+    return Model(model.prior, model.decode, lambda _: q)
 
 
 def _recordable(rows, optimizer: Optimizer) -> bool:
