@@ -100,7 +100,7 @@ def picture(model: VAE, described: dict, path: Path, count: int, seed: int) -> N
     blank = x.new_zeros(rows * columns - count, x.shape[1])
     grid = torch.cat([x, blank]).reshape(rows, columns, -1)
     axes = mosaic(grid.flip(0), described["shape"])
-    axes.set(xlabel="", ylabel="")
+    axes.set_axis_off()
     axes.figure.savefig(path, dpi=150)
     plt.close(axes.figure)
 
