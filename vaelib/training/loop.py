@@ -110,8 +110,8 @@ def fit(
         History, with averages in nats per example.
 
     Raises:
-        ValueError: bad data or settings, by name; a checkpoint that is none, or of a run with
-            other settings.
+        ValueError: bad data or settings, by name; an objective without a value for each example; a
+            checkpoint that is none, or of a run with other settings.
         FloatingPointError: the loss became infinite or not a number; names the step and the tensor.
 
     Source:
