@@ -1,5 +1,7 @@
 """The audit of losses in the manner of well-known projects: right in every line."""
 
+from html import escape
+
 import audit_losses as losses
 import pytest
 import torch
@@ -233,9 +235,15 @@ def test_the_page_holds_every_line_and_ends_with_the_advice():
         rows += [what.ljust(width) + "  " + answer]
         rows += [" " * (width + 4) + evidence] if evidence else []
     assert str(found).splitlines() == [*rows, "", f"→ {found.advice}"]
-    table = found._repr_html_()
-    assert table.count("<tr>") == len(found.lines) + 1
-    assert "β = D / d = 39.2" in table
+    cells = "".join(
+        f"<tr><th scope='row'>{what}</th><td>{answer}</td><td>{evidence}</td></tr>"
+        for what, answer, evidence in ([escape(part) for part in line] for line in found.lines)
+    )
+    head = "".join(f"<th scope='col'>{name}</th>" for name in ("What", "Told", "Seen"))
+    assert found._repr_html_() == (
+        f"<table class='audit'><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>"
+        f"<p>→ {escape(found.advice)}</p>"
+    )
 
 
 def test_sizes_are_those_that_are_told():

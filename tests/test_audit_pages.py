@@ -44,6 +44,11 @@ def mean_of_784_pixels(x_hat, x, mu, logvar):
     return error + 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1).mean()
 
 
+def thrice_of_784_pixels(x_hat, x, mu, logvar):
+    error = 3 * squares(x_hat.reshape(-1, 784), x.reshape(-1, 784)).sum(1)
+    return (error + 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1)).mean()
+
+
 def strict(x_hat, x, mu, logvar):
     p = torch.distributions.Bernoulli(x_hat, validate_args=True)
     kl = 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1)
@@ -104,6 +109,7 @@ OTHERS = {
     "one value for each image": (images, {}),
     "images of 784 pixels alone": (of_784_pixels, {}),
     "a mean over 784 pixels alone": (mean_of_784_pixels, {}),
+    "three times a sum over 784 pixels alone": (thrice_of_784_pixels, {}),
     "black and white pixels alone": (strict, {}),
     "σ² of each image": (image_variance, {}),
     "a log term of twice its weight": (log_term_twice, {}),
