@@ -1,17 +1,44 @@
-"""What the audit says of every loss in the tests, whole: ``audit_pages.txt``.
+"""What the audit finds in every loss of the tests, and what it says of that, whole.
 
-Of the right loss all lines are there, of the others those that differ from it. A change of what an
-audit says is a change of that file, too: ``python tests/audit_pages.py > tests/audit_pages.txt``.
+``audit_found.txt`` holds the findings, ``audit_pages.txt`` the lines: of the right loss all, of the
+others those that differ from it. A change of what an audit says is a change of these files, too:
+``python tests/audit_pages.py`` writes both.
 """
 
+from dataclasses import fields, is_dataclass
 from functools import cache
+from math import inf, nan
 from pathlib import Path
 
 from audit_losses import right
 
 from vaelib.audit import audit
+from vaelib.audit.divergence import Divergence
+from vaelib.audit.fit import Weight
+from vaelib.audit.gradients import Gradients
+from vaelib.audit.likelihood import Likelihood
+from vaelib.audit.report import Audit
+from vaelib.audit.sampler import Sampler
+from vaelib.audit.shapes import Layout
+from vaelib.audit.value import Value
 
-FILE = Path(__file__).with_suffix(".txt")
+PARTS = (Audit, Divergence, Gradients, Layout, Likelihood, Sampler, Value, Weight)
+NAMES = {part.__name__: part for part in PARTS} | {"inf": inf, "nan": nan}
+PAGES, FOUND = (Path(__file__).with_name(f"audit_{name}.txt") for name in ("pages", "found"))
+
+
+def written(finding):
+    """A finding as Python writes it, without what is as ever."""
+    if is_dataclass(finding):
+        parts = [(f.name, getattr(finding, f.name)) for f in fields(finding)]
+        usual = {f.name: f.default for f in fields(finding)}
+        parts = [(n, v) for n, v in parts if v != usual[n]]
+        return f"{type(finding).__name__}({', '.join(f'{n}={written(v)}' for n, v in parts)})"
+    if isinstance(finding, dict):
+        return f"{{{', '.join(f'{n!r}: {written(v)}' for n, v in finding.items())}}}"
+    if isinstance(finding, (tuple, list)):
+        return f"({', '.join(map(written, finding))}{',' * (len(finding) == 1)})"
+    return repr(finding)
 
 
 def told(found):
@@ -35,10 +62,20 @@ def section(found):
 
 
 @cache
-def pages():
-    """The file as ``{name of a loss: its section}``."""
-    parts = FILE.read_text("utf8").removeprefix("## ").rstrip("\n").split("\n\n## ")
+def sections(path):
+    """A file as ``{name of a loss: its section}``."""
+    parts = path.read_text("utf8").removeprefix("## ").rstrip("\n").split("\n\n## ")
     return dict(part.partition("\n")[::2] for part in parts)
+
+
+def pages():
+    """What is said of each loss."""
+    return sections(PAGES)
+
+
+def found(name):
+    """What was found in a loss, without looking again."""
+    return eval(sections(FOUND)[name], NAMES)
 
 
 def main():
@@ -46,11 +83,19 @@ def main():
     from test_audit_mutants import MUTANTS, PAIRS
     from test_audit_pages import OTHERS
 
-    print("## the right loss")
-    print("\n".join(f"{name}: {line}" for name, line in of_the_right_loss().items()))
     plain = {name: (loss, {}) for name, (loss, *_) in (MUTANTS | PAIRS).items()}
-    for name, (loss, given, *_) in (CASES | plain | OTHERS).items():
-        print(f"\n## {name}\n{section(audit(loss, **given))}")
+    others = {
+        name: audit(loss, **given) for name, (loss, given, *_) in (CASES | plain | OTHERS).items()
+    }
+    findings = {"the right loss": audit(right)} | others
+    lines = "\n".join(f"{name}: {line}" for name, line in of_the_right_loss().items())
+    said = {"the right loss": lines} | {name: section(each) for name, each in others.items()}
+    for path, parts in (
+        (PAGES, said),
+        (FOUND, {name: written(each) for name, each in findings.items()}),
+    ):
+        text = "\n\n".join(f"## {name}\n{part}" for name, part in parts.items())
+        path.write_text(text + "\n", "utf8")
 
 
 if __name__ == "__main__":

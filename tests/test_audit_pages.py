@@ -127,7 +127,7 @@ OTHERS = {
     "rows of other sizes": (losses.mean_over_everything, {"shape": (50,), "batch": 7}),
     "squares and the wrong sign": (Loss(error=squares, kl_weight=-1.0), {}),
     "half of squares": (Loss(error=lambda a, b: squares(a, b) / 2), {}),
-    "squares summed over the batch": (Loss(error=squares, images=Tensor.sum), {}),
+    "squares summed over the batch": (Loss(error=squares, images=Tensor.sum), {"batch": 100}),
     "a Gaussian and a KL summed over the batch": (
         Loss(error=lambda a, b: -Normal(a, 0.1).log_prob(b), kl_images=Tensor.sum), {}
     ),

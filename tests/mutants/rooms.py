@@ -59,6 +59,7 @@ ROOMS = {
         "audit_probe",
         "audit_sampler",
         "audit_shapes",
+        "audit_text",
         "audit_value",
         "audit_whole",
     ],

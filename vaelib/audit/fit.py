@@ -65,7 +65,7 @@ class Weight:
 
     def over(self, other: Weight, factor: float = 1.0) -> Weight:
         """This weight divided by another one, times a factor."""
-        axes = self.powers.keys() | other.powers.keys()
+        axes = {**self.powers, **other.powers}
         powers = {a: _minus(self.powers.get(a, 0), other.powers.get(a, 0)) for a in axes}
         return Weight(factor * self.factor / other.factor, powers)
 
