@@ -201,14 +201,16 @@ def test_a_weight_is_written_as_a_formula(factor, powers, text):
         (0.12345, "0.123"),
         (12.345, "12.3"),
         (1234.2, "1,234"),
-        (1234.3, "1.23·10³"),
+        (-1234.3, "−1,234"),
+        (999.3, "999"),
+        (999.5, "1,000"),
         (999_999.0, "999,999"),
         (1e6, "10⁶"),
         (-1_234_567.0, "−1.23·10⁶"),
         (1.5e-7, "1.5·10⁻⁷"),
     ],
 )
-def test_numbers_are_written_with_three_digits_and_whole_ones_whole(value, text):
+def test_numbers_are_written_with_three_digits_and_whole_ones_and_thousands_whole(value, text):
     assert number(value) == text
 
 

@@ -113,10 +113,11 @@ def _one_over_whole(factor: float) -> bool:
 
 
 def number(value: float) -> str:
-    """Three digits, as in print; a whole number as one."""
+    """Three digits, as in print; all digits of a whole number, and of thousands."""
     if isnan(value):
         return "?"
-    if isclose(value, round(value), rel_tol=2e-4) and abs(value) < 1e6 and round(value):
+    whole = isclose(value, round(value), rel_tol=2e-4) and round(value)
+    if (whole or abs(value) >= 999.5) and abs(value) < 1e6:
         return readable(f"{round(value):,}")
     return readable(f"{value:.3g}")
 
