@@ -92,11 +92,17 @@ def lines(folder, mutants):
     return sorted(map(as_line, mutants, differences))
 
 
-def try_again(folder, mutants, wanted):
-    """Run mutmut on those of the mutants whose status is wanted."""
+def try_all(folder, mutants):
+    """Run mutmut: on what is new, on what once went unnoticed, on what then ran for ever."""
     known = results(folder)
-    if again := [mutant for mutant in mutants if wanted(known[mutant])]:
-        mutmut(folder, *RUN, *again)
+    new = [m for m in mutants if known[m] == "not checked"]
+    missed = [m for m in mutants if known[m] not in ("not checked", "killed")]
+    for some in (new, missed):
+        if some:
+            mutmut(folder, *RUN, *some)
+    found = results(folder)
+    if endless := [m for m in mutants if found[m] == "timeout"]:
+        mutmut(folder, *RUN, *endless)
 
 
 def survivors(room, count=None):
@@ -109,8 +115,7 @@ def survivors(room, count=None):
     python(folder, "-c", GENERATE)
     names = sorted(results(folder))
     tried = Random(0).sample(names, min(count or len(names), len(names)))
-    try_again(folder, tried, lambda status: status != "killed")
-    try_again(folder, tried, lambda status: status == "timeout")
+    try_all(folder, tried)
     found = results(folder)
     left = [m for m in tried if found[m] == "not checked"]
     if left:
