@@ -144,3 +144,9 @@ def test_the_kl_the_other_way_round_may_be_a_thousandth_off(variance, other):
 def test_a_factor_of_about_one_is_not_written(a, said):
     seen = line(changed(divergence={"a": a}), "divergence")[1]
     assert seen.startswith(f"per coordinate {said}")
+
+
+def test_parameters_without_a_gradient_are_listed():
+    findings = changed("a model with an idle parameter", sampler={"unreached": ("one", "other")})
+    assert line(findings, "model")[1].endswith("; no gradient for one, other")
+    assert findings.advice == "Let the gradient through to one, other."
