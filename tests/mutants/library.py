@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 from rooms import ROOMS
 
@@ -26,7 +27,10 @@ also_copy = ["recorded", "chapters"]
 timeout_multiplier = 3.0
 timeout_constant = 5.0
 use_git_change_detection = false
-pytest_add_cli_args = ["-p", "no:nbmake", "-p", "no:cacheprovider", "-m", "not not_mutated"]
+pytest_add_cli_args = [
+    "-p", "no:nbmake", "-p", "no:cacheprovider", "-m", "not not_mutated",
+    "-o", "tmp_path_retention_policy=none",
+]
 pytest_add_cli_args_test_selection = {tests}
 """
 DIFFERENCES = """
@@ -61,7 +65,9 @@ def python(folder, *arguments, given=None):
     env = {k: v for k, v in os.environ.items() if k != "VAELIB_DATA_DIR"}  # MNIST takes long
     env |= {"OMP_THREAD_LIMIT": "1"}  # a fork has no threads, and would wait for them for ever
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env, input=given)
+    with TemporaryDirectory() as place:  # forks leave behind what tests have written
+        how = {"cwd": folder, "env": env | {"TMPDIR": place}, "input": given}
+        done = subprocess.run(command, capture_output=True, text=True, **how)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr}")
     return done.stdout
