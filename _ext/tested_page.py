@@ -57,7 +57,8 @@ def _made(command, days, torch):
     first, last = (date.fromisoformat(day) for day in (days[0], days[-1]))
     when = f"{last.day} {last:%B %Y}"
     if first != last:
-        when = f"{first.day} {first:%B} to {when}"
+        month = "" if (first.year, first.month) == (last.year, last.month) else f" {first:%B}"
+        when = f"{first.day}{month} to {when}"
     made = nodes.literal("", command)
     return nodes.paragraph(
         "", "", nodes.Text("Made by "), made, nodes.Text(f", {when}; torch {version}.")

@@ -19,6 +19,7 @@ RECORD = {  # both records in one
     "first": entry("room", 1200, 1200, 30),
     "second": entry("room", 4000, 200, 10, "2031-03-04"),
     "third": entry("chapter", 70, 70, 0),
+    "fourth": entry("chapter", 30, 30, 0, "2031-02-05"),
 }
 RUN = {
     "command": "make tested",
@@ -63,10 +64,15 @@ def test_every_row_and_every_number_of_the_records_is_shown(book):
             "second | 4,000 | 200 | 190 | 95.0 %",
             "all | 5,200 | 1,400 | 1,360 | 97.1 %",
         ],
-        ["third | 70 | 70 | 70 | 100.0 %", "all | 70 | 70 | 70 | 100.0 %"],
+        [
+            "third | 70 | 70 | 70 | 100.0 %",
+            "fourth | 30 | 30 | 30 | 100.0 %",
+            "all | 100 | 100 | 100 | 100.0 %",
+        ],
     ]
     assert "Made by make tested , 3 February 2031; torch 9.8" in text(page)
     assert "Made by make mutants , 3 February to 4 March 2031; torch 9.8" in text(page)
+    assert "Made by make mutants , 3 to 5 February 2031; torch 9.8" in text(page)
 
 
 @pytest.mark.parametrize("content", [None, "{}", "no JSON"])
