@@ -5,29 +5,19 @@ that ``reasons.toml`` does not explain, or too many.
 """
 
 import json
-import re
 import subprocess
 import sys
-import tomllib
 from argparse import ArgumentParser
 from datetime import date
 from pathlib import Path
 
 import torch
 from library import ROOT, survivors
+from reasons import explained
 from rooms import ROOMS, least
 
 RECORD = ROOT / "recorded" / "mutants.json"
-REASONS = tomllib.loads((Path(__file__).parent / "reasons.toml").read_text("utf8"))["reason"]
 CHAPTERS = [path.stem for path in sorted(ROOT.glob("chapters/*.ipynb"))]
-
-
-def reason(name, line):
-    """Say why a change may go unnoticed; None where nobody knows."""
-    for each in REASONS:
-        if re.fullmatch(each.get("where", ".*"), name) and re.search(each["change"], line):
-            return each["why"]
-    return None
 
 
 def in_a_process(stem):
@@ -57,7 +47,7 @@ def tried(name, drawn):
         "torch": torch.__version__,
         "made": made,
         "tried": count,
-        "unnoticed": [[line, reason(name, line)] for line in sorted(missed)],
+        "unnoticed": explained(name, missed),
     }
 
 
