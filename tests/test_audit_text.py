@@ -7,6 +7,8 @@ import pytest
 from audit_pages import FOUND, found, pages, section, sections, told
 
 from vaelib.audit.fit import Weight, number
+from vaelib.audit.shapes import Layout
+from vaelib.audit.words import normal
 
 
 def test_everything_is_said_of_the_right_loss():
@@ -29,9 +31,11 @@ RIGHT = "the right loss"
 def changed(name=RIGHT, **parts):
     """Findings with some of them exchanged; of one with parts, those that are named."""
     findings = found(name)
-    old = {part: getattr(findings, part) for part in parts}
-    new = {p: replace(old[p], **v) if is_dataclass(old[p]) else v for p, v in parts.items()}
-    return replace(findings, **new)
+    for part, new in parts.items():
+        old = getattr(findings, part)
+        inside = is_dataclass(old) and isinstance(new, dict)
+        findings = replace(findings, **{part: replace(old, **new) if inside else new})
+    return findings
 
 
 def line(findings, what):
@@ -150,3 +154,93 @@ def test_parameters_without_a_gradient_are_listed():
     findings = changed("a model with an idle parameter", sampler={"unreached": ("one", "other")})
     assert line(findings, "model")[1].endswith("; no gradient for one, other")
     assert findings.advice == "Let the gradient through to one, other."
+
+
+def test_a_gradient_that_a_divergence_cannot_have_is_not_missed():
+    reached = {"x_hat": True, "mu": True, "logvar": False}
+    without = {"reading": None, "v": 0.0, "g": 0.0}
+    assert changed(gradients={"reached": reached}).advice == (
+        "Let the gradient through: none reaches the second head."
+    )
+    said = changed(gradients={"reached": reached}, divergence=without).advice
+    assert said.startswith("Write the KL as ½ Σ [μ² + σ² − log σ² − 1]")
+
+
+def test_the_code_of_a_reading_is_told_with_its_kl():
+    said = changed(divergence={"reading": "σ", "a": 1.0}).advice
+    assert "with σ² = h² and log σ² = log h² or what" in said
+
+
+@pytest.mark.parametrize(
+    ("divergence", "said"),
+    [
+        ({"reading": "σ"}, "a KL if it is σ"),
+        ({"reading": "σ", "a": 1.0}, "taken for σ, but in no KL to N(0, I)"),
+        ({"reading": None, "v": 0.0, "g": 0.0}, "is not in the divergence"),
+        ({"form": None, "reading": None, "per_latent": None}, "cannot be told"),
+    ],
+)
+def test_what_a_second_head_is_taken_for_is_told(divergence, said):
+    assert line(changed(divergence=divergence), "second head")[0] == said
+
+
+def test_all_readings_that_the_draws_fit_are_evidence():
+    findings = changed("a model that draws by log σ", sampler={"readings": ("σ", "log σ")})
+    assert line(findings, "second head")[1] == "the model draws with it as σ or log σ"
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [
+        (1.0, "sum"),
+        (2.0, "sum"),
+        (-2.0, "sum"),
+        (2.001, "sum"),
+        (0.5, "sum or mean"),
+        (4.0, "sum or mean"),
+        (2.003, "sum or mean"),
+        (1 / 784, "mean"),
+        (2 / 784, "mean"),
+        (4 / 784, "sum or mean"),
+    ],
+)
+def test_a_loss_of_one_size_sums_if_its_factor_looks_so(factor, said):
+    weight = {"per_pixel": Weight(factor, {"batch": -1})}
+    findings = changed(layout=Layout((1, 28, 28), free=False), likelihood=weight)
+    assert line(findings, "sums of the likelihood")[0].startswith(f"{said} over pixels, ")
+
+
+def test_a_sum_that_is_none_is_told_of_its_axis():
+    powers = {"batch": 0, "channels": 0, "height": None, "width": -1, "latents": 0}
+    weight = {"per_pixel": Weight(1.0, powers)}
+    findings = changed(layout=Layout((2, 3, 5)), likelihood=weight)
+    assert line(findings, "sums of the likelihood")[0] == (
+        "sum over channels, mean over width, neither over height, sum over the batch"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mean", "variance", "said"),
+    [
+        (0.0, 1.0, "N(0, I)"),
+        (1e-9, 1.0005, "N(0, I)"),
+        (-1e-5, 1.02, "N(−10⁻⁵, 1.02 I)"),
+        (0.5, 0.25, "N(0.5, 0.25 I)"),
+    ],
+)
+def test_a_prior_is_written_with_what_differs(mean, variance, said):
+    assert normal(mean, variance) == said
+
+
+@pytest.mark.parametrize(
+    ("batch", "said"),
+    [
+        (-1, "Divide the reconstruction by the batch size, not by batch × pixels; as written β"),
+        (0, "Sum the reconstruction over the pixels, and average both terms over the batch, or"),
+    ],
+)
+def test_a_mean_over_pixels_is_to_be_a_sum(batch, said):
+    mean = Weight(1.0, {"batch": batch, "pixels": -1, "latents": 0})
+    beta = Weight(1.0, {"batch": -1 - batch, "pixels": 1, "latents": 0})
+    findings = changed(likelihood={"per_pixel": mean}, value={"beta": beta, "ratio": beta})
+    assert findings.advice.startswith(said)

@@ -23,7 +23,7 @@ from vaelib.audit import (
 from vaelib.audit.arguments import ROLES, bind
 from vaelib.audit.probe import Probe, Unreadable, beginnings
 from vaelib.audit.report import Audit
-from vaelib.audit.shapes import Case
+from vaelib.audit.shapes import AXES, Case
 
 IMAGES = 64  # that a model is shown
 
@@ -108,7 +108,7 @@ def audit(
 def _one(probe: Probe, case: Case) -> Audit:
     """All that the loss itself tells, with one layout."""
     inputs = case.draw(probe.roles, torch.Generator().manual_seed(0))
-    sampling = probe(inputs, 0) != probe(inputs, 1)
+    sampling = probe(inputs) != probe(inputs, 1)
     p = learned.learned(probe, case, likelihood.read(probe, case))
     d = noise.read(probe, case) if sampling else near_prior.read(probe, case)
     told = p.per_pixel is not None and (d.standard or d.other_prior is not None)
@@ -151,7 +151,5 @@ def _sizes(shape: tuple[int, ...] | None, batch: int, latents: int) -> dict[str,
     shape = (1, 28, 28) if shape is None else shape
     if not shape or min(*shape, batch, latents) < 1:
         raise ValueError(f"sizes must be at least 1, got {shape}, {batch}, {latents}")
-    image = (
-        dict(zip(("channels", "height", "width"), shape, strict=False)) if len(shape) == 3 else {}
-    )
+    image = dict(zip(AXES[3], shape, strict=True)) if len(shape) == 3 else {}
     return {"batch": batch, "pixels": prod(shape), **image, "latents": latents}

@@ -136,7 +136,7 @@ def _open(parameters: list[Parameter], ways: list[dict]) -> str:
     names = _list(str(p) for p in parameters)
     tell = 'tell which is which: audit(loss, x_hat="…", x="…", mu="…", logvar="…"), by name or by '
     tell += "place from 0; anything else it needs by its own name"
-    if len(ways) > 1:
+    if ways:
         shown = "; or ".join(", ".join(f"{r} = {p}" for r, p in way.items()) for way in ways[:2])
         return f"the arguments ({names}) can be read in {len(ways)} ways: {shown}: {tell}"
     return f"the arguments ({names}) do not tell what they are: {tell}"

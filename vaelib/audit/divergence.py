@@ -173,6 +173,6 @@ def _weighed(probe: Probe, case: Case, d: Divergence) -> Divergence:
 
 def per_coordinate(form: str, raw: Tensor) -> Tensor:
     """The weight of one coordinate's KL: what makes the log term's share ½ with the right sign."""
-    sign = 1 if form == BACKWARD else -1
+    k = 2 if form == BACKWARD else -2
     significant = abs(raw[-1]) > 1e-6 * raw.abs().max()
-    return 2 * sign * raw[-1] if significant else 2 * raw[0]
+    return k * raw[-1] if significant else 2 * raw[0]

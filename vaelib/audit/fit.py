@@ -113,11 +113,10 @@ def _one_over_whole(factor: float) -> bool:
 
 
 def number(value: float) -> str:
-    """Three digits, as in print; all digits of a whole number, and of thousands."""
+    """Three digits, as in print; all digits of thousands."""
     if isnan(value):
         return "?"
-    whole = isclose(value, round(value), rel_tol=2e-4) and round(value)
-    if (whole or abs(value) >= 999.5) and abs(value) < 1e6:
+    if 999.5 <= abs(value) < 1e6:
         return readable(f"{round(value):,}")
     return readable(f"{value:.3g}")
 

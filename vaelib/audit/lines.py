@@ -68,11 +68,12 @@ def _divergence(audit) -> tuple[str, str, str]:
 
 def _head(audit) -> tuple[str, str, str] | None:
     d, s = audit.divergence, audit.sampler
-    told = f"a KL if it is {d.reading}" if d.reading and d.standard else "cannot be told"
-    if d.form and not d.reading:
-        told = "is not in the divergence"
-    elif d.reading and not d.standard:
+    if d.standard:
+        told = f"a KL if it is {d.reading}"
+    elif d.reading:
         told = f"taken for {d.reading}, but in no KL to N(0, I)"
+    else:
+        told = "is not in the divergence" if d.form else "cannot be told"
     if s is None:
         return "second head", told, "a loss alone does not show how the model draws"
     if not s.draws:

@@ -31,13 +31,13 @@ def _reduction(p: Weight, d: Weight) -> str | None:
     """Which sums and means make β depend on the sizes."""
     if any(w is None for w in (*p.powers.values(), *d.powers.values())):
         return "Sum over pixels and over coordinates, then average over the batch"
-    pixels = [p.powers.get(a, 0) for a in IMAGE if a in p.powers]
+    pixels = [p.powers[a] for a in IMAGE if a in p.powers]
     parts = []
     if any(pixels) and p.powers["batch"] == -1 and all(n == -1 for n in pixels):
         parts.append("divide the reconstruction by the batch size, not by batch × pixels")
     elif any(pixels):
         parts.append("sum the reconstruction over the pixels")
-    if any(d.powers.get(a, 0) for a in IMAGE):
+    if any(d.powers.get(a) for a in IMAGE):
         parts.append("do not divide the KL by the pixels")
     if d.powers["latents"]:
         parts.append("sum the KL over the coordinates")

@@ -107,8 +107,10 @@ def _explains(noise: Tensor, h: Tensor, slope: Tensor) -> bool:
     squares = (noise / slope).flatten().square()
     for part in h.flatten().argsort().chunk(3):
         chosen = squares[part][squares[part].isfinite()]
-        error = (2 / max(len(chosen), 1)) ** 0.5
-        if len(chosen) < 100 or abs(chosen.mean() - 1) > max(6 * error, 0.02):
+        if len(chosen) < 100:
+            return False
+        error = (2 / len(chosen)) ** 0.5
+        if abs(chosen.mean() - 1) > max(6 * error, 0.02):
             return False
     return True
 

@@ -16,7 +16,7 @@ def of_weight(audit) -> tuple[str, str, str] | None:
     if v is None or audit.divergence.form is None:
         return None
     at = ", ".join(
-        f"{LETTERS.get(axis, axis)} = {size}" for axis, size in audit.sizes.items()
+        f"{LETTERS[axis]} = {size}" for axis, size in audit.sizes.items()
         if v.ratio.powers.get(axis)
     )  # fmt: skip
     evidence = f"for {at}" if at else ""
