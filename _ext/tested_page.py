@@ -38,7 +38,7 @@ def changed(kind, title):
         rows = [_counts(name, [entry]) for name, entry in entries.items()]
         yield table(
             title,
-            (kind.capitalize(), "Changes", "Tried", "Noticed", "Share"),
+            (kind.capitalize(), "Changes", "Noticed", "Share"),
             [*rows, _counts("all", entries.values())],
         )
 
@@ -46,10 +46,9 @@ def changed(kind, title):
 
 
 def _counts(name, entries):
-    made, tried = (sum(entry[what] for entry in entries) for what in ("made", "tried"))
-    noticed = tried - sum(len(entry["unnoticed"]) for entry in entries)
-    share = f"{100 * noticed / tried:.1f} %"
-    return name, f"{made:,}", f"{tried:,}", f"{noticed:,}", share
+    changes = sum(entry["changes"] for entry in entries)
+    noticed = changes - sum(len(entry["unnoticed"]) for entry in entries)
+    return name, f"{changes:,}", f"{noticed:,}", f"{100 * noticed / changes:.1f} %"
 
 
 def _made(command, days, torch):

@@ -9,17 +9,17 @@ from tiny_book import INDEX, SETTINGS, Book
 PARTS = ("run", "rooms", "chapters")
 
 
-def entry(kind, made, tried, unnoticed, day="2031-02-03"):
+def entry(kind, changes, unnoticed, day="2031-02-03"):
     missed = [["a → b", "why"]] * unnoticed
-    known = {"kind": kind, "made": made, "tried": tried, "unnoticed": missed}
+    known = {"kind": kind, "changes": changes, "unnoticed": missed}
     return known | {"date": day, "torch": "9.8+cpu"}
 
 
 RECORD = {  # both records in one
-    "first": entry("room", 1200, 1200, 30),
-    "second": entry("room", 4000, 200, 10, "2031-03-04"),
-    "third": entry("chapter", 70, 70, 0),
-    "fourth": entry("chapter", 30, 30, 0, "2031-02-05"),
+    "first": entry("room", 1200, 30),
+    "second": entry("room", 200, 10, "2031-03-04"),
+    "third": entry("chapter", 70, 0),
+    "fourth": entry("chapter", 30, 0, "2031-02-05"),
 }
 RUN = {
     "command": "make tested",
@@ -60,14 +60,14 @@ def test_every_row_and_every_number_of_the_records_is_shown(book):
     assert [[text(r) for r in re.findall(r"<tr.*?</tr>", t, re.DOTALL)][1:] for t in found] == [
         ["Data | 1,234 | files read: 20,000 | pytest d", "Fuzzing | | inputs: 7 | make fuzz"],
         [
-            "first | 1,200 | 1,200 | 1,170 | 97.5 %",
-            "second | 4,000 | 200 | 190 | 95.0 %",
-            "all | 5,200 | 1,400 | 1,360 | 97.1 %",
+            "first | 1,200 | 1,170 | 97.5 %",
+            "second | 200 | 190 | 95.0 %",
+            "all | 1,400 | 1,360 | 97.1 %",
         ],
         [
-            "third | 70 | 70 | 70 | 100.0 %",
-            "fourth | 30 | 30 | 30 | 100.0 %",
-            "all | 100 | 100 | 100 | 100.0 %",
+            "third | 70 | 70 | 100.0 %",
+            "fourth | 30 | 30 | 100.0 %",
+            "all | 100 | 100 | 100.0 %",
         ],
     ]
     assert "Made by make tested , 3 February 2031; torch 9.8" in text(page)

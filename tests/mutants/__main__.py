@@ -1,7 +1,7 @@
 """``python tests/mutants [--drawn N] [name...]``: change rooms and chapters, and record it.
 
-With ``--drawn`` only N changes of each room are tried. It ends with 1 where a change went unnoticed
-that ``reasons.toml`` does not explain, or too many.
+With ``--drawn`` only N changes of each room are tried, and nothing is recorded. It ends with 1
+where a change went unnoticed that ``reasons.toml`` does not explain, or too many.
 """
 
 import json
@@ -34,19 +34,18 @@ def in_a_process(stem):
 
 
 def tried(name, drawn):
-    """Try one room or chapter; return what is recorded of it."""
+    """Try one room or chapter; return what may be recorded of it."""
     if name in ROOMS:
-        made, count, missed, endless = survivors(name, drawn)
+        changes, missed, endless = survivors(name, drawn)
         kind = {"kind": "room", "endless": endless}
     else:
-        made, missed = in_a_process(name)
-        count, kind = made, {"kind": "chapter"}
+        changes, missed = in_a_process(name)
+        kind = {"kind": "chapter"}
     return {
         **kind,
         "date": date.today().isoformat(),
         "torch": torch.__version__,
-        "made": made,
-        "tried": count,
+        "changes": changes,
         "unnoticed": explained(name, missed),
     }
 
@@ -66,8 +65,9 @@ def main():
     arguments, failed = parser.parse_args(), False
     for name in arguments.names or [*ROOMS, *CHAPTERS]:
         entry = tried(name, arguments.drawn)
-        record(name, entry)
-        count, missed = entry["tried"], entry["unnoticed"]
+        if arguments.drawn is None:
+            record(name, entry)
+        count, missed = entry["changes"], entry["unnoticed"]
         print(f"{name}: {count - len(missed)} of {count} changes noticed", flush=True)
         unexplained = [line for line, why in missed if why is None]
         for line in unexplained:

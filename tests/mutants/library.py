@@ -112,7 +112,7 @@ def try_all(folder, mutants):
 
 
 def survivors(room, count=None):
-    """Change a room; return how many changes there are, how many were tried, and some of them.
+    """Change a room; return how many changes were tried, and some of them.
 
     Those are the changes that nothing noticed, and those that were only noticed because tests that
     end otherwise did not. With ``count`` so many are drawn at random, the same each time.
@@ -128,4 +128,4 @@ def survivors(room, count=None):
         raise RuntimeError(f"{room}: mutmut left {len(left)} of {len(tried)} untried, as {left[0]}")
     missed = [m for m in tried if found[m] not in NOTICED]
     endless = [m for m in tried if found[m] == "timeout"]
-    return len(names), len(tried), lines(folder, missed), lines(folder, endless)
+    return len(tried), lines(folder, missed), lines(folder, endless)

@@ -96,7 +96,7 @@ def _divergence(audit) -> str | None:
     if d.form == "backward":
         return f"Write the KL as {right}: as written it is KL(p ‖ q), not KL(q ‖ p)."
     factor = d.per_latent.factor
-    shares = ", ".join(number(factor * c) if c else "0" for c in (d.a, d.v, -d.g))
+    shares = ", ".join(number(factor * c) for c in (d.a, d.v, -d.g))
     text = (
         f"Write the KL as {right}, with σ² = {variance} and log σ² = {logarithm} or what your "
         f"sampler takes: the weights of μ², σ² and −log σ² are {shares}, and must be equal"
