@@ -1,6 +1,7 @@
 """That slips are made and noticed, and what is recorded of those that nobody noticed."""
 
 import ast
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -116,6 +117,45 @@ def test_every_claim_of_a_chapter_has_a_slip_made_on_its_way(stem):
     body = chapters.statements(chapters.CHAPTERS / f"{stem}.ipynb")
     claims = {n.args[0].value for s in body for n in ast.walk(s) if is_check(n)}
     assert {label for labels, *_ in chapters.mutants(body).values() for label in labels} == claims
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """``make mutants`` with these survivors: its exit status, and what it records."""
+    path = Path(__file__).parent / "mutants/__main__.py"
+    spec = importlib.util.spec_from_file_location("mutants_command", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "RECORD", tmp_path / "mutants.json")
+
+    def run(missed, *options):
+        monkeypatch.setattr(module, "survivors", lambda room, drawn: (drawn or 100, missed, []))
+        monkeypatch.setattr(sys, "argv", ["mutants", *options, "gradients"])
+        status = module.main()
+        written = module.RECORD.exists() and json.loads(module.RECORD.read_text("utf8"))
+        return status, written and written["gradients"]["changes"]
+
+    return run
+
+
+KNOWN = 'f: g("utf8") → g(None)'
+
+
+@pytest.mark.parametrize(
+    ("missed", "options", "result"),
+    [
+        ([], [], (0, 100)),
+        ([KNOWN] * 5, [], (0, 100)),
+        ([KNOWN] * 6, [], (1, 100)),
+        (["f: a → b"], [], (1, 100)),
+        ([KNOWN], ["--drawn", "20"], (0, False)),
+        ([KNOWN] * 2, ["--drawn", "20"], (1, False)),
+    ],
+)
+def test_the_command_says_whether_enough_was_noticed_and_records_what_is_whole(
+    missed, options, result, command
+):
+    assert command(missed, *options) == result
 
 
 def test_every_room_of_the_library_is_changed():
