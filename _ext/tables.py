@@ -12,4 +12,5 @@ def table(title, headings, rows):
 
 
 def _row(texts):
+    texts = (text.replace(" %", "\N{NO-BREAK SPACE}%") for text in texts)
     return nodes.row("", *(nodes.entry("", nodes.paragraph("", text)) for text in texts))

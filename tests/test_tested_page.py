@@ -70,6 +70,7 @@ def test_every_row_and_every_number_of_the_records_is_shown(book):
             "all | 100 | 100 | 100.0 %",
         ],
     ]
+    assert "97.5\N{NO-BREAK SPACE}%" in page
     assert "Made by make tested , 3 February 2031; torch 9.8" in text(page)
     assert "Made by make mutants , 3 February to 4 March 2031; torch 9.8" in text(page)
     assert "Made by make mutants , 3 to 5 February 2031; torch 9.8" in text(page)
