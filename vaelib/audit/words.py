@@ -8,9 +8,9 @@ from vaelib.audit.divergence import BACKWARD, SAMPLED, Divergence
 from vaelib.audit.fit import Weight, number
 from vaelib.audit.heads import reading
 from vaelib.audit.likelihood import Likelihood
-from vaelib.audit.shapes import Layout
+from vaelib.audit.shapes import AXES, Layout
 
-IMAGE = ("pixels", "channels", "height", "width")
+IMAGE = AXES[1] + AXES[3]
 
 
 def over_pixels(w: Weight, layout: Layout) -> str:
