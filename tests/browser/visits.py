@@ -1,4 +1,4 @@
-"""One look at a page of the built site: opened from the disk, with the network cut."""
+"""One look at a page: opened from the disk, with the network cut."""
 
 from functools import cache, cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ WATCH = """() => {
 SCROLL = """async () => {
     await document.fonts.ready;
     const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-    for (let y = 0; y < document.body.scrollHeight; y += innerHeight / 2) {
+    for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
         scrollTo(0, y);
         await frame();
     }
@@ -54,29 +54,47 @@ LOOK = """() => {
         misset: document.querySelectorAll("mjx-merror, [data-mjx-error]").length,
     };
 }"""
-# Thousands of coloured words and drawn letters say nothing that one of each kind does not.
+# Thousands of drawn letters say nothing that their formulas do not.
 THIN = """() => {
     for (const math of document.querySelectorAll("mjx-math")) {
         const { width, height } = math.getBoundingClientRect();
         math.replaceChildren();
         Object.assign(math.style, { width: width + "px", height: height + "px" });
     }
-    const seen = new Set();
-    for (const word of document.querySelectorAll(".highlight span:not(:has(*), [id])")) {
-        const kind = word.className + word.closest(".cell, .highlight").parentElement.className;
-        if (seen.has(kind)) word.replaceWith(word.textContent);
-        seen.add(kind);
+}"""
+# Of all text in one colour, size and weight on one ground, the first stands for the rest; of links,
+# too, where text around them has one colour.
+KINDS = """() => {
+    const style = (e) => getComputedStyle(e);
+    const ground = (e) => {
+        for (; e; e = e.parentElement) {
+            const { backgroundColor, backgroundImage, opacity } = style(e);
+            if (backgroundImage !== "none" || opacity < 1 || !/, 0\\)$/.test(backgroundColor))
+                return [backgroundColor, backgroundImage, opacity];
+        }
+    };
+    const seen = new Set(), visible = { opacityProperty: true, visibilityProperty: true };
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (const e of document.querySelectorAll("[data-kind]")) delete e.dataset.kind;
+    while (texts.nextNode()) {
+        const e = texts.currentNode.parentElement, link = e.closest("a");
+        if (!texts.currentNode.data.trim() || !e.checkVisibility(visible)) continue;
+        const { color, fontSize, fontWeight } = style(e), kind = [color, fontSize, fontWeight];
+        if (link) kind.push(style(link).textDecoration, style(link.parentElement).color);
+        const name = kind.concat(ground(e)).join();
+        if (!seen.has(name)) (link ?? e).dataset.kind = seen.size;
+        seen.add(name);
     }
 }"""
-AXE = """(rules) => axe.run(document, {
-    preload: false, resultTypes: ["violations"], ...(rules && { runOnly: rules }),
-})"""
+COLOURS = ["color-contrast", "link-in-text-block"]
+AXE = """([where, rules]) =>
+    axe.run(where, { preload: false, resultTypes: ["violations"], ...rules })"""
 
 
 class Visit:
     """What is seen on a page in a window of some width, first in light, then in dark."""
 
-    def __init__(self, browser, name, width):
+    def __init__(self, browser, path, width):
         size = {"width": width, "height": WIDTHS[width]}
         self.context = browser.new_context(viewport=size, color_scheme="light")
         self.page = self.context.new_page()
@@ -85,16 +103,22 @@ class Visit:
         self.page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.add_init_script(f"({WATCH})()")
-        self.page.goto((SITE / name).as_uri())
+        self.page.goto(path.as_uri())
         self.page.evaluate(SCROLL)
         self.shifts = self.page.evaluate("window.shifts")
         self.page.evaluate(UNFOLD)
         vars(self).update(self.page.evaluate(LOOK))
-        self.themes, self.violations = {}, {}
         self.page.evaluate(THIN)
         self.page.evaluate(AXE_SCRIPT)
-        self.judge("light", None)
-        self.judge("dark", ["color-contrast", "link-in-text-block"])
+        others = {"rules": {rule: {"enabled": False} for rule in COLOURS}}
+        self.violations = {"in any colours": self.judge("html", others)}
+        self.themes = {}
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.evaluate(SETTLE)
+            self.page.evaluate(KINDS)
+            self.themes[scheme] = self.page.evaluate("document.documentElement.dataset.theme")
+            self.violations[scheme] = self.judge("[data-kind]", {"runOnly": COLOURS})
         self.context.close()
 
     def answer(self, route):
@@ -105,13 +129,9 @@ class Visit:
         self.asked.append(url)
         return route.abort()
 
-    def judge(self, scheme, rules):
-        self.page.emulate_media(color_scheme=scheme)
-        self.page.evaluate(SETTLE)
-        self.themes[scheme] = self.page.evaluate("document.documentElement.dataset.theme")
-        found = self.page.evaluate(AXE, rules)["violations"]
-        said = [(v["id"], len(v["nodes"]), v["nodes"][0]["html"][:200]) for v in found]
-        self.violations[scheme] = said
+    def judge(self, where, rules):
+        found = self.page.evaluate(AXE, [where, rules])["violations"]
+        return [(v["id"], len(v["nodes"]), v["nodes"][0]["html"][:200]) for v in found]
 
     @cached_property
     def shift(self):

@@ -1,4 +1,4 @@
-"""Figures and a table of papers: settings, who learns, and what is measured."""
+"""Figures and a table of papers, and a chapter's run: settings, who learns, what is measured."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments.evidence import evidence
 from vaelib.experiments.importance import OPTIMIZERS, ImportanceWeighted, at_the_end
 from vaelib.experiments.learners import bound, learner
+from vaelib.experiments.standard import Standard
 from vaelib.inference import UncertainDecoder
 from vaelib.models import VAE, Model
 from vaelib.objectives import log_evidence
@@ -161,5 +162,25 @@ FIGURES = {
         per_decade=4,
         learner=ImportanceWeighted,
         at_the_end=at_the_end,
+    ),
+    "vae": Figure(
+        {
+            "data": "mnist",
+            "likelihood": "bernoulli",
+            "pixels": "afresh",
+            "latent": 20,
+            "hidden": 400,
+            "batch_size": 128,
+            "samples": 1.2e6,
+            "seed": 0,
+            "step_size": 1e-3,
+        },
+        {"likelihood": ("bernoulli",), "pixels": ("afresh",)},
+        ("bound",),
+        lambda model, x: [bound(model, x)],
+        judged=10_000,
+        first=0,
+        per_decade=8,
+        learner=Standard,
     ),
 }
