@@ -5,6 +5,7 @@ READY := .venv/ready
 PEERS := _build/peers
 FUZZ := _build/fuzz
 MUTMUT := _build/mutmut
+PYTEST := $(BIN)/pytest -n logical --dist worksteal --nbmake --doctest-modules chapters tests vaelib
 export JUPYTER_PATH := $(CURDIR)/.venv/share/jupyter
 
 help: ## show this list
@@ -14,11 +15,14 @@ book: $(READY) ## build the site, running every chapter
 	$(BIN)/jupyter-book build . -W --keep-going
 	@echo "Open $(CURDIR)/_build/html/index.html"
 
-test: book ## check style, library, chapters, the book's rules and the built site
+test: $(if $(K),$(READY),book) ## check style, library, chapters and site; with K=WORD what belongs to a word
 	$(BIN)/nbstripout --keep-id --verify chapters/*.ipynb
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/pytest --nbmake --doctest-modules vaelib tests chapters
+	$(PYTEST) $(if $(K),-k "$(K)" -m "not long and not site")
+
+long: book ## run the tests that take more than half a minute
+	$(PYTEST) -m long
 
 lighthouse: book ## say what Lighthouse thinks of the built site (needs Node and Chromium)
 	$(BIN)/python benchmarks/lighthouse.py
@@ -67,4 +71,4 @@ $(MUTMUT)/ready: tests/mutants/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(MUTMUT) --requirement $<
 	@touch $@
 
-.PHONY: help book test lighthouse bench fuzz mutants tested lab address clean
+.PHONY: help book test long lighthouse bench fuzz mutants tested lab address clean

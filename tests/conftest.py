@@ -22,10 +22,13 @@ collect_ignore = ["fuzz", "mutants"]  # need more than the tests do: make fuzz, 
 
 def pytest_configure(config):
     torch.set_num_threads(1)  # the tensors are small: more threads only wait for each other
+    os.environ["OMP_NUM_THREADS"] = "1"  # and so in the kernels and processes of the tests
     os.environ.setdefault("VAELIB_DATASET", "digits")  # on a GPU, too: tests fetch nothing
     tqdm.set_lock(RLock())  # its own is shared with forks, and stays locked if one is killed
     tqdm.monitor_interval = 0
     config.addinivalue_line("markers", "not_mutated: it takes long, or counts frames")
+    config.addinivalue_line("markers", "long: more than half a minute; make long runs it")
+    config.addinivalue_line("markers", "site: needs the built site")
     config.addinivalue_line("markers", "mnist: needs MNIST's four files in VAELIB_DATA_DIR")
 
 
@@ -41,8 +44,12 @@ def _seconds(stats):
     return json.loads(stats.read_text("utf8"))["duration_by_test"]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Where ``make mutants`` has left its times: quick files first, since one failure is enough."""
+    """Mark what needs the site. Where ``make mutants`` has left its times, quick files go first."""
+    for item in items:
+        if "site" in getattr(item, "fixturenames", ()):
+            item.add_marker("site")
     stats = Path("mutmut-stats.json")
     if stats.exists():
         total = Counter()

@@ -28,7 +28,7 @@ timeout_multiplier = 3.0
 timeout_constant = 5.0
 use_git_change_detection = false
 pytest_add_cli_args = [
-    "-p", "no:nbmake", "-p", "no:cacheprovider", "-m", "not not_mutated",
+    "-p", "no:nbmake", "-p", "no:cacheprovider", "-m", "not not_mutated and not long",
     "-o", "tmp_path_retention_policy=none",
 ]
 pytest_add_cli_args_test_selection = {tests}
