@@ -5,6 +5,7 @@ READY := .venv/ready
 PEERS := _build/peers
 FUZZ := _build/fuzz
 MUTMUT := _build/mutmut
+OUT ?= _build/gpu
 export JUPYTER_PATH := $(CURDIR)/.venv/share/jupyter
 
 help: ## show this list
@@ -25,6 +26,12 @@ lighthouse: book ## say what Lighthouse thinks of the built site (needs Node and
 
 bench: $(READY) $(PEERS)/ready ## measure speed against peers and the machine (some five minutes)
 	PYTHONPATH=$(PEERS) $(BIN)/python -m benchmarks $(OPTIONS)
+
+gpu: ## check and measure on a GPU, with a Python that has torch (nine minutes; OUT=folder)
+	PYTHONPATH=$(CURDIR) $(PYTHON) -m benchmarks.gpu --out $(OUT) $(OPTIONS)
+
+carry: $(READY) ## bring together what `make gpu` needs on a machine without a network
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m benchmarks.gpu.carry
 
 fuzz: $(READY) $(FUZZ)/ready ## feed the reader of MNIST's files a million inputs that coverage guides (some seconds)
 	PYTHONPATH=$(FUZZ) $(BIN)/python tests/fuzz/idx.py -runs=1000000 -max_len=64 -timeout=5 \
@@ -67,4 +74,4 @@ $(MUTMUT)/ready: tests/mutants/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(MUTMUT) --requirement $<
 	@touch $@
 
-.PHONY: help book test lighthouse bench fuzz mutants tested lab address clean
+.PHONY: help book test lighthouse bench gpu carry fuzz mutants tested lab address clean

@@ -12,6 +12,7 @@ import torch
 
 from benchmarks import limits
 from vaelib import provenance
+from vaelib.training.checkpoint import replace
 
 PEERS = ("pythae", "pyro-ppl")
 DIGITS = 4
@@ -59,9 +60,10 @@ def rounded(value):
 
 
 def save(record: dict, path: Path) -> None:
-    """One line an entry, so that a difference can be read."""
+    """One line an entry, so that a difference can be read; whole or not at all."""
     fields = (f"{json.dumps(key)}: {_lines(value)}" for key, value in rounded(record).items())
-    path.write_text("{\n" + ",\n".join(fields) + "\n}\n", "utf8")
+    text = "{\n" + ",\n".join(fields) + "\n}\n"
+    replace(path, lambda file: file.write(text.encode()))
 
 
 def _lines(value) -> str:

@@ -1,0 +1,69 @@
+"""How fast: an epoch of MNIST, the recorded step beside the plain one, ``log_evidence``."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch.nn.utils import parameters_to_vector
+from torch.optim import Adam
+
+from benchmarks import contestants, evidence, training
+from benchmarks.gpu.found import Found, Scale, pixels
+from benchmarks.setting import Setting
+from benchmarks.turns import Entry, interleave
+from vaelib.training import ADAM, fit
+
+ELBO = (contestants.FIT, contestants.LEAN, contestants.OBJECTIVE, "classic script")
+GROUPS = (
+    ("ELBO, batch 128", Setting(), {name: contestants.ELBO[name] for name in ELBO}, 32 * 128),
+    ("ELBO, batch 4,096", Setting(batch=4096), contestants.LARGE, 3 * 4096),
+)
+WAYS = {"recorded": ADAM, "plain": partial(Adam, fused=True)}  # what is not capturable is plain
+
+
+def epoch(found: Found, device: str, s: Scale) -> None:
+    """An epoch at batch 128 and 4,096, beside other loops and the machine's limits."""
+    measured = training.measure(pixels(s)[0], device, s.rounds, s.turn, GROUPS)
+    found.note(**measured)
+    small, _ = measured["groups"]
+    rows = {row["name"]: row for row in small["rows"]}
+    seconds = small["images"] / rows[contestants.FIT]["speed"][1]
+    found.target("seconds of an epoch at batch 128", seconds, most=s.epoch)
+    found.target("times the classic script", rows["classic script"]["ratio"], least=s.classic)
+
+
+def recorded(found: Found, device: str, s: Scale) -> None:
+    """The recorded step beside the plain one: the time of an epoch, and the weights after it."""
+    x = pixels(s)[0].to(device)
+    for batch in (128, 4096):
+        entries = [_trained(name, Setting(batch=batch), x) for name in WAYS]
+        interleave([e.warm_up(device, s.turn) for e in entries], device, s.rounds)
+        by_graph, plain = (e.median for e in entries)
+        found.note(**{f"batch {batch}": {"recorded": by_graph, "plain": plain}})
+        found.target(f"times the plain step, batch {batch}", plain / by_graph, least=s.faster)
+    one, other = (_trained(name, Setting(), x).run(1) for name in WAYS)
+    apart = float((one - other).norm() / other.norm())
+    found.target("relative distance of the weights after an epoch", apart, most=1e-3)
+
+
+def _trained(name: str, s: Setting, x) -> Entry:
+    torch.manual_seed(0)
+    model = s.model()
+    settings = {"batch_size": s.batch, "optimizer": WAYS[name], "progress": False}
+
+    def run(epochs: int):
+        fit(model, x, epochs=epochs, device=x.device, **settings)
+        return parameters_to_vector(model.parameters()).detach()
+
+    return Entry(name, run)
+
+
+def bound(found: Found, device: str, s: Scale) -> None:
+    """``log_evidence`` beside the machine's limits, by how many decoded images are held."""
+    shares = []
+    for chunk in s.chunks:
+        measured = evidence.measure(pixels(s)[1], device, s.rounds, s.turn, chunk)
+        found.note(**{f"chunk {chunk}": measured})
+        shares += [part["floor"] for part in measured["parts"]]
+    found.target("share of the machine's limit, at best", max(shares), least=s.roofline)
