@@ -60,10 +60,18 @@ def rounded(value):
 
 
 def save(record: dict, path: Path) -> None:
-    """One line an entry, so that a difference can be read; whole or not at all."""
+    path.write_text(text(record), "utf8")
+
+
+def keep(record: dict, path: Path) -> None:
+    """Save it whole or not at all, whenever the machine stops."""
+    replace(path, lambda file: file.write(text(record).encode()))
+
+
+def text(record: dict) -> str:
+    """One line an entry, so that a difference can be read."""
     fields = (f"{json.dumps(key)}: {_lines(value)}" for key, value in rounded(record).items())
-    text = "{\n" + ",\n".join(fields) + "\n}\n"
-    replace(path, lambda file: file.write(text.encode()))
+    return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
 def _lines(value) -> str:
