@@ -6,6 +6,7 @@ PEERS := _build/peers
 FUZZ := _build/fuzz
 MUTMUT := _build/mutmut
 OUT ?= _build/gpu
+CARRY := _build/carry
 export JUPYTER_PATH := $(CURDIR)/.venv/share/jupyter
 
 help: ## show this list
@@ -31,7 +32,15 @@ gpu: ## check and measure on a GPU, with a Python that has torch (nine minutes; 
 	PYTHONPATH=$(CURDIR) $(PYTHON) -m benchmarks.gpu --out $(OUT) $(OPTIONS)
 
 carry: $(READY) ## bring together what `make gpu` needs on a machine without a network
-	PYTHONPATH=$(CURDIR) $(BIN)/python -m benchmarks.gpu.carry
+	rm -rf $(CARRY) && mkdir -p $(CARRY)/mnist
+	$(BIN)/python -m pip freeze --exclude-editable > $(CARRY)/versions
+	for python in 3.11 3.12; do $(BIN)/python -m pip download --quiet --only-binary=:all: \
+		--python-version $$python --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64 \
+		--constraint $(CARRY)/versions --dest $(CARRY)/wheels pytest tqdm pooch pillow || exit; done
+	[ -z "$$VAELIB_DATA_DIR" ] || cp "$$VAELIB_DATA_DIR"/*-ubyte* $(CARRY)/mnist
+	VAELIB_DATA_DIR=$(CARRY)/mnist $(BIN)/python -m vaelib data mnist
+	[ "$$(du -sm $(CARRY) | cut -f1)" -le 64 ] || { echo "$(CARRY) is larger than 64 MiB"; exit 1; }
+	@du -sm $(CARRY) | sed 's|\t| MiB to be copied along: |'
 
 fuzz: $(READY) $(FUZZ)/ready ## feed the reader of MNIST's files a million inputs that coverage guides (some seconds)
 	PYTHONPATH=$(FUZZ) $(BIN)/python tests/fuzz/idx.py -runs=1000000 -max_len=64 -timeout=5 \

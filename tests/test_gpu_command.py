@@ -16,7 +16,7 @@ import torch
 sys.path.append(str(Path(__file__).parents[1]))
 
 from benchmarks.gpu import __main__ as command
-from benchmarks.gpu import carry, driver, found
+from benchmarks.gpu import carried, driver, found
 
 GOOD = 'import sys; open(sys.argv[1], "w").write(\'{"targets": [], "found": 4}\')'
 LATE = """
@@ -193,6 +193,34 @@ def test_less_precise_products_are_taken_in_between_and_come_out_as_they_went_in
     assert _cost([1.0, 2.0, 3.0], [0.0, 2.0, 1.0]) == {"mean": 1.0, "error": pytest.approx(3**-0.5)}
 
 
+def test_the_command_hands_each_part_to_a_process_of_its_own(tmp_path, monkeypatch):
+    def run(record, parts, out, seconds):
+        handed.update(record=record, parts=parts, out=out, paths=os.environ["PYTHONPATH"])
+        return True
+
+    handed = {}
+    monkeypatch.setattr(driver, "run", run)
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    for name in ("VAELIB_DATA_DIR", "PYTHONUNBUFFERED"):
+        monkeypatch.setenv(name, str(tmp_path))
+    words = ["--device", "cpu", "--quick"]
+    assert command.main([*words, "--out", str(tmp_path)]) == 0
+    assert (handed["record"]["data"], handed["out"]) == ("random pixels", tmp_path)
+    root, _, mine = handed["paths"].split(os.pathsep)
+    assert (Path(root) / "vaelib").is_dir()
+    assert mine == "mine"
+    assert list(handed["parts"]) == list(command.PARTS)
+    given, limit = handed["parts"]["machine"]
+    assert given == [
+        sys.executable, "-m", "benchmarks.gpu", *words, "--part", "machine", "--into"
+    ]  # fmt: skip
+    assert limit == 30
+    assert command.main([*given[3:], str(tmp_path / "part.json")]) == 0
+    assert json.loads((tmp_path / "part.json").read_text("utf8"))["torch"] == torch.__version__
+    monkeypatch.setattr(driver, "run", lambda *_: False)
+    assert command.main(words) == 1
+
+
 def test_without_a_gpu_one_sentence_says_so(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit, match=r"^torch finds no GPU; .* --device cpu --quick$"):
@@ -213,39 +241,6 @@ def test_what_this_python_lacks_is_unpacked_and_nothing_else(tmp_path):
     for name in ("lacking-1-py3-none-any", f"compiled-1-{mine}-{mine}-x", "other-1-cp27-cp27-x"):
         wheel(tmp_path / "wheels", f"{name}.whl")
     wheel(tmp_path / "wheels", "pytest-1-py3-none-any.whl")
-    carry.unpack(tmp_path / "wheels", tmp_path / "into")
+    carried.unpack(tmp_path / "wheels", tmp_path / "into")
     assert sorted(os.listdir(tmp_path / "into")) == ["compiled", "lacking"]
-    carry.unpack(tmp_path / "nowhere", tmp_path / "into")
-
-
-def test_what_is_carried_has_the_versions_of_this_place():
-    pins = carry.closure(("pytest", "pooch"))
-    assert f"pytest=={pytest.__version__}" in pins
-    names = {pin.partition("==")[0] for pin in pins}
-    assert {"pluggy", "iniconfig", "requests", "certifi"} < names
-    assert not {"torch", "numpy", "colorama", "tomli"} & names
-
-
-def test_what_is_carried_is_brought_together_and_not_too_much(small_mnist, tmp_path, monkeypatch):
-    asked = []
-
-    def download(words, check):
-        asked.append(words)
-        wheel(tmp_path / "carried" / "wheels", f"some{len(asked)}-1-py3-none-any.whl")
-
-    monkeypatch.setattr(carry, "ROOT", tmp_path)
-    monkeypatch.setattr(carry, "CARRIED", tmp_path / "carried")
-    monkeypatch.setattr(carry, "subprocess", SimpleNamespace(run=download))
-    monkeypatch.setenv("VAELIB_DATA_DIR", str(small_mnist))
-    (tmp_path / "carried" / "mnist").mkdir(parents=True)
-    carry.main()
-    assert [w for words in asked for w in words if "python-v" in w] == [
-        "--python-version=3.11", "--python-version=3.12"
-    ]  # fmt: skip
-    files = sorted(path.name for path in (tmp_path / "carried").rglob("*") if path.is_file())
-    assert files == sorted(
-        [*os.listdir(small_mnist), "some1-1-py3-none-any.whl", "some2-1-py3-none-any.whl"]
-    )
-    monkeypatch.setattr(carry, "MOST", 0.0001)
-    with pytest.raises(SystemExit, match="carried holds 0 MiB, more than 0"):
-        carry.main()
+    carried.unpack(tmp_path / "nowhere", tmp_path / "into")

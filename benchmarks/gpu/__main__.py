@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.gpu.carry import CARRIED, ROOT, unpack
+from benchmarks.gpu.carried import CARRIED, ROOT, unpack
 
 SECONDS = 540.0
 PARTS = {  # the most important first: a module, a function of it, and its seconds
