@@ -214,7 +214,7 @@ def test_the_command_hands_each_part_to_a_process_of_its_own(tmp_path, monkeypat
     assert given == [
         sys.executable, "-m", "benchmarks.gpu", *words, "--part", "machine", "--into"
     ]  # fmt: skip
-    assert limit == 30
+    assert limit == 25
     assert command.main([*given[3:], str(tmp_path / "part.json")]) == 0
     assert json.loads((tmp_path / "part.json").read_text("utf8"))["torch"] == torch.__version__
     monkeypatch.setattr(driver, "run", lambda *_: False)

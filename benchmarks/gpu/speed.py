@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import attrgetter
 
 import torch
 from torch.nn.utils import parameters_to_vector
 from torch.optim import Adam
+from torch.profiler import ProfilerActivity, profile
 
 from benchmarks import contestants, evidence, training
 from benchmarks.gpu.found import Found, Scale, pixels
@@ -57,6 +59,19 @@ def _trained(name: str, s: Setting, x) -> Entry:
         return parameters_to_vector(model.parameters()).detach()
 
     return Entry(name, run)
+
+
+def kernels(found: Found, device: str, s: Scale) -> None:
+    """What 64 steps of a run spend the device's time on: the name, how often, microseconds."""
+    run = _trained("recorded", Setting(), pixels(s)[0][: 64 * 128].to(device)).run
+    run(1)
+    kind = "CUDA" if device == "cuda" else "CPU"
+    with profile(activities=[getattr(ProfilerActivity, kind)]) as profiled:
+        run(1)
+    spent = attrgetter(f"self_{'device' if device == 'cuda' else 'cpu'}_time_total")
+    events = sorted(profiled.key_averages(), key=spent, reverse=True)
+    found.note(launches=sum(e.count for e in events), busy=sum(map(spent, events)) / 1e6)
+    found.note(longest=[[e.key, e.count, spent(e)] for e in events[:20]])
 
 
 def bound(found: Found, device: str, s: Scale) -> None:
