@@ -41,7 +41,7 @@ def alone(folder):
 
 
 def test_a_process_that_averages_gradients_with_nobody_makes_the_weights_of_one(tmp_path):
-    done = torchrun(1, __file__, tmp_path, timeout=120)
+    done = torchrun(1, __file__, tmp_path, timeout=60)
     assert done.returncode == 0, done.stderr[-3000:]
     train(model := small_vae(), epochs=3, device=DEVICE)
     same([torch.load(tmp_path / "alone.pt")], [parameters(model)])
@@ -62,7 +62,7 @@ def two(tmp_path_factory):
     """By gloo, since NCCL wants a GPU for each process."""
     folder = tmp_path_factory.mktemp("two")
     shared = Path(__file__).with_name("test_training_shares.py")
-    done = torchrun(2, shared, folder, DEVICE, timeout=120)
+    done = torchrun(2, shared, folder, DEVICE, timeout=60)
     assert done.returncode == 0, done.stderr[-3000:]
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
@@ -75,7 +75,7 @@ def test_the_command_trains_on_as_many_gpus(processes, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     np.save(tmp_path / "x.npy", X.sigmoid().float().numpy())
     words = ["--data", tmp_path / "x.npy", "--epochs", 2, "--out", tmp_path / "run"]
-    done = torchrun(processes, "-m", "vaelib", "train", *words, timeout=120)
+    done = torchrun(processes, "-m", "vaelib", "train", *words, timeout=60)
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "run" / "checkpoint.pt").exists()
 

@@ -16,7 +16,7 @@ import torch
 sys.path.append(str(Path(__file__).parents[1]))
 
 from benchmarks.gpu import __main__ as command
-from benchmarks.gpu import carried, driver, found
+from benchmarks.gpu import carried, driver, found, machine, outcome, speed
 
 GOOD = 'import sys; open(sys.argv[1], "w").write(\'{"targets": [], "found": 4}\')'
 LATE = """
@@ -153,14 +153,61 @@ MACHINE = {
 }
 
 
-@pytest.mark.parametrize("outcome", ["passed", "failed"])
-def test_the_tests_that_use_a_device_are_a_part(outcome, tmp_path, monkeypatch):
-    from benchmarks.gpu import machine
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """What a part measures where the first contestant takes 2 seconds, the next 3, and so on."""
 
+    def interleave(entries, device, rounds):
+        for seconds, entry in enumerate(entries, start=2):
+            entry.seconds = [seconds] * rounds
+
+    def of(function):
+        part = found.Found(tmp_path / "part.json")
+        function(part, "cpu", TINY)
+        return {t["what"]: t["measured"] for t in part.said["targets"]}, part.said
+
+    monkeypatch.setenv("VAELIB_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(found, "noise", lambda: ("", *torch.rand(2, 40, 784).round()))
+    for module in (speed, outcome):
+        monkeypatch.setattr(module, "interleave", interleave)
+    return of
+
+
+def test_an_epoch_has_the_time_of_its_images_and_the_classic_script_its_own(measured, monkeypatch):
+    group = {"images": 60_000, "rows": [{"speed": [1.0, 1.5e6, 2e6]}]}
+    monkeypatch.setattr(speed.training, "measure", lambda *_: {"groups": [group]})
+    targets, _ = measured(speed.epoch)
+    assert list(targets.values()) == [0.04, 1.5]
+
+
+def test_the_recorded_step_is_compared_with_the_plain_one(measured):
+    targets, said = measured(speed.recorded)
+    assert list(targets.values()) == [1.5, 1.5, 0]
+    assert said["batch 128"] == {"recorded": 2, "plain": 3}
+
+
+def test_curves_are_apart_by_standard_errors(measured, monkeypatch):
+    values = iter([[0.0, 0.0], [2.0, 2.0], [1.0, 4.0], [3.0, 6.0]])
+    monkeypatch.setattr(outcome, "_curve", lambda x, seed, epochs: next(values))
+    targets, _ = measured(outcome.curves)
+    assert list(targets.values()) == [pytest.approx(4 / 2**0.5)]  # both variances are 2
+
+
+def test_what_less_precision_costs_is_the_difference_of_equal_seeds(measured, monkeypatch):
+    scores = {"float32": [1.0, 2.0], "TF32": [1.0, 2.0], "bfloat16": [0.0, 2.0]}
+    monkeypatch.setattr(outcome, "_score", lambda way, train, test, seed, s: scores[way][seed])
+    _, said = measured(outcome.precision)
+    assert said["nats"]["TF32"] == {"mean": 0, "error": 0}
+    assert said["nats"]["bfloat16"] == {"mean": 0.5, "error": pytest.approx(0.5)}
+    assert said["seconds, batch 4096"] == {"float32": 2, "TF32": 3, "bfloat16": 4}
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_the_tests_that_use_a_device_are_a_part(passed, tmp_path, monkeypatch):
     def run(words, plugins):
         asked.append(words)
         for when in ("setup", "call", "teardown"):
-            ended = outcome if when == "call" else "passed"
+            ended = "passed" if passed or when != "call" else "failed"
             report = SimpleNamespace(when=when, outcome=ended, nodeid="tests/test_a.py::test_b")
             plugins[0].pytest_runtest_logreport(report)
         return len(asked) - 1
@@ -173,24 +220,25 @@ def test_the_tests_that_use_a_device_are_a_part(outcome, tmp_path, monkeypatch):
     assert files == ["test_device.py", "test_device_processes.py"]
     assert {"-k", "device_learns"} < set(asked[0])
     said = json.loads(part.path.read_text("utf8"))
-    assert said["passed"] == (outcome == "passed")
-    assert said["failed"] == ["test_a.py::test_b"] * (outcome == "failed")
-    assert [target["met"] for target in said["targets"]] == [outcome == "passed"] * 2
+    assert said["passed"] == passed
+    assert said["failed"] == ["test_a.py::test_b"] * (not passed)
+    assert [target["met"] for target in said["targets"]] == [passed] * 2
     machine.tests(part, "cpu", TINY)
     with pytest.raises(SystemExit, match="pytest could not run the tests: 2"):
         machine.tests(part, "cpu", TINY)
 
 
 def test_less_precise_products_are_taken_in_between_and_come_out_as_they_went_in():
-    from benchmarks.gpu.outcome import Bfloat16, _cost
-
     exact = torch.nn.Sequential(torch.nn.Linear(300, 50), torch.nn.ReLU(), torch.nn.Linear(50, 1))
     x = torch.randn(20, 300)
-    rough = Bfloat16(*exact)(x)
+    rough = outcome.Bfloat16(*exact)(x)
     error = (rough - exact(x)).norm() / exact(x).norm()
     assert rough.dtype == torch.float32
     assert 1e-4 < error < 1e-1
-    assert _cost([1.0, 2.0, 3.0], [0.0, 2.0, 1.0]) == {"mean": 1.0, "error": pytest.approx(3**-0.5)}
+    assert outcome._cost([1.0, 2.0, 3.0], [0.0, 2.0, 1.0]) == {
+        "mean": 1.0,
+        "error": pytest.approx(3**-0.5),
+    }
 
 
 def test_the_command_hands_each_part_to_a_process_of_its_own(tmp_path, monkeypatch):

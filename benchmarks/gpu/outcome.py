@@ -58,7 +58,7 @@ def precision(found: Found, device: str, s: Scale) -> None:
     found.note(nats={way: _cost(scores["float32"], scores[way]) for way in WAYS})
     for batch in (128, 4096):
         entries = [_turn(way, Setting(batch=batch), train) for way in WAYS]
-        interleave([e.warm_up(device, s.turn) for e in entries], device, s.rounds)
+        interleave([e.warm_up(device, s.turn / 2) for e in entries], device, s.rounds)
         found.note(**{f"seconds, batch {batch}": {e.name: e.median for e in entries}})
 
 
