@@ -16,9 +16,12 @@ from torch.nn.parallel import DistributedDataParallel
 from vaelib.training import shares
 from vaelib.training import step as steps
 
-pytestmark = pytest.mark.skipif(
-    not dist.is_available() or not dist.is_gloo_available(), reason="torch without gloo"
-)
+pytestmark = [
+    pytest.mark.not_mutated,
+    pytest.mark.skipif(
+        not dist.is_available() or not dist.is_gloo_available(), reason="torch without gloo"
+    ),
+]
 ROOT = Path(__file__).parents[1]
 
 
