@@ -43,6 +43,10 @@ def images() -> tuple[str, Tensor, Tensor]:
     try:
         mnist = data.load("mnist")
     except FileNotFoundError:
+        print(
+            "MNIST cannot be fetched, so everyone trains on random pixels; to train on MNIST, set "
+            "VAELIB_DATA_DIR to a folder with its four files"
+        )
         x = torch.rand(70_000, 784, generator=generator).round()
         return "random pixels", x[:60_000], x[60_000:]
     train, test = (data.binarise(x, generator) for x in (mnist.train, mnist.test))

@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from benchmarks import contestants, floor, growth, limits, memory, report, training, turns
 from benchmarks.contestants import classic, ours
-from benchmarks.setting import Setting
+from benchmarks.setting import Setting, images
 from vaelib.objectives import elbo, iwae, log_evidence
 
 SMALL = Setting(batch=3, samples=5, latent=2, width=7, pixels=16)
@@ -68,6 +68,18 @@ def test_a_row_has_quartiles_the_ratio_of_each_round_and_the_share_of_the_floor(
         "ratio": pytest.approx(2),
         "floor": pytest.approx(0.4),
     }
+
+
+def test_without_mnist_a_sentence_says_what_is_used_and_what_to_set(monkeypatch, capsys):
+    def nowhere(name):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("vaelib.data.load", nowhere)
+    name, train, test = images()
+    assert (name, len(train), len(test)) == ("random pixels", 60_000, 10_000)
+    (said,) = capsys.readouterr().out.splitlines()
+    assert "random pixels" in said
+    assert "set VAELIB_DATA_DIR to a folder" in said
 
 
 def test_in_each_round_all_have_a_turn_and_another_one_begins(monkeypatch):
