@@ -9,6 +9,7 @@ from tables import table
 from vaelib.prose import readable
 
 TRAINING = ("Contestant", "Images a second", "Quartiles", "fit against it", "Share of the floor")
+PRODUCTS = "matrix products alone"
 EVIDENCE = ("Measured", "Seconds", "So the whole", "GFLOP/s", "Share of the floor")
 GROWTH = ("Size", "From", "To", "Of a", "Slope of time", "Slope of memory")
 
@@ -47,14 +48,29 @@ def training(record):
         rows = [_contestant(row) for row in group["rows"]]
         rows.append(("the floor", f"{group['floor']:,.0f}", "", "", "100 %"))
         yield table(group["title"], TRAINING, rows)
+        for row in group["rows"]:
+            if row["name"] == PRODUCTS:
+                yield nodes.paragraph("", _products(row, group, float32_rate(record["limits"])))
     share = f"{100 * record['distributions']:.0f} %"
     yield nodes.paragraph("", f"Distributions cost the loop by hand {share} of a step.")
+
+
+def _products(row, group, rate):
+    """What limits a step: the products, and what is between them."""
+    reached = row["speed"][1] * group["flops"] / group["batch"] / rate
+    share = row["ratio"]
+    return (
+        f"Matrix products take {100 * share:.0f} % of fit's step, and of the machine's best rate "
+        f"they reach {100 * reached:.0f} %, being small. The other {100 * (1 - share):.0f} % go "
+        "into Adam, the pixels' density and many small operations."
+    )
 
 
 def _contestant(row):
     low, middle, high = row["speed"]
     quartiles = f"{low:,.0f} to {high:,.0f}"
-    ratio = f"{row['ratio']:.2f} ×"
+    least, most = row.get("interval", (1, 1))
+    ratio = f"{row['ratio']:.2f} ×" + f" ({least:.2f} to {most:.2f})" * (least < most)
     return row["name"], f"{middle:,.0f}", quartiles, ratio, f"{100 * row['floor']:.0f} %"
 
 

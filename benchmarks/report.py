@@ -89,7 +89,10 @@ def table(record: dict) -> str:
         f"GB/s, memory {measured['memory'] / 1e9:.0f} GB/s",
     ]
     for group in record["groups"]:
-        lines += ["", f"{group['title']:42} images/s  quartiles          fit is  of floor"]
+        lines += [
+            "",
+            f"{group['title']:42} images/s  quartiles          fit is   (95 %)            of floor",
+        ]
         lines += [_line(row) for row in group["rows"]]
         lines.append(f"{'the floor':40} {group['floor']:10,.0f}")
     lines += ["", f"distributions cost {record['distributions']:.0%} of a step"]
@@ -104,10 +107,10 @@ def table(record: dict) -> str:
 
 
 def _line(row: dict) -> str:
-    low, middle, high = row["speed"]
+    (low, middle, high), (least, most) = row["speed"], row["interval"]
     return (
         f"{row['name']:40} {middle:10,.0f}  {low:8,.0f} {high:8,.0f} "
-        f"{row['ratio']:7.2f} x {row['floor']:7.0%}"
+        f"{row['ratio']:7.3f} x ({least:.3f} to {most:.3f}) {row['floor']:7.0%}"
     )
 
 

@@ -42,6 +42,10 @@ def images() -> tuple[str, Tensor, Tensor]:
     try:
         mnist = data.load("mnist")
     except FileNotFoundError:
+        print(
+            "MNIST cannot be fetched, so everyone trains on random pixels; to train on MNIST, set "
+            "VAELIB_DATA_DIR to a folder with its four files"
+        )
         return noise()
     generator = torch.Generator().manual_seed(0)
     train, test = (data.binarise(x, generator) for x in (mnist.train, mnist.test))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from statistics import median
 
+from scipy.stats import binom
 from torch import Tensor
 
 from benchmarks import contestants, floor, limits
@@ -76,9 +77,21 @@ def row(entry: Entry, fit: Entry, images: int, least: float) -> dict:
 
     ``least`` is the floor of an epoch in seconds. The ratio is the median of each round's own.
     """
+    ratios = [a / b for a, b in zip(entry.seconds, fit.seconds, strict=True)]
     return {
         "name": entry.name,
         "speed": [images / q for q in reversed(entry.quartiles)],
-        "ratio": median(a / b for a, b in zip(entry.seconds, fit.seconds, strict=True)),
+        "ratio": median(ratios),
+        "interval": interval(ratios),
         "floor": least / entry.median,
     }
+
+
+def interval(values: list[float]) -> list[float]:
+    """The k-th smallest and the k-th largest value, between which the median lies with 95 %.
+
+    As many of n values lie below the median as heads fall in n throws. With fewer than six values
+    not even the smallest and the largest are as sure as that.
+    """
+    k = max(1, int(binom.ppf(0.025, len(values), 0.5)))
+    return [sorted(values)[k - 1], sorted(values)[-k]]

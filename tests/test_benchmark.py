@@ -1,5 +1,6 @@
 """What the benchmark reckons with, without a clock: the work of a step, medians, ratios, slopes."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.append(str(Path(__file__).parents[1]))
 
 from benchmarks import contestants, floor, growth, limits, memory, report, training, turns
-from benchmarks.contestants import classic, ours
-from benchmarks.setting import Setting
+from benchmarks.contestants import classic, ours, products
+from benchmarks.setting import Setting, images
 from vaelib.objectives import elbo, iwae, log_evidence
 
 SMALL = Setting(batch=3, samples=5, latent=2, width=7, pixels=16)
@@ -66,8 +67,48 @@ def test_a_row_has_quartiles_the_ratio_of_each_round_and_the_share_of_the_floor(
         "name": "name",
         "speed": pytest.approx([10, 20, 40]),
         "ratio": pytest.approx(2),
+        "interval": pytest.approx([0.5, 3]),
         "floor": pytest.approx(0.4),
     }
+
+
+@pytest.mark.parametrize(("n", "k"), [(5, 1), (6, 1), (9, 2), (49, 18)])
+def test_the_interval_has_a_binomial_chance_to_miss_the_median(n, k):
+    assert training.interval([float(v) for v in torch.randperm(n)]) == [k - 1, n - k]
+    missed = 2 * sum(math.comb(n, j) for j in range(k)) / 2**n
+    wider = 2 * sum(math.comb(n, j) for j in range(k + 1)) / 2**n
+    assert wider > 0.05
+    assert missed <= 0.05 or n < 6
+
+
+@pytest.mark.parametrize("s", [Setting(), SMALL], ids=str)
+def test_the_products_alone_are_those_of_a_step(s):
+    limits.float32_route("cpu")  # multiplies, too, when it is asked first
+    with FlopCounterMode(display=False) as counted:
+        products.make(s, pixels(2 * s.batch - 1, s))(3)
+    assert counted.get_total_flops() == 3 * 2 * floor.step(s).flops
+
+
+@pytest.mark.parametrize("make", [ours.lean_elbo, ours.lean_objective, classic.make])
+def test_each_turn_starts_with_an_optimizer_of_its_own(monkeypatch, make):
+    made = []
+    for module in (ours, classic):
+        monkeypatch.setattr(module, "Adam", lambda *a, **k: made.append(Adam(*a, **k)) or made[-1])
+    run = make(SMALL, pixels(6, SMALL))
+    run(1), run(1)
+    assert len(made) == 2
+
+
+def test_without_mnist_a_sentence_says_what_is_used_and_what_to_set(monkeypatch, capsys):
+    def nowhere(name):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("vaelib.data.load", nowhere)
+    name, train, test = images()
+    assert (name, len(train), len(test)) == ("random pixels", 60_000, 10_000)
+    (said,) = capsys.readouterr().out.splitlines()
+    assert "random pixels" in said
+    assert "set VAELIB_DATA_DIR to a folder" in said
 
 
 def test_in_each_round_all_have_a_turn_and_another_one_begins(monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 import torch
 
-from vaelib.distributions import bernoulli, diagonal_normal
+from vaelib.distributions import bernoulli, diagonal_normal, unit_normal
 
 BATCH = torch.linspace(-2, 2, 24).double().reshape(4, 3, 2)
 
@@ -34,6 +34,25 @@ def test_normal_has_its_mean_and_deviation():
     assert p.event_shape == (2,)
     torch.testing.assert_close(p.mean, BATCH)
     torch.testing.assert_close(p.stddev, BATCH.exp())
+
+
+def test_normal_samples_are_torchs():
+    for p in (diagonal_normal(BATCH, BATCH.exp()), unit_normal(BATCH)):
+        for shape in ((), (5,)):
+            torch.manual_seed(0)
+            ours = p.rsample(shape)
+            torch.manual_seed(0)
+            torch.testing.assert_close(ours, p.base_dist.rsample(shape), rtol=1e-15, atol=1e-15)
+
+
+@pytest.mark.parametrize("build", [bernoulli, unit_normal, lambda m: diagonal_normal(m, m.exp())])
+def test_a_larger_batch_has_the_same_parameters(build):
+    p = build(BATCH)
+    wide = p.expand((5, 4, 3))
+    assert type(wide) is type(p)
+    assert (wide.batch_shape, wide.event_shape) == ((5, 4, 3), (2,))
+    torch.testing.assert_close(wide.mean, p.mean.expand(5, 4, 3, 2))
+    torch.testing.assert_close(wide.variance, p.variance.expand(5, 4, 3, 2))
 
 
 @pytest.mark.parametrize("sigma", [0.5, torch.tensor(0.5)], ids=["number", "float32"])

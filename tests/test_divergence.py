@@ -25,11 +25,12 @@ from torch.distributions import (
     StudentT,
     TransformedDistribution,
     Uniform,
+    kl_divergence,
 )
 from torch.distributions.kl import _KL_REGISTRY
 
 from vaelib.checks import check
-from vaelib.distributions import diagonal_normal
+from vaelib.distributions import diagonal_normal, unit_normal
 from vaelib.divergence import Estimate, kl, kl_by_coordinate, kl_monte_carlo, kl_quadrature
 
 
@@ -52,6 +53,10 @@ PAIRS = {
     "independent normals": (
         diagonal_normal(torch.randn(4, 3).double(), 0.4),
         diagonal_normal(torch.randn(3).double(), torch.tensor([1.0, 2.0, 0.5])),
+    ),
+    "unit normal": (
+        diagonal_normal(torch.randn(4, 3).double(), torch.rand(4, 3).double() + 0.2),
+        unit_normal(torch.randn(3).double()),
     ),
     "independent laplaces": (
         Independent(Laplace(torch.randn(2, 3).double(), t(0.5)), 1),
@@ -93,6 +98,15 @@ def test_normals_by_hand():
     by_hand = -math.log(sigma) + (sigma**2 + mu**2 - 1) / 2
     q, p = Normal(t(mu), t(sigma)), Normal(t(0.0), t(1.0))
     check("eq-kl", by_hand=t(by_hand), exact=kl(q, p), quadrature=kl_quadrature(q, p))
+
+
+def test_the_divergence_from_a_unit_normal_is_torchs_with_its_gradients():
+    parameters = [torch.rand(3).double().requires_grad_() for _ in range(2)]
+    parameters.append(torch.rand(4, 3).double().requires_grad_())
+    q, p = diagonal_normal(*parameters[:2]), unit_normal(parameters[2])
+    values = kl(q, p), kl_divergence(q.base_dist, p.base_dist).sum(-1)
+    torch.testing.assert_close(*values)
+    torch.testing.assert_close(*(torch.autograd.grad(v.sum(), parameters) for v in values))
 
 
 def full_normals():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
-from torch.distributions import Bernoulli, Independent, Normal
+from torch.distributions import Bernoulli, Distribution, Independent, Normal, register_kl
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from vaelib.validation import examining
@@ -44,7 +46,30 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
     sigma = _like("sigma", sigma, mu)
     if examining():
         _check_positive("sigma", sigma)
-    return Independent(Normal(mu, sigma, validate_args=False), 1)
+    return DiagonalNormal(mu, sigma)
+
+
+def unit_normal(mu: Tensor) -> Independent:
+    """A normal distribution N(mu, I), as most priors are: the divergence from it is a shorter sum.
+
+    ::
+
+        KL(N(m, diag sigma²) ‖ N(mu, I)) = Σ_i [ ½ ((m_i − mu_i)² + sigma_i² − 1) − log sigma_i ]
+
+    Args:
+        mu: means, shape ``(*batch, event)``.
+
+    Returns:
+        Distribution with batch ``(*batch)`` and event ``(event,)``.
+
+    Raises:
+        ValueError: ``mu`` is a scalar or not finite.
+
+    >>> unit_normal(torch.zeros(2)).log_prob(torch.zeros(2))  # −log 2π
+    tensor(-1.8379)
+    """
+    _check_vector("mu", mu)
+    return _UnitNormal(mu, torch.ones_like(mu))
 
 
 def bernoulli(logits: Tensor) -> Independent:
@@ -71,14 +96,61 @@ def bernoulli(logits: Tensor) -> Independent:
     tensor(-2.7726)
     """
     _check_vector("logits", logits)
-    return _Pixels(Bernoulli(logits=logits, validate_args=False), 1)
+    return _Pixels(logits)
 
 
-class _Pixels(Independent):
+class _Coordinates(Independent):
+    """Torch's independent coordinates, given by tensors of one shape; each alone is made if asked.
+
+    A training step makes a few such distributions and needs little of them.
+    """
+
+    reinterpreted_batch_ndims = 1
+
+    def __init__(self, *parameters: Tensor) -> None:
+        self.parameters, shape = list(parameters), parameters[0].shape
+        Distribution.__init__(self, shape[:-1], shape[-1:], validate_args=False)
+
+    def expand(self, batch_shape, _instance=None) -> _Coordinates:
+        return type(self)(*(each.expand(*batch_shape, -1) for each in self.parameters))
+
+
+class DiagonalNormal(_Coordinates):
+    """Torch's normal, drawn in one pass: z = mu + sigma eps."""
+
+    has_rsample = True
+
+    @cached_property
+    def base_dist(self) -> Normal:
+        return Normal(*self.parameters, validate_args=False)
+
+    def rsample(self, sample_shape=()) -> Tensor:
+        mu, sigma = self.parameters
+        shape = self._extended_shape(sample_shape)
+        eps = torch.randn(shape, dtype=mu.dtype, device=mu.device)
+        return torch.addcmul(mu, sigma, eps)
+
+
+class _UnitNormal(DiagonalNormal):
+    """The same, told apart by its deviation of 1."""
+
+
+@register_kl(DiagonalNormal, _UnitNormal)
+def _kl_to_unit(q: DiagonalNormal, p: _UnitNormal) -> Tensor:
+    (m, sigma), (mu, _) = q.parameters, p.parameters
+    squares = (m - mu).square() + sigma.square()
+    return (0.5 * (squares - 1) - sigma.log()).sum(-1)
+
+
+class _Pixels(_Coordinates):
     """Torch's Bernoulli density, its sign changed after the sum: fewer passes over pixels."""
 
+    @cached_property
+    def base_dist(self) -> Bernoulli:
+        return Bernoulli(logits=self.parameters[0], validate_args=False)
+
     def log_prob(self, value: Tensor) -> Tensor:
-        logits = self.base_dist.logits
+        (logits,) = self.parameters
         if value.shape != logits.shape:
             value, logits = torch.broadcast_tensors(value, logits)
         return -binary_cross_entropy_with_logits(logits, value, reduction="none").sum(-1)

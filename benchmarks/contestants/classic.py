@@ -63,11 +63,11 @@ def loss_of(probabilities: Tensor, x: Tensor, mean: Tensor, log_variance: Tensor
 
 def make(s: Setting, x: Tensor) -> Callable[[int], None]:
     network = Network(s).to(x.device)
-    adam = Adam(network.parameters(), lr=LEARNING_RATE)
     loader = DataLoader(Images(x), batch_size=s.batch, shuffle=True)
 
     def run(epochs: int) -> None:
         network.train()
+        adam = Adam(network.parameters(), lr=LEARNING_RATE)
         for _ in range(epochs):
             total = 0.0
             for batch, _labels in loader:

@@ -58,9 +58,8 @@ def _lean(s: Setting, x: Tensor, bound: Callable[..., Tensor], precision: str = 
 
 
 def _loop(s: Setting, x: Tensor, model: nn.Module, bound, precision: str = ""):
-    adam = Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
-
     def run(epochs: int) -> None:
+        adam = Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
         with limits.route(precision or limits.float32_route(x.device.type)):
             for _ in range(epochs):
                 total = torch.zeros((), device=x.device)

@@ -28,9 +28,9 @@ def _svi(s: Setting, x: Tensor, elbo) -> Callable[[int], None]:
     from pyro.optim import Adam
 
     vae = Vae(s, elbo).to(x.device)
-    svi = SVI(vae.model, vae.guide, Adam({"lr": LEARNING_RATE}), loss=elbo)
 
     def run(epochs: int) -> None:
+        svi = SVI(vae.model, vae.guide, Adam({"lr": LEARNING_RATE}), loss=elbo)
         for _ in range(epochs):
             total = 0.0
             for rows in torch.randperm(len(x), device=x.device).split(s.batch):

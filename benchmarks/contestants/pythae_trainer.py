@@ -40,10 +40,10 @@ def _train(s: Setting, x: Tensor, kind, config, options: dict) -> Callable[[int]
         no_cuda=x.device.type == "cpu",
     )
     trainer = BaseTrainer(model, BaseDataset(x.cpu(), torch.zeros(len(x))), None, settings)
-    trainer.prepare_training()
-    trainer.callback_handler.callbacks = []  # bars and messages
 
     def run(epochs: int, _kept=folder) -> None:
+        trainer.prepare_training()
+        trainer.callback_handler.callbacks = []  # bars and messages
         for epoch in range(epochs):
             trainer.train_step(epoch + 1)
 

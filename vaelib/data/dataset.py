@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vaelib.data.mnist import MNIST, read
+from vaelib.data.mnist import MNIST, read, source
 
 FETCHED = ("mnist", "fashion-mnist")
 
@@ -109,6 +109,7 @@ def _digits() -> Dataset:
 
 
 def _fetched(name: str, folder: Path) -> Dataset:
-    arrays = [torch.from_numpy(read(folder, file, name)) for file in MNIST]
+    wanted = source(name)
+    arrays = [torch.from_numpy(read(folder, file, wanted)) for file in MNIST]
     images = [a.reshape(len(a), -1).float() / 255 for a in arrays[::2]]
     return Dataset(name, (28, 28), 256, *images, *(a.long() for a in arrays[1::2]))

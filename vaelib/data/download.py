@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from socket import SOCK_STREAM, create_connection, getaddrinfo
+from threading import Thread
 from time import monotonic
+from urllib.parse import SplitResult, urlsplit
 
+REACH = 6  # seconds for a mirror to be found and to take a connection
 TIMEOUT = 20  # seconds for a mirror to answer, and for the next bytes to come
 PATIENCE = 20  # seconds after which a mirror must have been as fast as SLOWEST
 SLOWEST = 4096  # bytes a second
@@ -16,7 +21,8 @@ def download(url: str, path: Path) -> None:
     """Write what ``url`` gives to ``path``, with a progress bar.
 
     Raises:
-        OSError: it does not answer, answers with an error, is too slow or too long.
+        OSError: it cannot be reached, does not answer, answers with an error, is too slow or too
+            long.
     """
     from pooch import HTTPDownloader
     from tqdm.auto import tqdm
@@ -24,11 +30,49 @@ def download(url: str, path: Path) -> None:
     def hook(response, *_, **__):
         response.iter_content = lambda chunk_size: _chunks(response.raw, chunk_size)
 
+    reach(url)
     with tqdm(desc=path.name, total=1, unit="B", unit_scale=True, leave=False) as bar:
         fetch = HTTPDownloader(
-            progressbar=bar, chunk_size=2**16, timeout=TIMEOUT, hooks={"response": hook}
+            progressbar=bar, chunk_size=2**16, timeout=(REACH, TIMEOUT), hooks={"response": hook}
         )
         fetch(url, path, None)
+
+
+def reach(url: str) -> None:
+    """Connect to a server, or to the proxy before it, in ``REACH`` seconds all told.
+
+    The system looks a name up for as long as it likes, so a thread does it, and is left behind.
+
+    Raises:
+        ConnectionError: nobody knows the name, or no address of it takes a connection in time.
+    """
+    from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+
+    nearest = select_proxy(url, get_environ_proxies(url)) or url
+    server, connected = urlsplit(prepend_scheme_if_needed(nearest, "http")), Future()
+    Thread(target=_connect, args=(server, connected), daemon=True).start()
+    try:
+        connected.result(REACH)
+    except OSError as error:
+        reason = error.strerror or f"no connection within {REACH} seconds"
+        raise ConnectionError(f"{server.hostname} cannot be reached: {reason}") from None
+
+
+def _connect(server: SplitResult, connected: Future) -> None:
+    """Take the first address that answers; each has its share of the time."""
+    port = server.port or {"http": 80, "https": 443}.get(server.scheme, 1080)
+    try:
+        found = getaddrinfo(server.hostname, port, type=SOCK_STREAM)
+    except OSError as error:
+        return connected.set_exception(error)
+    for *_, address in found:
+        try:
+            create_connection(address[:2], REACH / len(found)).close()
+        except OSError as error:
+            failed = error
+        else:
+            return connected.set_result(None)
+    connected.set_exception(failed)
 
 
 def _chunks(raw, size: int) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import errno
 import gzip
 import hashlib
 import zlib
+from collections import deque
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -45,31 +46,34 @@ class Source(NamedTuple):
     Attributes:
         title: what messages call it.
         files: their SHA-256, of the compressed bytes or of what is in them.
-        mirrors: where they are fetched.
+        mirrors: where they are fetched; one that fails is asked last from then on.
         compressed: whether the compressed bytes are the ones that are known.
+        named: how the reader says where they lie.
     """
 
     title: str
     files: dict[str, str]
-    mirrors: tuple[str, ...]
+    mirrors: deque[str]
     compressed: bool
+    named: str
 
 
 def source(name: str) -> Source:
     """Where the files of ``mnist`` or ``fashion-mnist`` come from."""
     if name == "mnist":
-        return Source("MNIST", MNIST, MIRRORS, compressed=False)
-    return Source("Fashion-MNIST", FASHION_MNIST, FASHION_MIRRORS, compressed=True)
+        return Source("MNIST", MNIST, deque(MIRRORS), False, "set VAELIB_DATA_DIR to it")
+    by_argument = "name it by folder=..."
+    return Source("Fashion-MNIST", FASHION_MNIST, deque(FASHION_MIRRORS), True, by_argument)
 
 
-def read(folder: Path, file: str, name: str) -> np.ndarray:
+def read(folder: Path, file: str, wanted: Source) -> np.ndarray:
     """Read one of the files, gzip-compressed or not, fetching it if the folder lacks it.
 
     Args:
         folder: where the file lies, or is put.
         file: a key of ``MNIST``.
-        name: ``mnist`` or ``fashion-mnist``; of the latter only the compressed bytes are known, so
-            its files must be compressed.
+        wanted: as :func:`source` gives it; files of which only the compressed bytes are known must
+            be compressed.
 
     Returns:
         Pixels of shape ``(images, 28, 28)``, or labels of shape ``(images,)``; bytes.
@@ -78,9 +82,8 @@ def read(folder: Path, file: str, name: str) -> np.ndarray:
         ValueError: the file in the folder has other bytes than it should.
         FileNotFoundError: it is not there, and no mirror gives it.
     """
-    wanted = source(name)
     places = [folder / f"{file}.gz"] + ([] if wanted.compressed else [folder / file])
-    path = next((p for p in places if p.is_file()), None) or fetch(folder, file, name)
+    path = next((p for p in places if p.is_file()), None) or fetch(folder, file, wanted)
     try:
         raw = _verified(path, file, wanted)
     except ValueError as error:
@@ -88,13 +91,13 @@ def read(folder: Path, file: str, name: str) -> np.ndarray:
     return parse(raw)
 
 
-def fetch(folder: Path, file: str, name: str) -> Path:
+def fetch(folder: Path, file: str, wanted: Source) -> Path:
     """Fetch one of the files from the first mirror that gives it, whole or not at all.
 
     Args:
         folder: where to put it; made if it is not there.
         file: a key of ``MNIST``.
-        name: ``mnist`` or ``fashion-mnist``.
+        wanted: as :func:`source` gives it.
 
     Returns:
         Where it lies now, gzip-compressed.
@@ -104,10 +107,10 @@ def fetch(folder: Path, file: str, name: str) -> Path:
         PermissionError: nothing can be written to the folder.
         OSError: the disk is full.
     """
-    wanted, reasons = source(name), []
+    reasons = []
     with _place(folder) as place:
         part = Path(place, f"{file}.gz")
-        for mirror in wanted.mirrors:
+        for mirror in tuple(wanted.mirrors):
             try:
                 download(mirror + part.name, part)
                 _verified(part, file, wanted)
@@ -115,13 +118,13 @@ def fetch(folder: Path, file: str, name: str) -> Path:
                 if isinstance(error, OSError) and error.errno in FULL:
                     raise OSError(error.errno, f"no room for {part.name} in {folder}") from None
                 reasons.append(f"  {mirror}: {error}")
+                wanted.mirrors.rotate(-1)
             else:
                 return part.replace(folder / part.name)
     raise FileNotFoundError(
         "\n".join([f"no mirror gives {wanted.title}'s {file}.gz:", *reasons])
-        + f"\nOffline, put {wanted.title}'s four files into a folder and "
-        + ("set VAELIB_DATA_DIR to it" if name == "mnist" else "name it by folder=...")
-        + ", or set VAELIB_DATASET=digits, which needs none"
+        + f"\nOffline, put {wanted.title}'s four files into a folder and {wanted.named}, "
+        "or set VAELIB_DATASET=digits, which needs none"
     )
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, kl_divergence
 
+from vaelib.distributions import DiagonalNormal
 from vaelib.divergence.pair import name, same_event
 
 
@@ -81,6 +82,8 @@ def kl_by_coordinate(q: Distribution, p: Distribution) -> Tensor:
 
 def _normal(q: Distribution) -> bool:
     """Whether torch's formula broadcasts by itself."""
+    if isinstance(q, DiagonalNormal):
+        return True
     return type(q.base_dist if isinstance(q, Independent) else q) is Normal
 
 

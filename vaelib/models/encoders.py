@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent
 
-from vaelib.distributions import diagonal_normal
+from vaelib.distributions import diagonal_normal, unit_normal
 from vaelib.models.network import check_sizes, check_width, mlp
 
 
@@ -23,7 +23,7 @@ class StandardNormal(nn.Module):
         super().__init__()
         check_sizes(latent=latent)
         self.register_buffer("mu", torch.zeros(latent), persistent=False)
-        self.normal = diagonal_normal(self.mu, 1.0)
+        self.normal = unit_normal(self.mu)
 
     def forward(self) -> Independent:
         return self.normal
@@ -31,7 +31,7 @@ class StandardNormal(nn.Module):
     def _apply(self, *args, **kwargs) -> StandardNormal:
         """Follow the model to another device or precision."""
         super()._apply(*args, **kwargs)
-        self.normal = diagonal_normal(self.mu, 1.0)
+        self.normal = unit_normal(self.mu)
         return self
 
 

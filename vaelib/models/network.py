@@ -39,6 +39,6 @@ def check_sizes(**sizes: int) -> None:
 
 def check_width(name: str, value: Tensor, network: nn.Sequential) -> None:
     """Raise a ValueError unless the network takes vectors of that length."""
-    width = network[0].in_features
+    width = next(iter(network)).in_features
     if value.ndim == 0 or value.shape[-1] != width:
         raise ValueError(f"{name} must have shape (..., {width}), got {tuple(value.shape)}")

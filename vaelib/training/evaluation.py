@@ -55,4 +55,4 @@ def _sums(model: nn.Module, batch: Tensor, samples: int, kl: str) -> Tensor:
 
 def sums(share: shares.Share, *terms: Tensor) -> Tensor:
     """The sums of some terms over a share's examples, in one tensor without gradients."""
-    return share.counts * torch.stack([term.detach() for term in terms])
+    return share.counts * torch.stack(terms).detach()
