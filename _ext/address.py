@@ -83,6 +83,13 @@ def published(root, url, commit):
     yield citation, cited + f"repository-code: {url}\ncommit: {commit}\n"
 
 
+def signed(root):
+    """Return who and when, for git: as the last commit, so that the same makes the same."""
+    who = git(root, "log", "-1", "--format=%an%n%ae%n%aI").splitlines()
+    parts = zip(("NAME", "EMAIL", "DATE"), who, strict=True)
+    return {f"GIT_{role}_{p}": value for p, value in parts for role in ("AUTHOR", "COMMITTER")}
+
+
 def publish(root, environment=os.environ):
     """Make the branch in the clone itself, as one commit without a past; return its commit.
 
@@ -94,7 +101,8 @@ def publish(root, environment=os.environ):
         raise ValueError("no address: neither _config.yml nor the workflow nor origin names GitHub")
     if git(root, "status", "--porcelain", "--untracked-files=no"):
         raise ValueError("something is not committed yet")
-    index = {**os.environ, "GIT_INDEX_FILE": git(root, "rev-parse", "--git-path", "published")}
+    place = git(root, "rev-parse", "--git-path", "published")
+    index = {**os.environ, **signed(root), "GIT_INDEX_FILE": place}
     git(root, "read-tree", "HEAD", env=index)
     for path, text in published(root, url, commit):
         blob = git(root, "hash-object", "-w", "--stdin", input=text)

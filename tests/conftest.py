@@ -20,16 +20,12 @@ from vaelib import data
 collect_ignore = ["fuzz", "mutants"]  # need more than the tests do: make fuzz, make mutants
 
 
-def pytest_configure(config):
+def pytest_configure():
     torch.set_num_threads(1)  # the tensors are small: more threads only wait for each other
     os.environ["OMP_NUM_THREADS"] = "1"  # and so in the kernels and processes of the tests
     os.environ.setdefault("VAELIB_DATASET", "digits")  # on a GPU, too: tests fetch nothing
     tqdm.set_lock(RLock())  # its own is shared with forks, and stays locked if one is killed
     tqdm.monitor_interval = 0
-    config.addinivalue_line("markers", "not_mutated: it takes long, or counts frames")
-    config.addinivalue_line("markers", "long: more than half a minute; make long runs it")
-    config.addinivalue_line("markers", "site: needs the built site")
-    config.addinivalue_line("markers", "mnist: needs MNIST's four files in VAELIB_DATA_DIR")
 
 
 def pytest_runtest_setup(item):

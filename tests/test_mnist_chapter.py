@@ -15,10 +15,14 @@ BOUND = -100.5
 SHORT = """\
 from vaelib import data, training
 
-load, fit = data.load, training.fit
-few = lambda x: x[:3000]
-data.load = lambda: type(load())(*load()[:3], *map(few, load()[3:]))
-training.fit = lambda *given, epochs, **how: fit(*given, epochs=1, **how)
+def shortened(load, fit, most=3000):
+    few = [x[:most] for x in load()[3:]]
+    data.load = lambda: type(load())(*load()[:3], *few)
+    training.fit = lambda model, x, *, epochs, **how: fit(
+        model, x, epochs=min(epochs, most // len(x)), **how
+    )
+
+shortened(data.load, training.fit)
 """
 LAST = """\
 import json

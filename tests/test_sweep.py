@@ -49,7 +49,7 @@ def test_a_bad_file_ends_the_command_with_status_2(tmp_path, capsys, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("latent = 2", r"names no figure: figure must be one of \[2, 3, 'F', 'table 1'\]"),
+        ("latent = 2", r"names no figure: figure must be one of \[2, 3, 'F', 'table 1', 'vae'\]"),
         ("figure = 7", "names no figure"),
         ("figure = 2\nlatents = 2", "no settings latents; there are data, "),
         ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
