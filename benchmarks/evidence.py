@@ -13,13 +13,13 @@ from vaelib.objectives import log_evidence
 SAMPLES, IMAGES = 5_000, 10_000
 
 
-def measure(x: Tensor, device: str, rounds: int, target: float) -> dict:
+def measure(x: Tensor, device: str, rounds: int, target: float, chunk: int = 2**10) -> dict:
     """Few images with all samples, and all images with few samples; each as ``target`` allows."""
     s, x = Setting(), x[:IMAGES].to(device)
     model = s.model().to(device)
 
     def part(images: int, samples: int) -> Entry:
-        return Entry("", lambda _: log_evidence(model, x[:images], samples))
+        return Entry("", lambda _: log_evidence(model, x[:images], samples, chunk))
 
     part(len(x), 4).turn(device)
     images = _fit(part(8, SAMPLES).turn(device) / 8, target, len(x))
@@ -33,7 +33,7 @@ def measure(x: Tensor, device: str, rounds: int, target: float) -> dict:
         "samples": SAMPLES,
         "flops": whole.flops,
         "bytes": whole.bytes,
-        "memory": memory.peak(lambda: log_evidence(model, x[:1024], 128), device),
+        "memory": memory.peak(lambda: log_evidence(model, x[:1024], 128, chunk), device),
         "parts": [_part(*n, p.median, machine) for n, p in zip(sizes, parts, strict=True)],
     }
 

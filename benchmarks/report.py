@@ -12,6 +12,7 @@ import torch
 
 from benchmarks import limits
 from vaelib import provenance
+from vaelib.training.checkpoint import replace
 
 PEERS = ("pythae", "pyro-ppl")
 DIGITS = 4
@@ -59,9 +60,18 @@ def rounded(value):
 
 
 def save(record: dict, path: Path) -> None:
+    path.write_text(text(record), "utf8")
+
+
+def keep(record: dict, path: Path) -> None:
+    """Save it whole or not at all, whenever the machine stops."""
+    replace(path, lambda file: file.write(text(record).encode()))
+
+
+def text(record: dict) -> str:
     """One line an entry, so that a difference can be read."""
     fields = (f"{json.dumps(key)}: {_lines(value)}" for key, value in rounded(record).items())
-    path.write_text("{\n" + ",\n".join(fields) + "\n}\n", "utf8")
+    return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
 def _lines(value) -> str:

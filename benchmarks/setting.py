@@ -39,11 +39,16 @@ class Setting:
 
 def images() -> tuple[str, Tensor, Tensor]:
     """Name, training and test images, each pixel black or white: MNIST, or noise without it."""
-    generator = torch.Generator().manual_seed(0)
     try:
         mnist = data.load("mnist")
     except FileNotFoundError:
-        x = torch.rand(70_000, 784, generator=generator).round()
-        return "random pixels", x[:60_000], x[60_000:]
+        return noise()
+    generator = torch.Generator().manual_seed(0)
     train, test = (data.binarise(x, generator) for x in (mnist.train, mnist.test))
     return "MNIST, made binary once", train, test
+
+
+def noise() -> tuple[str, Tensor, Tensor]:
+    """As many random pixels."""
+    x = torch.rand(70_000, 784, generator=torch.Generator().manual_seed(0)).round()
+    return "random pixels", x[:60_000], x[60_000:]

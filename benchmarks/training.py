@@ -18,19 +18,19 @@ GROUPS = (  # a title, a setting, the contestants, and how many images an epoch 
 )
 
 
-def measure(x: Tensor, device: str, rounds: int, target: float) -> dict:
+def measure(x: Tensor, device: str, rounds: int, target: float, groups=GROUPS) -> dict:
     """The medians of the machine's limits, and all groups."""
     entries, images = [], []
-    for _, s, makers, some in GROUPS:
+    for _, s, makers, some in groups:
         rows = (x if device == "cuda" and s.samples == 1 else x[:some]).to(device)
         entries.append([e.warm_up(device, target) for e in _entries(makers, s, rows)])
         images.append(len(rows))
     measured = interleave(list(chain(*entries)), device, rounds)
     machine = medians(measured)
-    groups = zip(GROUPS, entries, images, strict=True)
+    measured_groups = zip(groups, entries, images, strict=True)
     return {
         "limits": machine,
-        "groups": [_group(*g[:2], e, n, machine) for g, e, n in groups],
+        "groups": [_group(*g[:2], e, n, machine) for g, e, n in measured_groups],
         "distributions": distributions({entry.name: entry for entry in entries[0]}),
     }
 

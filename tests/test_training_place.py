@@ -9,7 +9,7 @@ import torch
 from test_training import X, parameters, small_vae
 from torch.optim import SGD, Adam
 
-from vaelib.training import ADAM, fit, loop, shares
+from vaelib.training import ADAM, fit, loop, shares, surroundings
 from vaelib.training import rows as rows_room
 from vaelib.training import step as steps
 from vaelib.training.rows import Rows
@@ -176,6 +176,54 @@ def test_a_run_asks_for_its_device_and_the_precision_of_its_parameters(asked):
     assert asked["kept_memory"] == (CPU,)
     assert asked["together"] == CPU
     assert asked["keeper"][:2] == (None, 60.0)
+
+
+class Moving(torch.nn.Module):
+    """Says where it is; of several GPUs, the third is meant where none is named."""
+
+    place = CPU
+
+    def to(self, place):
+        self.place = torch.device("cuda:2") if place == torch.device("cuda") else place
+        return self
+
+    def parameters(self):
+        yield SimpleNamespace(device=self.place)
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Three GPUs, each with a generator; what was asked of them."""
+    forked = []
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices: block(forked, devices))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    return forked
+
+
+@contextmanager
+def block(forked, devices):
+    forked.append(list(devices))
+    yield
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"), [("cuda", "cuda:2"), ("cuda:1", "cuda:1"), ("cpu", "cpu"), (None, "cpu")]
+)
+def test_a_device_has_the_name_that_its_tensors_give_it(gpus, asked, given):
+    model = Moving()
+    with surroundings.borrowed(model, asked, 0) as place:
+        assert place == torch.device(given)
+    assert model.place == CPU
+
+
+@pytest.mark.parametrize(
+    ("place", "in_use", "kept"),
+    [("cpu", False, []), ("cpu", True, [0, 1, 2]), ("cuda:1", False, [0, 1, 2])],
+)
+def test_every_generator_that_a_seed_reaches_is_put_back(gpus, monkeypatch, place, in_use, kept):
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: in_use)
+    with surroundings.borrowed(Moving(), place, 0):
+        assert gpus == [kept]
 
 
 def test_without_a_file_nobody_reads_all_the_data_for_it(monkeypatch):

@@ -1,5 +1,6 @@
 """What a run says when it ends badly, what it shows, and what it would ask of a GPU."""
 
+import warnings
 from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 
@@ -125,14 +126,11 @@ def recording(monkeypatch):
     said = []
 
     class Stream:
-        def __init__(self, place=None):
-            self.name = f"aside on {place}"
+        def __init__(self, place, name="side"):
+            self.name = f"{name} of {place}"
 
         def wait_stream(self, other):
             said.append(f"{self.name} waits for {other.name}")
-
-    main = Stream()
-    main.name = "main"
 
     @contextmanager
     def block(name):
@@ -145,12 +143,18 @@ def recording(monkeypatch):
             said.append("replay")
 
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda: main)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda place: Stream(place, "main"))
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: block(stream.name))
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(torch.cuda, "graph", lambda graph: block(type(graph).__name__))
+    monkeypatch.setattr(
+        torch.cuda, "graph", lambda graph, stream: block(f"{type(graph).__name__} in {stream.name}")
+    )
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", said.append)
     monkeypatch.setattr(steps, "_recordable", lambda rows, optimizer: True)
-    return said
+    steps._side.cache_clear()
+    yield said
+    steps._side.cache_clear()
 
 
 def step_of(run, batch_size):
@@ -161,23 +165,25 @@ def step_of(run, batch_size):
 def test_a_gpu_warms_up_aside_records_once_and_replays(recording):
     run = run_of(16)
     step, checked = step_of(run, 16), []
-    aside = ["aside on cpu waits for main", "begin aside on cpu", "end aside on cpu"]
-    aside.append("main waits for aside on cpu")
+    begin, end = ("side of cpu waits for main of cpu", "begin side of cpu"), "end side of cpu"
+    first = [*begin, end, "main of cpu waits for side of cpu"]
+    watched = [*begin, "warn", 0, end, "main of cpu waits for side of cpu"]
+    graph = "Graph in side of cpu"
     for made in range(1, 6):
         recording.clear()
         index = torch.arange(16) + made
         sums = step(index, checked.append)
         assert sums.shape == (3,)
         if made <= 3:
-            assert recording == aside
+            assert recording == (first if made == 1 else watched)
         elif made == 4:
-            assert recording == ["begin Graph", "end Graph", "replay"]
-            recorded, first = sums, step.index
-            assert first is not index
+            assert recording == [f"begin {graph}", f"end {graph}", "replay"]
+            recorded, held = sums, step.index
+            assert held is not index
         else:
             assert recording == ["replay"]
             assert sums is recorded
-            assert step.index is first
+            assert step.index is held
         if made >= 4:
             assert torch.equal(step.index, index)
     assert len(checked) == 3
@@ -193,7 +199,44 @@ def test_another_step_size_is_recorded_anew(recording):
         step.prepare(rate, 1.0)
         for _ in range(4):
             step(torch.arange(16), lambda loss: None)
-        assert recording.count("begin Graph") == blocks
+        assert recording.count("begin Graph in side of cpu") == blocks
+
+
+def test_all_steps_on_a_device_share_one_side_stream(recording):
+    assert steps._side(CPU) is steps._side(CPU)
+    assert steps._side(GPU) is not steps._side(CPU)
+
+
+class Waiting(nn.Module):
+    """An encoder that, from its second step on, asks for a value, as on a GPU torch says."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder, self.asked = encoder, 0
+
+    def forward(self, x):
+        self.asked += 1
+        if self.asked > 1:
+            warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
+        warnings.warn("of another kind", stacklevel=1)
+        return self.encoder(x)
+
+
+@pytest.mark.not_mutated
+def test_a_step_that_waits_for_the_gpu_is_not_even_tried(recording, monkeypatch):
+    model, plain = small_vae(), small_vae()
+    model.encoder = Waiting(model.encoder)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        train(model, epochs=2)
+    (said,) = (w for w in told if "made plainly" in str(w.message))
+    assert f"plainly: the processor waits for the GPU in {__file__}, line " in str(said.message)
+    assert said.filename.endswith("test_training.py")
+    assert sum("of another kind" in str(w.message) for w in told) == 8
+    assert "replay" not in recording
+    monkeypatch.undo()
+    train(plain, epochs=2)
+    assert torch.equal(parameters(model), parameters(plain))
 
 
 @pytest.fixture

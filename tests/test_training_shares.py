@@ -31,13 +31,13 @@ RUNS = {
 }
 
 
-def worker(folder):
+def worker(folder, device="cpu"):
     """What each process does."""
     dist.init_process_group("gloo")
     done = {}
     for name, (make, x, settings) in RUNS.items():
         model = make(seed=dist.get_rank())  # the first process's parameters count
-        history = train(model, x, **BATCH, **settings)
+        history = train(model, x, **BATCH, **settings, device=device)
         done[name] = parameters(model), [tuple(t) for t in history.train + history.validation]
     torch.save(done, Path(folder, f"{dist.get_rank()}.pt"))
     dist.destroy_process_group()
@@ -268,4 +268,4 @@ def test_processes_meet_by_the_address_that_torchrun_gives(monkeypatch, place, b
 
 
 if __name__ == "__main__":
-    worker(sys.argv[1])
+    worker(*sys.argv[1:])

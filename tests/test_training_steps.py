@@ -14,8 +14,7 @@ from test_training import X, parameters, small_vae, train
 from torch.optim import SGD
 
 from vaelib.objectives import elbo, iwae
-from vaelib.training import History, Terms, evaluate, loop, surroundings
-from vaelib.training import step as steps
+from vaelib.training import History, Terms, loop, surroundings
 from vaelib.training.rows import Rows
 from vaelib.validation import examining, unexamined
 
@@ -274,49 +273,6 @@ def test_without_tensorboard_the_error_says_what_to_install(monkeypatch, tmp_pat
         ImportError, match=r"^tensorboard=... needs TensorBoard: pip install tensorboard$"
     ):
         train(small_vae(), tensorboard=tmp_path)
-
-
-class Graph:
-    """What a recorded graph does, on a processor: it makes the step again, with what is there."""
-
-    made = 0
-
-    def __init__(self, step):
-        self.step = step
-
-    def replay(self):
-        Graph.made += 1
-        self.step.sums = self.step.plain(self.step.index, lambda loss: None)
-
-
-def test_a_recorded_step_is_replayed_on_full_minibatches_after_a_warm_up(monkeypatch):
-    """The graph itself needs a GPU; here a stand-in makes plain steps, so the order is tested."""
-
-    def recorded(self, index):
-        self.index, self.graph = index.clone(), Graph(self)
-        return True
-
-    monkeypatch.setattr(steps, "_recordable", lambda rows, optimizer: True)
-    monkeypatch.setattr(steps.Step, "_aside", steps.Step.plain)
-    monkeypatch.setattr(steps.Step, "_recorded", recorded)
-    monkeypatch.setattr(Graph, "made", 0)
-    replayed, plain = small_vae(), small_vae()
-    seen = train(replayed, epochs=3)
-    made = Graph.made
-    monkeypatch.undo()
-    assert train(plain, epochs=3) == seen
-    assert torch.equal(parameters(replayed), parameters(plain))
-    assert made == 3 * 3 - steps.WARM_UP  # of four steps an epoch the last is not full
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_learns_what_a_processor_does():
-    cpu, gpu = small_vae(), small_vae()
-    settings = {"epochs": 30, "learning_rate": 1e-2}
-    train(cpu, **settings)
-    train(gpu, device="cuda", **settings)
-    bounds = [evaluate(model, X, samples=500).elbo for model in (cpu, gpu)]
-    assert bounds[0] == pytest.approx(bounds[1], abs=0.3)
 
 
 def test_rows_know_where_they_are():

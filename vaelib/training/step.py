@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +16,11 @@ from vaelib.models import Model
 from vaelib.objectives import elbo_terms
 from vaelib.training import shares
 from vaelib.training.evaluation import sums
+from vaelib.training.surroundings import waits
 from vaelib.validation import unexamined
 
 WARM_UP = 3  # steps that a GPU needs before it can record one
-CALLER = 5  # frames from a step's recording up to the call of fit, through loop
+CALLER = 6  # frames from the refusal of a recording up to the call of fit, through loop
 
 
 class Loss(nn.Module):
@@ -129,28 +131,37 @@ class Step:
         return sums
 
     def _aside(self, index: Tensor, check) -> Tensor:
-        stream = torch.cuda.Stream(self.rows.place)
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        side, main = _side(self.rows.place), torch.cuda.current_stream(self.rows.place)
+        side.wait_stream(main)
+        with torch.cuda.stream(side), waits() if self.made > 1 else nullcontext() as found:
             sums = self.plain(index, check)
-        torch.cuda.current_stream().wait_stream(stream)
+        main.wait_stream(side)
+        if found:
+            self._refuse(f"the processor waits for the GPU in {found[0]}")
         return sums
 
     def _recorded(self, index: Tensor) -> bool:
         self.index = index.clone()
         try:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, stream=_side(self.rows.place)):
                 self.sums = self.plain(self.index, lambda loss: None)
         except RuntimeError as error:
-            warnings.warn(
-                f"a step cannot be recorded, so each is made plainly: {error}",
-                stacklevel=CALLER,
-            )
-            self.record = False
+            self._refuse(error)
             return False
         self.graph = graph
         return True
+
+    def _refuse(self, reason) -> None:
+        self.record = False
+        said = f"a step cannot be recorded, so each is made plainly: {reason}"
+        warnings.warn(said, stacklevel=CALLER)
+
+
+@cache
+def _side(place: torch.device) -> torch.cuda.Stream:
+    """One stream beside the main one: each new one costs memory that is never freed."""
+    return torch.cuda.Stream(place)
 
 
 def _encoded(model: nn.Module, x: Tensor) -> Model:

@@ -6,6 +6,7 @@ import ctypes
 import platform
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,16 +22,41 @@ MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt's numbers for its parameters
 
 @contextmanager
 def borrowed(model: nn.Module, device, seed: int) -> Iterator[torch.device]:
-    """Seed, move and switch the model to training; afterwards put everything back."""
+    """Seed, move and switch the model to training; afterwards put everything back.
+
+    The device is yielded as its tensors name it: ``cuda:0`` where ``cuda`` was asked for.
+    """
     home, training = next(model.parameters()).device, model.training
     place = torch.device(device) if device is not None else home
-    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+    seeded = place.type == "cuda" or torch.cuda.is_initialized()  # a seed reaches every GPU
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count() if seeded else 0)):
         torch.manual_seed(seed)
         model.to(place).train()
         try:
-            yield place
+            yield next(model.parameters()).device
         finally:
             model.to(home).train(training)
+
+
+@contextmanager
+def waits() -> Iterator[list[str]]:
+    """Note where the processor waits for the GPU; no recorded step may do so.
+
+    A recording that is tried and fails would be no answer: torch then draws no more random numbers.
+    """
+    before, found = torch.cuda.get_sync_debug_mode(), []
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield found
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+    for w in told:
+        if "called a synchronizing" in str(w.message):
+            found.append(f"{w.filename}, line {w.lineno}")
+        elif "Synchronization debug mode" not in str(w.message):
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
 
 
 @contextmanager
