@@ -59,7 +59,7 @@ tested: $(READY) $(FUZZ)/ready ## record what guards data, checkpoints and numbe
 lab: $(READY) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
 
-address: $(READY) ## copy the address in _config.yml to where else it stands
+notebooks: $(READY) ## make the branch of notebooks that know their repository and commit
 	$(BIN)/python _ext/address.py
 
 clean: ## remove the built site and every cache
@@ -87,4 +87,4 @@ $(MUTMUT)/ready: tests/mutants/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(MUTMUT) --requirement $<
 	@touch $@
 
-.PHONY: help book test long lighthouse bench gpu carry fuzz mutants tested lab address clean
+.PHONY: help book test long lighthouse bench gpu carry fuzz mutants tested lab notebooks clean

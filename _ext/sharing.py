@@ -1,13 +1,13 @@
 """What other sites show when a page is shared: title, description and card.
 
-The address of the site follows from that of the repository, unless html.baseurl names another.
+Where nobody knows the address of the site, a page has a description and no card: that must be
+found by others.
 """
 
 import hashlib
 from html import escape
 from pathlib import Path
 
-from address import site
 from card import draw
 from docutils import nodes
 from sphinxext import opengraph
@@ -18,7 +18,6 @@ SIZE = {"og:image:width": "1200", "og:image:height": "630"}
 
 
 def locate(app, config):
-    config.html_baseurl = config.html_baseurl or site(config.html_theme_options["repository_url"])
     config.ogp_site_url = config.html_baseurl
     config.ogp_site_name = config.html_title
 
@@ -28,12 +27,16 @@ def share(app, pagename, templatename, context, doctree):
     landing = app.env.get_doctree(app.config.root_doc)
     about = description(doctree or landing)
     title = app.env.titles[pagename].astext() if doctree else GENERATED.get(pagename, pagename)
+    if not doctree:
+        tag = f'<meta name="description" content="{escape(title)}: {escape(about)}" />\n'
+        context["metatags"] = context.get("metatags", "") + tag
+    if not app.config.html_baseurl:
+        return
     card = app.config.ogp_site_url + make_card(app, title, about)
     shown = {"og:description": about, "og:image": card, "og:image:alt": about}
     context["meta"] = {**(context.get("meta") or {}), **shown, **SIZE}
     if not doctree:
-        tag = f'<meta name="description" content="{escape(title)}: {escape(about)}" />\n'
-        whole = {**context, "title": title, "metatags": context.get("metatags", "") + tag}
+        whole = {**context, "title": title}
         opengraph.html_page_context(app, pagename, templatename, whole, landing)
         context["metatags"] = whole["metatags"]
 

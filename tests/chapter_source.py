@@ -1,14 +1,10 @@
 """What the sources of the book's pages say, for the rules that they keep."""
 
 import re
-import sys
 from pathlib import Path
 
 import nbformat
 import yaml
-
-sys.path.append(str(Path(__file__).parents[1] / "_ext"))
-
 from reading import EQUATION, prose
 
 ROOT = Path(__file__).parents[1]

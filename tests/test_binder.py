@@ -1,7 +1,11 @@
 """What Binder builds its image from: a Python that the library takes, and torch without CUDA."""
 
+import os
+import subprocess
+import sys
 import tomllib
 
+import pytest
 from chapter_source import ROOT
 from packaging.specifiers import SpecifierSet
 
@@ -27,3 +31,14 @@ def test_the_image_holds_the_pinned_torch_for_the_cpu_and_the_library():
     assert {"torch", "jupyterlab", "jupyterlab-myst"} <= {
         line.partition("==")[0] for line in binder if "==" in line
     }
+
+
+@pytest.mark.skipif(os.name != "posix", reason="repo2docker's own tests run on posix alone")
+def test_the_image_is_built_from_the_whole_repository_with_that_python():
+    command = [sys.executable, "-m", "repo2docker", "--no-build", "--no-run", "--debug", "."]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    dockerfile = said.stdout + said.stderr
+    assert said.returncode == 0, dockerfile
+    assert "Building conda environment for python=3.11" in dockerfile
+    copied = dockerfile.index("COPY --chown=0:0 src/ ${REPO_DIR}/")
+    assert dockerfile.index('pip install --no-cache-dir -r "binder/requirements.txt"') > copied

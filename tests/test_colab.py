@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -13,32 +12,18 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-import yaml
-from chapter_source import CHAPTERS, ROOT
+from address import PUBLISHED, publish
+from chapter_source import CHAPTERS
+from clones import committed, copy_of_the_tree, git
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
-ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["url"]
+ADDRESS = "https://github.com/somebody/book"
 QUICKEST = next(c for c in CHAPTERS if c.path.stem == "reparameterization")
 KERNEL = """import google.colab
 from ipykernel.kernelapp import launch_new_instance
 launch_new_instance()"""
 IMPORT = re.compile(r"^(?:from|import) [^\n(]+$", re.MULTILINE)
-
-
-def copy_of_the_tree(place):
-    """A repository whose one commit holds the working tree, without what git ignores."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, place / name)
-
-
-def commit(place, settings):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    for step in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
-        subprocess.run(["git", *step], cwd=place, env=environment | settings, check=True)
 
 
 def bare_environment(place):
@@ -59,9 +44,10 @@ def bare_environment(place):
 
 @pytest.fixture(scope="module")
 def colab(tmp_path_factory):
-    """A Colab whose GitHub is a folder: its ``python``, its ``own`` packages, its ``settings``."""
-    if not (shutil.which("git") and (ROOT / ".git").exists()):
-        pytest.skip("the rehearsal needs git, and a clone of the book")
+    """A Colab whose GitHub is a folder: its ``python``, its ``own`` packages, its ``settings``.
+
+    Since the branch of notebooks was published, somebody has broken the library.
+    """
     place = tmp_path_factory.mktemp("colab")
     repository = place / "repository"
     settings = {
@@ -75,25 +61,25 @@ def colab(tmp_path_factory):
         "VAELIB_DATASET": "digits",
     }
     (place / "gitconfig").write_text(
-        f'[url "{repository.as_uri()}"]\n\tinsteadOf = {ADDRESS}\n'
-        "[user]\n\tname = nobody\n\temail = nobody@example.org\n",
-        "utf8",
+        f'[url "{repository.as_uri()}"]\n\tinsteadOf = {ADDRESS}\n', "utf8"
     )
     copy_of_the_tree(repository)
-    commit(repository, settings)
+    committed(repository, ADDRESS)
+    publish(repository, {})
+    (repository / "vaelib" / "__init__.py").write_text("raise ImportError", "utf8")
+    git(repository, "commit", "-q", "-a", "-m", "broken")
     python, own = bare_environment(place)
     return SimpleNamespace(place=place, python=python, own=own, settings=settings)
 
 
-def run(colab, chapter, monkeypatch):
-    """Run a chapter whole in Colab's Python, and return what a last cell says of vaelib."""
+def run(colab, notebook, monkeypatch):
+    """Run a notebook in Colab's Python, and return what a last cell says of vaelib."""
     kernel = colab.place / "jupyter" / "kernels" / "python3"
-    kernel.mkdir(parents=True)
+    kernel.mkdir(parents=True, exist_ok=True)
     argv = [str(colab.python), "-c", KERNEL, "-f", "{connection_file}"]
     spec = {"argv": argv, "display_name": "Colab", "language": "python", "env": colab.settings}
     (kernel / "kernel.json").write_text(json.dumps(spec), "utf8")
     monkeypatch.setenv("JUPYTER_PATH", str(colab.place / "jupyter"))
-    notebook = nbformat.read(chapter.path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell("import vaelib\nprint(vaelib.__file__)"))
     place = {"metadata": {"path": colab.place}}
     try:
@@ -107,16 +93,29 @@ def imports(chapter):
     return "\n".join(line for cell in chapter.code[1:] for line in IMPORT.findall(cell.source))
 
 
-def test_a_chapter_installs_the_library_and_nothing_else_and_then_runs(colab, monkeypatch):
+def test_a_chapter_as_committed_says_what_to_do_where_the_library_is_missing(colab, monkeypatch):
+    notebook = nbformat.read(QUICKEST.path, as_version=4)
+    with pytest.raises(CellExecutionError) as raised:
+        run(colab, notebook, monkeypatch)
+    said = raised.value.evalue
+    assert said == (
+        "vaelib is missing: run `pip install .` in the folder of the book that holds README.md"
+    )
+
+
+def test_a_published_chapter_installs_its_own_version_and_nothing_else_and_runs(colab, monkeypatch):
     before = {path.name for path in colab.own.iterdir()}
-    library = run(colab, QUICKEST, monkeypatch).parent
+    repository = colab.place / "repository"
+    published = git(repository, "show", f"{PUBLISHED}:chapters/{QUICKEST.path.name}")
+    library = run(colab, nbformat.reads(published, as_version=4), monkeypatch).parent
     assert library.samefile(colab.own / "vaelib")
     new = {path.name for path in colab.own.iterdir()} - before
     assert {re.sub(r"-.*\.dist-info", ".dist-info", name) for name in new} == {
         "vaelib",
         "vaelib.dist-info",
     }
-    source = colab.place / "repository" / "vaelib"
+    git(repository, "checkout", "-q", PUBLISHED)
+    source = repository / "vaelib"
     for path in filter(Path.is_file, source.rglob("*")):
         assert (library / path.relative_to(source)).read_bytes() == path.read_bytes()
     asked = "\n".join(map(imports, CHAPTERS))

@@ -1,13 +1,8 @@
 """Mathematics typeset at the build."""
 
 import logging
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "_ext"))
-
 from mathematics import Typesetter
 
 CLASSES = 'class="math notranslate nohighlight"'

@@ -36,10 +36,20 @@ def test_the_workflow_may_read_and_no_more(path):
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_a_job_that_may_write_runs_nothing_of_ours(job):
+def test_a_job_that_may_write_runs_git_alone_and_nothing_of_ours(job):
     if "permissions" in job:
-        assert all("run" not in step for step in job["steps"])
+        commands = "".join(step.get("run", "") for step in job["steps"]).splitlines()
+        assert all(command.startswith("git ") for command in commands)
         assert not any("checkout" in step.get("uses", "") for step in job["steps"])
+
+
+def test_one_job_alone_may_write_to_the_repository_and_only_to_one_branch():
+    jobs = yaml.safe_load(WORKFLOWS[0].read_text("utf8"))["jobs"]
+    may = {n for n, job in jobs.items() if job.get("permissions", {}).get("contents") == "write"}
+    assert may == {"notebooks"}
+    (push,) = re.findall(r"git .*push (.*)", WORKFLOWS[0].read_text("utf8"))
+    assert push == '--quiet --force "$REMOTE" notebooks:notebooks'
+    assert all("ref == 'refs/heads/main'" in jobs[n]["if"] for n in ("notebooks", "publish"))
 
 
 @pytest.mark.parametrize("job", JOBS)

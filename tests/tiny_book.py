@@ -1,19 +1,14 @@
 """A small book, built by Sphinx with the extensions of this one."""
 
-import sys
 import warnings
 from html.parser import HTMLParser
 from io import StringIO
-from pathlib import Path
 
 import nbformat
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace, patch_docutils
-
-sys.path.append(str(Path(__file__).parents[1] / "_ext"))
-
 from ledger import read_check  # noqa: F401
 from reading import seconds_to_read  # noqa: F401
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 LIBRARY = """
 import json

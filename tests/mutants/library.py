@@ -16,14 +16,14 @@ from rooms import ROOMS
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "_build" / "mutants"
-LINKED = ("vaelib", "tests", "recorded", "chapters", "README.md")
+LINKED = ("vaelib", "tests", "recorded", "chapters", "_ext", "README.md")
 RUN = ("run", "--max-children", str(os.cpu_count() + 1))  # some of the tests wait
 NOTICED = {"killed", "timeout", "segfault"}
 SETTINGS = """
 [tool.mutmut]
 source_paths = ["vaelib"]
 only_mutate = ["vaelib/{room}.py", "vaelib/{room}/*"]
-also_copy = ["recorded", "chapters"]
+also_copy = ["recorded", "chapters", "_ext"]
 timeout_multiplier = 3.0
 timeout_constant = 5.0
 use_git_change_detection = false
