@@ -318,6 +318,7 @@ def test_a_trained_gaussian_decoder_has_its_dense_grid(learn):
     )
 
 
+@pytest.mark.long
 @pytest.mark.mnist
 @torch.no_grad()
 def test_mnist_agrees_with_a_dense_grid_and_with_importance_sampling():

@@ -13,6 +13,7 @@ from vaelib.experiments.curve import curve
 NAMES = sorted(path.stem for path in RECORDED.glob("*.json"))
 NAMED = {name for c in CHAPTERS for name in re.findall(r'"([a-z0-9-]+)"', c.source)}
 SHOWN = NAMED & {path.stem for path in RECORDED.glob("*.toml")}
+LONG = ("figure3", "table1", "table1-textbook")  # more than half a minute
 ROUNDING = 1.0  # nats; the same seed on one and on two threads differs by a tenth of that
 
 
@@ -37,7 +38,9 @@ def test_a_recorded_run_went_to_its_end_by_known_code(name):
 
 
 @pytest.mark.mnist
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.long] * (n in LONG)) for n in NAMES]
+)
 def test_a_recorded_run_made_again_in_short_begins_alike(tmp_path, name):
     sweep = Sweep(name)
     entry = sweep.done()[0]

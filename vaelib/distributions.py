@@ -54,7 +54,8 @@ def unit_normal(mu: Tensor) -> Independent:
 
     ::
 
-        KL(N(m, diag sigma²) ‖ N(mu, I)) = Σ_i [ ½ ((m_i − mu_i)² + sigma_i² − 1) − log sigma_i ]
+        KL(N(m, diag sigma²) ‖ N(mu, I))
+            = Σ_i [ ½ ((m_i − mu_i)² + sigma_i² − 1) − log sigma_i ]
 
     Args:
         mu: means, shape ``(*batch, event)``.

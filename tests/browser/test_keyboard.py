@@ -1,7 +1,11 @@
 """A chapter by keyboard alone."""
 
+from pathlib import Path
+
+import address
 import pytest
 
+KNOWN = bool(address.address(Path(__file__).parents[2]))
 STOPS = {
     "skip link": "#pst-skip-link a",
     "search": ".search-button__button",
@@ -31,7 +35,7 @@ def tab_to(page, selector, limit=200):
 
 def test_tab_reaches_what_stands_above_the_text_in_the_order_of_reading(chapter):
     assert tab_to(chapter, STOPS["skip link"]) == 1
-    for name in ("search", "launch buttons", "theme switch"):
+    for name in ("search", *["launch buttons"] * KNOWN, "theme switch"):
         tab_to(chapter, STOPS[name], limit=60)
 
 

@@ -14,11 +14,16 @@ TEXT = {".html", ".js", ".css", ".svg"}
 PICTURES = {".png", ".svg"}
 
 
+@pytest.fixture(scope="session")
+def judged():
+    return set()
+
+
 @pytest.fixture(scope="session", params=product(PAGES, WIDTHS), ids="{0[0]}-{0[1]}".format)
-def seen(request, browser, site):
+def seen(request, browser, site, judged):
     """A page at a width, opened once for all that is asked of it."""
     name, width = request.param
-    visit = Visit(browser, site / name, width)
+    visit = Visit(browser, site / name, width, judged)
     visit.soup = soup(name)
     return visit
 

@@ -17,7 +17,7 @@ DARK = ".dark { color: #ddd }"
 
 def visit(browser, path, dark=DARK, text=MANY, more=""):
     path.write_text(PAGE.format(dark, text, more), "utf8")
-    return Visit(browser, path, 1280)
+    return Visit(browser, path, 1280, set())
 
 
 def rules(seen):

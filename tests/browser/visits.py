@@ -63,8 +63,8 @@ THIN = """() => {
     }
 }"""
 # Of all text in one colour, size and weight on one ground, the first stands for the rest; of links,
-# too, where text around them has one colour.
-KINDS = """() => {
+# too, where text around them has one colour. What is known needs no other look.
+KINDS = """(known) => {
     const style = (e) => getComputedStyle(e);
     const ground = (e) => {
         for (; e; e = e.parentElement) {
@@ -73,7 +73,8 @@ KINDS = """() => {
                 return [backgroundColor, backgroundImage, opacity];
         }
     };
-    const seen = new Set(), visible = { opacityProperty: true, visibilityProperty: true };
+    const seen = new Set(known), added = [];
+    const visible = { opacityProperty: true, visibilityProperty: true };
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (const e of document.querySelectorAll("[data-kind]")) delete e.dataset.kind;
     while (texts.nextNode()) {
@@ -82,9 +83,12 @@ KINDS = """() => {
         const { color, fontSize, fontWeight } = style(e), kind = [color, fontSize, fontWeight];
         if (link) kind.push(style(link).textDecoration, style(link.parentElement).color);
         const name = kind.concat(ground(e)).join();
-        if (!seen.has(name)) (link ?? e).dataset.kind = seen.size;
+        if (seen.has(name)) continue;
+        (link ?? e).dataset.kind = seen.size;
         seen.add(name);
+        added.push(name);
     }
+    return added;
 }"""
 COLOURS = ["color-contrast", "link-in-text-block"]
 AXE = """([where, rules]) =>
@@ -92,9 +96,12 @@ AXE = """([where, rules]) =>
 
 
 class Visit:
-    """What is seen on a page in a window of some width, first in light, then in dark."""
+    """What is seen on a page in a window of some width, first in light, then in dark.
 
-    def __init__(self, browser, path, width):
+    ``judged`` holds the kinds of text that were looked at before, and gets those of this page.
+    """
+
+    def __init__(self, browser, path, width, judged):
         size = {"width": width, "height": WIDTHS[width]}
         self.context = browser.new_context(viewport=size, color_scheme="light")
         self.page = self.context.new_page()
@@ -116,9 +123,11 @@ class Visit:
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme)
             self.page.evaluate(SETTLE)
-            self.page.evaluate(KINDS)
             self.themes[scheme] = self.page.evaluate("document.documentElement.dataset.theme")
-            self.violations[scheme] = self.judge("[data-kind]", {"runOnly": COLOURS})
+            new = self.page.evaluate(KINDS, list(judged))
+            judged.update(new)
+            found = self.judge("[data-kind]", {"runOnly": COLOURS}) if new else []
+            self.violations[scheme] = found
         self.context.close()
 
     def answer(self, route):
