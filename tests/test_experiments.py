@@ -10,6 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from torch import nn
 from torch.optim import Adagrad
 
 from vaelib import data
@@ -18,10 +19,11 @@ from vaelib.experiments import curve, figures, learners
 from vaelib.experiments.evidence import STILL, _fit, evidence
 from vaelib.experiments.figures import COMMON, FIGURES, WEIGHTS, predictive, two_bounds
 from vaelib.experiments.network import build
+from vaelib.experiments.standard import Standard
 from vaelib.inference import UncertainDecoder, log_evidence_hmc, log_predictive
-from vaelib.models import VAE, BernoulliDecoder, Model, StandardNormal
+from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, Model, StandardNormal
 from vaelib.objectives import log_evidence, log_joint
-from vaelib.training import evaluate
+from vaelib.training import evaluate, fit
 
 SMALL = {"data": "digits", "hidden": 8, "latent": 2, "samples": 6e3, "step_size": 0.05}
 S = COMMON | SMALL
@@ -42,7 +44,7 @@ def few(monkeypatch):
         monkeypatch.setitem(FIGURES, number, quick)
 
 
-METHODS = [(2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "mcem"), ("F", "bayes")]
+METHODS = [(2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "mcem"), ("F", "bayes"), ("vae", "")]
 
 
 @pytest.mark.parametrize(("number", "method"), METHODS)
@@ -75,6 +77,20 @@ def test_a_run_that_was_killed_goes_on_to_the_same_points(
     resumed = curve.curve(FIGURES[number], s, tmp_path / "cut.pt")
     assert len(whole["points"]) >= 4
     assert resumed["points"] == whole["points"]
+
+
+def test_the_run_of_chapter_vae_is_fit_on_its_network():
+    s = FIGURES["vae"].defaults | SMALL | {"seed": 3}
+    x, _ = curve.images(s, 10)
+    torch.manual_seed(3)
+    networks = GaussianEncoder(64, [8], 2, nn.ReLU), BernoulliDecoder(2, [8], 64, nn.ReLU)
+    model = VAE(StandardNormal(2), *networks)
+    one = Standard(s, x, 2e-3)
+    one.until(2)
+    how = {"batch_size": 128, "learning_rate": 2e-3, "binarise": True, "seed": 3}
+    fit(model, x, epochs=2, progress=False, **how)
+    for mine, its in zip(model.parameters(), one.model.parameters(), strict=True):
+        assert torch.equal(mine, its)
 
 
 def test_the_evidence_of_figure_3_is_that_of_quadrature():

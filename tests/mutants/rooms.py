@@ -14,8 +14,9 @@ ROOMS = {
     "prose": ["prose", "checks"],
     "provenance": ["provenance"],
     "plots": ["plots"],
-    "data": ["data", "data_fetch", "data_mnist", "data_hostile"],
+    "data": ["data", "data_fetch", "data_mnist", "data_hostile", "data_reach"],
     "training": [
+        "device",
         "training",
         "training_checkpoint",
         "training_place",
