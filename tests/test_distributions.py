@@ -120,6 +120,8 @@ NAN, INF = torch.tensor([0.0, torch.nan]), torch.tensor([0.0, -torch.inf])
         (lambda: diagonal_normal(torch.zeros(2), -INF), "sigma must be positive and finite"),
         (lambda: diagonal_normal(torch.zeros(2), NAN + 1), "sigma must be positive and finite"),
         (lambda: diagonal_normal(torch.zeros(2), float("inf")), "positive and finite, got inf"),
+        (lambda: unit_normal(torch.tensor(0.0)), "^mu must have an event dimension"),
+        (lambda: unit_normal(NAN), "^mu must be finite, got 1 values"),
         (lambda: bernoulli(torch.tensor(0.0)), "logits must have an event dimension"),
         (lambda: bernoulli(NAN), "logits must be finite, got 1 values"),
     ],

@@ -110,7 +110,7 @@ class _Coordinates(Independent):
 
     def __init__(self, *parameters: Tensor) -> None:
         self.parameters, shape = list(parameters), parameters[0].shape
-        Distribution.__init__(self, shape[:-1], shape[-1:], validate_args=False)
+        Distribution.__init__(self, shape[:-1], shape[-1:])
 
     def expand(self, batch_shape, _instance=None) -> _Coordinates:
         return type(self)(*(each.expand(*batch_shape, -1) for each in self.parameters))
@@ -127,8 +127,7 @@ class DiagonalNormal(_Coordinates):
 
     def rsample(self, sample_shape=()) -> Tensor:
         mu, sigma = self.parameters
-        shape = self._extended_shape(sample_shape)
-        eps = torch.randn(shape, dtype=mu.dtype, device=mu.device)
+        eps = mu.new_empty(self._extended_shape(sample_shape)).normal_()
         return torch.addcmul(mu, sigma, eps)
 
 
