@@ -30,7 +30,7 @@ from torch.distributions import (
 from torch.distributions.kl import _KL_REGISTRY
 
 from vaelib.checks import check
-from vaelib.distributions import diagonal_normal, unit_normal
+from vaelib.distributions import DiagonalNormal, diagonal_normal, unit_normal
 from vaelib.divergence import Estimate, kl, kl_by_coordinate, kl_monte_carlo, kl_quadrature
 
 
@@ -181,14 +181,27 @@ def test_quadrature_of_many_nats_is_as_exact_as_their_number():
     torch.testing.assert_close(kl_quadrature(q, p), kl(q, p), rtol=1e-9, atol=0)
 
 
-class Fixed(Independent):
+class NotExpanded:
     def expand(self, *_):
         raise AssertionError("this costs time and changes nothing")
 
 
+class Fixed(NotExpanded, Independent):
+    pass
+
+
+class FixedNormal(NotExpanded, Normal):
+    pass
+
+
+class FixedDiagonal(NotExpanded, DiagonalNormal):
+    pass
+
+
 def test_normals_and_what_has_its_shape_are_not_expanded():
-    q, one = Normal(torch.zeros(5, 3), 1.0), Normal(torch.zeros(3), 2.0)
-    assert kl(Fixed(q, 1), Fixed(one, 1)).shape == (5,)
+    for normal, shape in ((FixedDiagonal, (5,)), (FixedNormal, (5, 3))):
+        q, one = normal(torch.zeros(5, 3), torch.ones(5, 3)), normal(torch.zeros(3), torch.ones(3))
+        assert kl(q, one).shape == shape
     coins, coin = Bernoulli(torch.full((5, 3), 0.2)), Bernoulli(torch.full((3,), 0.3))
     assert kl(Fixed(coins, 1), Independent(coin, 1)).shape == (5,)
     assert kl(Fixed(coins, 1), Fixed(coins, 1)).shape == (5,)

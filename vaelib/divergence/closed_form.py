@@ -9,6 +9,8 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 from vaelib.distributions import DiagonalNormal
 from vaelib.divergence.pair import name, same_event
 
+NORMAL = (DiagonalNormal, Normal)
+
 
 def kl(q: Distribution, p: Distribution) -> Tensor:
     """The KL divergence in closed form, as registered in torch.
@@ -33,7 +35,8 @@ def kl(q: Distribution, p: Distribution) -> Tensor:
     tensor(0.5000)
     """
     same_event(q, p)
-    if q.batch_shape != p.batch_shape and not (_normal(q) and _normal(p)):
+    broadcast = isinstance(q, NORMAL) and isinstance(p, NORMAL)  # by torch's formula itself
+    if q.batch_shape != p.batch_shape and not broadcast:
         shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
         q, p = (each if each.batch_shape == shape else each.expand(shape) for each in (q, p))
     if isinstance(q, MultivariateNormal) != isinstance(p, MultivariateNormal):
@@ -78,13 +81,6 @@ def kl_by_coordinate(q: Distribution, p: Distribution) -> Tensor:
         if not independent or each.base_dist.event_shape:
             raise ValueError(f"the coordinates of {name(each)} are not independent")
     return kl(q.base_dist, p.base_dist)
-
-
-def _normal(q: Distribution) -> bool:
-    """Whether torch's formula broadcasts by itself."""
-    if isinstance(q, DiagonalNormal):
-        return True
-    return type(q.base_dist if isinstance(q, Independent) else q) is Normal
 
 
 def _full_covariance(q: Distribution) -> Distribution:
