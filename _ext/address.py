@@ -94,7 +94,8 @@ def publish(root, environment=os.environ):
     """Make the branch in the clone itself, as one commit without a past; return its commit.
 
     Raises:
-        ValueError: nobody knows where the repository lies, or its last commit is not what is here.
+        ValueError: nobody knows where the repository lies, its last commit is not what is here, or
+            git cannot write.
     """
     url, commit = address(root, environment), git(root, "rev-parse", "HEAD")
     if not url:
@@ -110,9 +111,14 @@ def publish(root, environment=os.environ):
         git(root, "update-index", "--cacheinfo", f"100644,{blob},{place}", env=index)
     tree = git(root, "write-tree", env=index)
     made = git(root, "commit-tree", tree, "-m", f"The notebooks of {commit}", env=index)
+    if not made:
+        raise ValueError(f"git could not write the branch {PUBLISHED}")
     git(root, "update-ref", f"refs/heads/{PUBLISHED}", made)
     return made
 
 
 if __name__ == "__main__":
-    print(f"{PUBLISHED}: {publish(ROOT)}")
+    try:
+        print(f"{PUBLISHED}: {publish(ROOT)}")
+    except ValueError as error:
+        raise SystemExit(f"no branch {PUBLISHED}: {error}") from None

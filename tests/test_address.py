@@ -158,6 +158,19 @@ def test_no_branch_is_made_of_what_is_not_committed_or_lies_nowhere(published):
         git(book, "checkout", "-q", "README.md")
 
 
+def test_what_git_cannot_write_is_no_branch(published, monkeypatch):
+    book, _ = published
+    git_of, before = address.git, git(book, "rev-parse", "notebooks")
+
+    def refuse(root, *words, **how):
+        return "" if words[0] == "commit-tree" else git_of(root, *words, **how)
+
+    monkeypatch.setattr(address, "git", refuse)
+    with pytest.raises(ValueError, match="git could not write the branch notebooks"):
+        address.publish(book, WORKFLOW)
+    assert git(book, "rev-parse", "notebooks") == before
+
+
 DIRECTIVES = ("{install}", "{launch}", "{cite-this}", "{toctree}\nchapter")
 LANDING = "# Book\n\n" + "\n\n".join(f"```{directive}\n```" for directive in DIRECTIVES)
 THEME = {
