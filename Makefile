@@ -54,7 +54,7 @@ mutants: $(READY) $(MUTMUT)/ready ## break library and chapters on purpose, and 
 	PYTHONPATH=$(CURDIR)/$(MUTMUT) $(BIN)/python tests/mutants $(OPTIONS)
 
 tested: $(READY) $(FUZZ)/ready ## record what guards data, checkpoints and numbers (two minutes)
-	$(BIN)/python tests/tested.py
+	$(BIN)/python tests/project/tested.py
 
 lab: $(READY) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters

@@ -12,9 +12,9 @@ from threading import RLock
 import numpy as np
 import pytest
 import torch
-from mirror import home, mirrors  # noqa: F401
 from tqdm import tqdm
 
+from tests.data.mirror import home, mirrors  # noqa: F401
 from vaelib import data
 
 collect_ignore = ["fuzz", "mutants"]  # need more than the tests do: make fuzz, make mutants

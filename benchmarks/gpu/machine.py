@@ -49,7 +49,7 @@ def tests(found: Found, device: str, s: Scale) -> None:
     import pytest
 
     heard = Heard(found)
-    files = sorted(map(str, TESTS.glob("test_device*.py")))
+    files = sorted(map(str, TESTS.glob("training/test_device*.py")))
     ended = pytest.main(["-v", "-p", "no:cacheprovider", *s.tests, *files], plugins=[heard])
     if ended not in (0, 1):
         raise SystemExit(f"pytest could not run the tests: {ended!r}")

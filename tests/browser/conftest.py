@@ -4,7 +4,8 @@ import os
 import shutil
 
 import pytest
-from visits import SITE
+
+from tests.browser.visits import SITE
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from figure_page import blank, centre, drag, number, opened, said, settle, swipe
 
+from tests.browser.figure_page import blank, centre, drag, number, opened, said, settle, swipe
 from vaelib.data import binarise
 from vaelib.distributions import diagonal_normal
 from vaelib.divergence import kl

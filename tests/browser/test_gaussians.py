@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from figure_page import blank, drag, opened, said, settle, swipe
 from scipy.stats import kstest
 from torch.distributions import Normal
 
+from tests.browser.figure_page import blank, drag, opened, said, settle, swipe
 from vaelib.distributions import diagonal_normal
 from vaelib.divergence import kl
 from vaelib.exact import gauss_hermite

@@ -7,7 +7,8 @@ from urllib.parse import urljoin
 import address
 import pytest
 from PIL import Image
-from visits import PAGES, SITE, soup
+
+from tests.browser.visits import PAGES, SITE, soup
 
 ROOT = Path(__file__).parents[2]
 ADDRESS, BRANCH = address.address(ROOT), address.branch(ROOT)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from figure_page import blank, centre, drag, said, settle, swipe
 
+from tests.browser.figure_page import blank, centre, drag, said, settle, swipe
 from vaelib.explorer import LatentExplorer, pack
 from vaelib.explorer.recorded import Recorded
 

@@ -5,9 +5,9 @@ import base64
 import numpy as np
 import pytest
 import torch
-from figure_page import blank, drag, number, opened, said, settle, swipe
 from torch import nn
 
+from tests.browser.figure_page import blank, drag, number, opened, said, settle, swipe
 from vaelib.explorer import LatentExplorer, pack
 from vaelib.models import BernoulliDecoder, GaussianDecoder
 

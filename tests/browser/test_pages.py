@@ -6,7 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from visits import PAGES, WIDTHS, Visit, soup
+
+from tests.browser.visits import PAGES, WIDTHS, Visit, soup
 
 PAGE = 900_000
 WHOLE = 15_000_000

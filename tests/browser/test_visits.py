@@ -1,7 +1,8 @@
 """That a visit sees what is wrong with a page."""
 
 import pytest
-from visits import Visit
+
+from tests.browser.visits import Visit
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title>
 <meta name="viewport" content="width=device-width">

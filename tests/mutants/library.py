@@ -55,8 +55,7 @@ def prepared(room):
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(ROOT / name)
     (folder / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)  # which test calls what
-    tests = [f"tests/test_{name}.py" for name in ROOMS[room]]
-    settings = SETTINGS.format(room=room, tests=json.dumps(tests))
+    settings = SETTINGS.format(room=room, tests=json.dumps(ROOMS[room]))
     (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text("utf8") + settings)
     return folder
 

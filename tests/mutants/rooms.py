@@ -1,70 +1,32 @@
 """The rooms of the library, the tests that must notice a change in each, and how many they must."""
 
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
 CORE = ("objectives", "divergence", "gradients", "exact", "distributions", "checks")
-ROOMS = {
-    "objectives": ["objectives", "importance_gradients", "extremes"],
-    "divergence": ["divergence", "divergence_path", "extremes"],
-    "gradients": ["gradients"],
-    "exact": ["exact", "quadrature", "quadrature_margins"],
-    "distributions": ["distributions", "extremes", "models"],
-    "checks": ["checks", "question"],
-    "validation": ["objectives", "inference_hmc", "training", "divergence_path"],
-    "models": ["models", "objectives"],
-    "flows": ["flows"],
-    "prose": ["prose", "checks"],
-    "provenance": ["provenance"],
-    "plots": ["plots"],
-    "data": ["data", "data_fetch", "data_mnist", "data_hostile", "data_reach"],
-    "training": [
-        "device",
-        "training",
-        "training_checkpoint",
-        "training_place",
-        "training_resume",
-        "training_rows",
-        "training_run",
-        "training_shares",
-        "training_steps",
-    ],
-    "inference": [
-        "inference_hmc",
-        "local_normal",
-        "monte_carlo_em",
-        "posterior_density",
-        "variational_bayes",
-        "wake_sleep",
-    ],
-    "explorer": [
-        "explorer_command",
-        "explorer_gap",
-        "explorer_gaussians",
-        "explorer_latent",
-        "explorer_proposal",
-        "explorer_recorded",
-    ],
-    "experiments": ["experiments", "importance_table", "sweep"],
-    "commands": ["help", "train_command", "run_commands", "audit_command"],
-    "__main__": ["main"],
-    "audit": [
-        "audit",
-        "audit_arguments",
-        "audit_divergence",
-        "audit_fit",
-        "audit_gradients",
-        "audit_heads",
-        "audit_likelihood",
-        "audit_module",
-        "audit_mutants",
-        "audit_near_prior",
-        "audit_pages",
-        "audit_probe",
-        "audit_sampler",
-        "audit_shapes",
-        "audit_text",
-        "audit_value",
-        "audit_whole",
-    ],
+BESIDE = {  # tests that know a room and lie elsewhere
+    "objectives": ["test_extremes.py"],
+    "divergence": ["test_extremes.py"],
+    "distributions": ["test_extremes.py", "models"],
+    "validation": ["objectives", "inference/test_hmc.py", "training/test_training.py"],
+    "models": ["objectives/test_objectives.py"],
+    "prose": ["checks/test_checks.py"],
+    "__main__": ["test_main.py"],
 }
+
+
+def tests(room: str) -> list[str]:
+    """What bears the room's name, and what lies elsewhere."""
+    own = [name for name in (room, f"test_{room}.py") if (ROOT / "tests" / name).exists()]
+    return [f"tests/{name}" for name in [*own, *BESIDE.get(room, [])]]
+
+
+ROOMS = {
+    path.stem: tests(path.stem)
+    for path in sorted((ROOT / "vaelib").iterdir())
+    if path.suffix == ".py" or (path / "__init__.py").exists()
+}
+del ROOMS["__init__"]
 
 
 def least(room):

@@ -1,0 +1,193 @@
+"""Any callable with the arguments that people use; what is not clear is asked for, not guessed."""
+
+import functools
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tests.audit import losses
+from tests.audit.losses import right
+from vaelib.audit import Unreadable, audit
+
+NAMES = [
+    ("x_hat", "x", "mu", "logvar"),
+    ("recon_x", "x", "mu", "logvar"),
+    ("y_true", "y_pred", "z_mean", "z_log_var"),
+    ("input", "recons", "mu", "log_var"),
+    ("input", "target", "mean", "log_variance"),
+    ("outputs", "inputs", "mu", "sigma"),
+    ("logvar", "mu", "images", "reconstruction"),
+    ("reconstructed_x", "original_x", "z_mu", "z_std"),
+]
+
+
+@pytest.mark.parametrize("names", NAMES, ids=", ".join)
+def test_names_of_any_kind_and_order_are_understood(names):
+    order = {
+        "x_hat": ("x_hat", "recon_x", "y_pred", "recons", "outputs", "reconstruction"),
+        "x": ("x", "y_true", "target", "inputs", "images", "original_x"),
+    }
+    order["x_hat"] += ("reconstructed_x",) + (("input",) if "target" in names else ())
+    order["x"] += ("input",) if "target" not in names else ()
+
+    def role(name):
+        for known, words in order.items():
+            if name in words:
+                return known
+        return "mu" if name in ("mu", "z_mean", "mean", "z_mu") else "logvar"
+
+    scope = {"right": right}
+    call = ", ".join(f"{role(name)}={name}" for name in names)
+    exec(f"def loss({', '.join(names)}): return right({call})", scope)
+    assert audit(scope["loss"]).elbo
+
+
+def test_places_and_names_can_be_told():
+    assert audit(lambda *a: right(*a), x_hat=0, x=1, mu=2, logvar=3).elbo
+    assert audit(lambda a, b, c, d: right(b, a, c, d), x_hat="b", x="a", mu="c", logvar="d").elbo
+    assert audit(lambda a, b, w, c, d: w * right(a, b, c, d),
+                 x_hat=0, x=1, mu=3, logvar=4, w=1.0).elbo  # fmt: skip
+    assert audit(lambda **k: right(k["p"], k["x"], k["m"], k["v"]),
+                 x_hat="p", x="x", mu="m", logvar="v").elbo  # fmt: skip
+
+
+def test_arguments_that_have_a_default_are_left_alone_and_others_can_be_given():
+    def weighted(x_hat, x, mu, logvar, beta=3.0):
+        return right(x_hat, x, mu, logvar) + (beta - 1) * 0.5 * (
+            (mu**2 + logvar.exp() - logvar - 1).sum(1).mean()
+        )
+
+    assert audit(weighted).beta == pytest.approx(3)
+    assert audit(weighted, beta=0.5).beta == pytest.approx(0.5)
+    assert audit(functools.partial(weighted, beta=2.0)).beta == pytest.approx(2)
+
+
+def test_what_is_not_clear_is_asked_for():
+    with pytest.raises(ValueError, match=r"\(a, b, mu, logvar\) do not tell what they are"):
+        audit(lambda a, b, mu, logvar: 0)
+    with pytest.raises(ValueError, match=r"x_hat, x, mu, logvar, beta\) do not tell"):
+        audit(lambda x_hat, x, mu, logvar, beta: 0)
+    with pytest.raises(ValueError, match="can be read in 2 ways"):
+        audit(lambda input, y, mu, logvar: 0)
+    with pytest.raises(ValueError, match="no argument gamma"):
+        audit(right, gamma=2.0)
+    with pytest.raises(TypeError, match="must be callable, got int"):
+        audit(3)
+    with pytest.raises(ValueError, match="sizes must be at least 1"):
+        audit(right, shape=(0, 4))
+
+
+def test_results_of_many_kinds_are_read():
+    def parts(x_hat, x, mu, logvar):
+        kl = 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1).mean()
+        whole = right(x_hat, x, mu, logvar)
+        return whole, whole - kl, kl
+
+    assert audit(parts).elbo
+    named = audit(lambda x_hat, x, mu, logvar: dict(
+        zip(("loss", "error", "kl"), parts(x_hat, x, mu, logvar), strict=True)
+    ))  # fmt: skip
+    assert named.elbo
+    with pytest.raises(Unreadable, match="which entry of the result is the loss"):
+        audit(lambda x_hat, x, mu, logvar: parts(x_hat, x, mu, logvar)[1:])
+    assert audit(lambda *a: parts(*a)[1:], x_hat=0, x=1, mu=2, logvar=3, entry=(0, 1)).elbo
+    twice = audit(lambda x_hat, x, mu, logvar: (right(x_hat, x, mu, logvar),) * 2, entry=1)
+    assert twice.elbo
+    with pytest.raises(Unreadable, match=r"^the result of the loss holds no number"):
+        audit(lambda x_hat, x, mu, logvar: None)
+    with pytest.raises(Unreadable, match="no entry 'total'"):
+        audit(parts, entry="total")
+
+
+def test_a_loss_that_runs_on_nothing_says_what_it_raised():
+    def broken(x_hat, x, mu, logvar):
+        raise RuntimeError("needs a GPU")
+
+    with pytest.raises(Unreadable, match=r"x_hat \(3, 5\).*raised RuntimeError\('needs a GPU'\)"):
+        audit(broken)
+
+
+def test_noise_that_cannot_be_held_is_not_guessed():
+    import random
+
+    with pytest.raises(Unreadable, match="noise not of torch"):
+        audit(lambda x_hat, x, mu, logvar: right(x_hat, x, mu, logvar) + random.random())
+
+
+@pytest.mark.parametrize("wrap", [torch.no_grad(), torch.enable_grad()])
+def test_wrapped_losses_are_read(wrap):
+    found = audit(wrap(right))
+    assert found.gradients.whole == (type(wrap) is torch.enable_grad)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_compiled_loss_is_read():
+    assert audit(torch.compile(right, backend="eager")).elbo
+    assert audit(torch.jit.script(_scripted), x_hat=0, x=1, mu=2, logvar=3).elbo
+
+
+def _scripted(x_hat: torch.Tensor, x: torch.Tensor, mu: torch.Tensor, logvar: torch.Tensor):
+    error = torch.nn.functional.binary_cross_entropy(x_hat, x, reduction="sum")
+    return error + 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum()
+
+
+def test_losses_that_take_float32_alone_are_read():
+    class Single(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one = nn.Linear(1, 1)
+
+        def forward(self, x_hat, x, mu, logvar):
+            self.one(mu[:, :1])
+            return right(x_hat, x, mu, logvar)
+
+    found = audit(Single())
+    assert found.elbo
+    assert found.beta == pytest.approx(1, rel=1e-3)
+
+
+def test_losses_that_take_black_and_white_pixels_alone_are_read():
+    def strict(x_hat, x, mu, logvar):
+        p = torch.distributions.Bernoulli(x_hat, validate_args=True)
+        kl = 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1)
+        return (kl - p.log_prob(x).flatten(1).sum(1)).mean()
+
+    found = audit(strict)
+    assert found.elbo
+    assert found.likelihood.binary_only
+
+
+def test_images_for_rows_and_several_samples():
+    def rows(recon, x, mu, logvar):
+        return right(recon, x.flatten(1), mu, logvar)
+
+    assert audit(rows).elbo
+    for axis in (0, 1):
+
+        def weighted(x_hat, x, mu, logvar, z, axis=axis):
+            x, mu, logvar = (t.unsqueeze(axis) for t in (x, mu, logvar))
+            normal = torch.distributions.Normal
+            log_w = normal(0.0, 1.0).log_prob(z) - normal(mu, (logvar / 2).exp()).log_prob(z)
+            error = F.binary_cross_entropy(x_hat, x.expand_as(x_hat), reduction="none")
+            log_w = log_w.sum(2) - error.flatten(2).sum(2)
+            return -log_w.logsumexp(axis).mean()
+
+        found = audit(weighted)
+        assert found.together == "log of the sum of weights, not of their mean"
+        assert not found.bound
+        assert found.advice.startswith("Take the log of the mean of the weights")
+
+
+def test_several_samples_without_weights_are_an_elbo():
+    found = audit(losses.averaged)
+    assert found.elbo
+    assert found.together in (None, "mean over samples")
+
+
+def test_the_importance_weighted_bound_is_told_from_its_near_relatives():
+    assert audit(losses.importance_weighted).together == "importance-weighted bound"
+    found = audit(losses.own_weights)
+    assert found.together == "log w averaged by its own weights"
+    assert not found.bound

@@ -1,0 +1,167 @@
+"""What the benchmark reckons with, without a clock: the work of a step, medians, ratios, slopes."""
+
+import math
+
+import pytest
+import torch
+from torch.optim import Adam
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import contestants, floor, growth, limits, memory, report, training, turns
+from benchmarks.contestants import classic, ours, products
+from benchmarks.setting import Setting, images
+from vaelib.objectives import elbo, iwae, log_evidence
+
+SMALL = Setting(batch=3, samples=5, latent=2, width=7, pixels=16)
+
+
+def pixels(n, s):
+    return torch.rand(n, s.pixels).round()
+
+
+@pytest.mark.parametrize("s", [Setting(), SMALL, Setting(batch=20, samples=50)], ids=str)
+@pytest.mark.parametrize("objective", [elbo, iwae])
+def test_a_step_has_the_operations_that_torch_counts(s, objective):
+    model, x = s.model(), pixels(s.batch, s)
+    with FlopCounterMode(display=False) as counted:
+        objective(model, x, samples=s.samples).mean().backward()
+    assert floor.step(s).flops == counted.get_total_flops()
+
+
+def test_the_evidence_has_the_operations_that_torch_counts():
+    model, x = SMALL.model(), pixels(4, SMALL)
+    with FlopCounterMode(display=False) as counted:
+        log_evidence(model, x, samples=6, chunk=24)
+    assert floor.evidence(SMALL, images=4, samples=6).flops == counted.get_total_flops()
+
+
+def test_a_step_moves_the_bytes_of_adam_and_of_the_loss():
+    model = SMALL.model()
+    adam = Adam(model.parameters())
+    elbo(model, pixels(3, SMALL)).mean().backward()
+    adam.step()
+    weights = sum(p.nbytes for p in model.parameters())
+    moments = sum(m.nbytes for p in adam.state.values() for k, m in p.items() if k != "step")
+    logits, x = 4 * 3 * 5 * 16, 4 * 3 * 16
+    read, written = 2 * weights + moments, weights + moments
+    assert floor.step(SMALL).bytes == read + written + 2 * logits + x
+
+
+def test_the_floor_adds_the_time_of_both():
+    assert floor.Work(flops=60, bytes=20).seconds(rate=30, bandwidth=10) == 4
+
+
+def test_only_routes_with_the_accuracy_of_float32_count():
+    products = {"a": {"rate": 1.0, "error": 1e-7}, "b": {"rate": 9.0, "error": 1e-3}}
+    assert limits.rate({"products": products}) == 1.0
+
+
+def test_a_row_has_quartiles_the_ratio_of_each_round_and_the_share_of_the_floor():
+    entry = turns.Entry("name", None, seconds=[1 / 10, 1 / 20, 1 / 40])
+    fit = turns.Entry("fit", None, seconds=[1 / 30, 1 / 40, 1 / 20])
+    assert training.row(entry, fit, images=1, least=1 / 50) == {
+        "name": "name",
+        "speed": pytest.approx([10, 20, 40]),
+        "ratio": pytest.approx(2),
+        "interval": pytest.approx([0.5, 3]),
+        "floor": pytest.approx(0.4),
+    }
+
+
+@pytest.mark.parametrize(("n", "k"), [(5, 1), (6, 1), (9, 2), (49, 18)])
+def test_the_interval_has_a_binomial_chance_to_miss_the_median(n, k):
+    assert training.interval([float(v) for v in torch.randperm(n)]) == [k - 1, n - k]
+    missed = 2 * sum(math.comb(n, j) for j in range(k)) / 2**n
+    wider = 2 * sum(math.comb(n, j) for j in range(k + 1)) / 2**n
+    assert wider > 0.05
+    assert missed <= 0.05 or n < 6
+
+
+@pytest.mark.parametrize("s", [Setting(), SMALL], ids=str)
+def test_the_products_alone_are_those_of_a_step(s):
+    limits.float32_route("cpu")  # multiplies, too, when it is asked first
+    with FlopCounterMode(display=False) as counted:
+        products.make(s, pixels(2 * s.batch - 1, s))(3)
+    assert counted.get_total_flops() == 3 * 2 * floor.step(s).flops
+
+
+@pytest.mark.parametrize("make", [ours.lean_elbo, ours.lean_objective, classic.make])
+def test_each_turn_starts_with_an_optimizer_of_its_own(monkeypatch, make):
+    made = []
+    for module in (ours, classic):
+        monkeypatch.setattr(module, "Adam", lambda *a, **k: made.append(Adam(*a, **k)) or made[-1])
+    run = make(SMALL, pixels(6, SMALL))
+    run(1), run(1)
+    assert len(made) == 2
+
+
+def test_without_mnist_a_sentence_says_what_is_used_and_what_to_set(monkeypatch, capsys):
+    def nowhere(name):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("vaelib.data.load", nowhere)
+    name, train, test = images()
+    assert (name, len(train), len(test)) == ("random pixels", 60_000, 10_000)
+    (said,) = capsys.readouterr().out.splitlines()
+    assert "random pixels" in said
+    assert "set VAELIB_DATA_DIR to a folder" in said
+
+
+def test_in_each_round_all_have_a_turn_and_another_one_begins(monkeypatch):
+    monkeypatch.setattr(limits, "measure", lambda device: {"rate": 1.0})
+    ran = []
+    entries = [turns.Entry(n, lambda times, n=n: ran.append((n, times))) for n in "abc"]
+    entries[1].times = 4
+    assert len(turns.interleave(entries, "cpu", rounds=2)) == 2
+    assert ran == [("a", 1), ("b", 4), ("c", 1), ("b", 4), ("c", 1), ("a", 1)]
+    assert [len(entry.seconds) for entry in entries] == [2, 2, 2]
+
+
+def test_what_distributions_cost_is_a_share_of_the_longer_step():
+    by_hand = turns.Entry("", None, seconds=[3, 6, 9])
+    longer = turns.Entry("", None, seconds=[4, 8, 18])
+    named = {contestants.LEAN: by_hand, contestants.OBJECTIVE: longer}
+    assert training.distributions(named) == pytest.approx(0.25)
+
+
+def test_medians_are_taken_at_any_depth():
+    measured = [{"a": {"b": n}, "c": -n} for n in (3, 1, 2)]
+    assert training.medians(measured) == {"a": {"b": 2}, "c": -2}
+
+
+def test_the_slope_is_the_power_over_the_upper_half():
+    sizes = [1, 2, 4, 8, 16, 32]
+    assert growth.slope(sizes, [9, 9, 9, *(3 * n**1.5 for n in sizes[3:])]) == pytest.approx(1.5)
+
+
+def test_peak_memory_counts_what_is_held_at_once():
+    def work():
+        torch.ones(1000)
+        return torch.ones(1000), torch.ones(500)
+
+    assert memory.peak(work, "cpu") == 6000
+
+
+def test_the_loops_by_hand_have_the_bounds_of_the_library():
+    s = Setting(batch=2, samples=3, latent=2, width=7, pixels=16)
+    model, x = s.model().double(), pixels(2, s).double()
+    networks = model.encoder.network, model.decoder.network
+    for by_hand, by_library in (
+        (lambda: ours._elbo(*networks, x), lambda: elbo(model, x)),
+        (lambda: ours._iwae(*networks, x, 3), lambda: iwae(model, x, 3)),
+    ):
+        values = []
+        for bound in (by_hand, by_library):
+            torch.manual_seed(0)
+            values.append(bound())
+        torch.testing.assert_close(*values)
+
+
+def test_the_classic_script_sees_the_same_pixels():
+    x = pixels(3, SMALL)
+    shown = torch.stack([image for image, _ in classic.Images(x)]).reshape(3, -1)
+    assert torch.equal(shown, x)
+
+
+def test_every_fraction_of_a_record_has_four_digits():
+    assert report.rounded({"a": [1.23456, 7], "b": "text"}) == {"a": [1.235, 7], "b": "text"}

@@ -1,0 +1,57 @@
+"""What stands below the title of a chapter, in a book that is really executed."""
+
+import re
+
+import pytest
+
+from tests.book.tiny_book import INDEX, SETTINGS, Book
+
+SECOND = "# The second\n\nBy [(def-a)](#def-a). It leads to [the last](last.ipynb).\n"
+LAST = "# The last\n\nAfter [it](second.ipynb), once [more](second.ipynb), and [](first.ipynb).\n"
+EXTENSIONS = {"extensions": [*SETTINGS["extensions"], "chapter_head"]}
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    book = Book(tmp_path_factory.mktemp("book"))
+    book.chapter("# The first\n\n$$ a = b $$ (def-a)\n", (), "first")
+    book.chapter(SECOND, (), "second")
+    book.chapter(LAST, (), "last")
+    contents = ":numbered: 1\nfirst\nsecond\nlast\nchapter"
+    book.write("index.md", INDEX.replace(":numbered: 1\nchapter", contents))
+    assert book.build(**EXTENSIONS) == (True, [])
+    return book
+
+
+def head(book, name):
+    """Return the lines between the title and the text."""
+    page = book.page(name)
+    assert re.search(r"</h1>\s*<p class=\"chapter-head\">", page)
+    lines = re.findall(r'<p class="chapter-head">(.*?)</p>', page, re.DOTALL)
+    return [re.sub(r"<.*?>", "", line) for line in lines]
+
+
+def test_every_chapter_says_how_long_it_takes(book):
+    for name in ("first", "second", "last", "chapter"):
+        assert re.fullmatch(r"\d+ s to read · \d+ s to run", head(book, name)[0])
+
+
+def test_a_chapter_builds_on_those_before_it_that_it_links_to(book):
+    assert head(book, "second")[1:] == ["Builds on 1 The first"]
+    assert head(book, "last")[1:] == ["Builds on 1 The first, 2 The second"]
+    assert '<a class="reference internal" href="first.html">' in book.page("last")
+
+
+def test_a_chapter_that_links_to_none_before_it_names_none(book):
+    assert head(book, "first")[1:] == head(book, "chapter")[1:] == []
+
+
+@pytest.mark.parametrize("name", ["index", "ledger", "bibliography"])
+def test_other_pages_have_no_head(book, name):
+    assert "chapter-head" not in book.page(name)
+
+
+def test_the_head_follows_the_chapter_it_names(book):
+    book.chapter("# Renamed\n\n$$ a = b $$ (def-a)\n", (), "first")
+    book.build(**EXTENSIONS)
+    assert head(book, "second")[1:] == ["Builds on 1 Renamed"]

@@ -1,0 +1,117 @@
+"""The ledger, the links and the cache, on a book of one chapter that is really executed."""
+
+import json
+import re
+from dataclasses import asdict
+
+import pytest
+
+from tests.book.tiny_book import INDEX, LIBRARY, TEXT, Anchors, Book, read_check
+from vaelib.checks import check
+from vaelib.prose import readable
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    monkeypatch.delenv("VAELIB_DATASET", raising=False)
+    return Book(tmp_path)
+
+
+def test_ledger_holds_what_the_chapter_showed(book):
+    executed, warnings = book.build()
+    assert executed
+    assert warnings == []
+    ledger = book.page("ledger")
+    assert "1 claims, 200 numbers compared." in ledger
+    cells = re.findall(r"<td><p>(.*?)</p></td>", ledger)
+    assert cells[1:] == ["left = right", "200", "3·10⁻¹⁴", "10⁻¹⁰", ""]
+    assert ">(1.1)</a>" in cells[0]
+
+
+def test_equations_and_figures_carry_the_number_of_their_chapter(book):
+    book.write("picture.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>")
+    book.chapter(TEXT + "\n```{figure} picture.svg\nA caption.\n```\n")
+    book.write("more.md", "# More\n\nSee [(def-two)](#def-two).\n\n$$ 1 $$ (def-more)\n")
+    book.write("index.md", INDEX.replace("chapter\n```", "chapter\nmore\n```"))
+    assert book.build() == (True, [])
+    chapter, more = book.page("chapter"), book.page("more")
+    assert re.findall(r'"eqno">(\S+?)<', chapter + more) == ["(1.1)", "(1.2)", "(2.1)"]
+    assert re.findall(r'#equation-\S+">(\S+?)</a>', chapter) == ["(1.1)", "(1.2)", "(1.1)"]
+    assert '<a class="reference internal" href="chapter.html#equation-def-two">(1.2)</a>' in more
+    assert "Fig. 1.1" in chapter
+
+
+def test_links_between_chapter_ledger_and_bibliography_resolve(book):
+    book.build()
+    pages = {name: Anchors(book.page(name)) for name in ("chapter", "ledger", "bibliography")}
+    chapter = pages["chapter"].links
+    assert "#equation-eq-one" in chapter
+    assert "#equation-def-two" in chapter
+    assert "ledger.html#ledger-eq-one" in chapter
+    assert any(link.startswith("bibliography.html#") for link in chapter)
+    assert "Somebody (2001)" in book.page("chapter")
+    assert "chapter.html#equation-eq-one" in pages["ledger"].links
+    for name, page in pages.items():
+        for link in page.links:
+            target, _, anchor = link.partition("#")
+            target = target.removesuffix(".html") or name
+            if anchor and target in pages:
+                assert anchor in pages[target].ids, f"{name} links to {link}"
+
+
+def test_a_changed_style_sheet_reaches_the_site(book):
+    for colour in ("red", "blue"):
+        book.write("_static/custom.css", colour)
+        book.build(html_static_path=["_static"])
+        assert (book.folder / "_build/html/_static/custom.css").read_text("utf8") == colour
+
+
+def test_a_label_may_move_to_a_page_that_is_read_earlier(book):
+    other = TEXT.replace("eq-one", "def-three").replace("def-two", "def-four")
+    book.write("index.md", INDEX.replace("chapter\n```", "chapter\nzeta\n```"))
+    book.chapter(other, ())
+    book.chapter(TEXT, ("eq-one",), "zeta")
+    assert book.build() == (True, [])
+    book.chapter(TEXT, ("eq-one",))
+    book.chapter(other, (), "zeta")
+    assert book.build()[1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "warning"),
+    [
+        (TEXT, (), "equation eq-one has no check"),
+        (TEXT, ("eq-one", "eq-three"), "a check names eq-three"),
+        (TEXT + "\n$$ c = d $$ (gap)\n", ("eq-one",), "equation label gap is neither"),
+        (TEXT + "\nSee [(eq-none)](#eq-none).\n", ("eq-one",), "eq-none"),
+    ],
+)
+def test_what_does_not_fit_warns_again_at_each_build(book, text, labels, warning):
+    book.chapter(text, labels)
+    for _ in range(2):
+        _, warnings = book.build()
+        assert any(warning in line for line in warnings)
+
+
+def test_only_what_changed_runs_again(book, monkeypatch):
+    assert book.build()[0]
+    assert not book.build()[0]
+    book.chapter(TEXT + "\nMore words.\n")
+    assert not book.build()[0], "a changed sentence must not run the chapter"
+    monkeypatch.setenv("VAELIB_DATASET", "mnist")
+    assert book.build()[0], "a changed data setting must"
+    book.write("vaelib/recorded.json", "[]")
+    assert book.build()[0], "a recorded run must"
+    book.write("vaelib/__init__.py", LIBRARY.replace("200", "7"))
+    assert book.build() == (True, [])
+    assert "1 claims, 7 numbers compared." in book.page("ledger")
+    book.chapter(TEXT, ("eq-one", "eq-one"))
+    assert book.build() == (True, [])
+    assert "1 claims, 14 numbers compared." in book.page("ledger")
+
+
+def test_the_library_shows_checks_in_the_form_that_is_read():
+    result = check("eq-a", left=[1.0], right_side=[1.0])
+    data, text = read_check(result._repr_html_())
+    assert data == json.loads(json.dumps(asdict(result)))
+    assert text == readable(str(result))

@@ -1,0 +1,84 @@
+"""Pictures in a book that is really executed: the smaller file, its size, its alternative text."""
+
+import re
+
+import nbformat
+import pytest
+
+from tests.book.tiny_book import SETTINGS, Book
+
+LINE = "plt.figure(figsize=(4, 3), dpi=144)\nplt.plot([0, 1]);"
+NOISE = """plt.figure(figsize=(4, 3), dpi=144)
+noise = np.random.default_rng(0).random(20_000)
+plt.scatter(noise[::2], noise[1::2]);"""
+EXTENSIONS = {"extensions": [*SETTINGS["extensions"], "pictures"]}
+
+
+def write(folder):
+    cell = nbformat.v4.new_code_cell
+    cells = [nbformat.v4.new_markdown_cell("# A chapter")]
+    cells += [cell("import numpy as np\nimport vaelib\nfrom matplotlib import pyplot as plt")]
+    for source in (LINE, NOISE):
+        about = {"figure": {"caption": "A caption."}, "image": {"alt": source[-8:]}}
+        cells.append(cell(source, metadata={"mystnb": about}))
+    book = Book(folder)
+    path = folder / "chapter.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = cells
+    nbformat.write(notebook, path)
+    assert book.build(**EXTENSIONS) == (True, [])
+    return book
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("book"))
+
+
+@pytest.fixture(scope="module")
+def images(book):
+    return re.findall("<img .*?>", book.page("chapter"))
+
+
+def attribute(image, name):
+    return re.search(rf'{name}="(.*?)"', image)[1]
+
+
+def file(book, image):
+    return book.folder / "_build/html" / attribute(image, "src")
+
+
+def test_of_both_files_the_page_shows_the_smaller(book, images):
+    assert [file(book, image).suffix for image in images] == [".svg", ".png"]
+    assert len(list((book.folder / "_build/html/_images").iterdir())) == 2
+
+
+def test_the_kernel_drew_sharper_than_it_is_shown(book, images):
+    png = file(book, images[1]).read_bytes()
+    assert int.from_bytes(png[16:20]) > 1.3 * int(attribute(images[1], "width"))
+
+
+def test_both_kinds_are_as_large_on_the_page_as_in_jupyter(images):
+    for image in images:
+        width, height = (int(attribute(image, name)) for name in ("width", "height"))
+        assert 0.8 * 4 * 144 < width < 1.05 * 4 * 144
+        assert height / width == pytest.approx(3 / 4, rel=0.1)
+
+
+def test_alternative_text_survives(images):
+    assert [attribute(image, "alt") for image in images] == [LINE[-8:], NOISE[-8:]]
+
+
+def test_pictures_below_the_landing_page_wait_until_they_are_near(images):
+    assert {attribute(image, "loading") for image in images} == {"lazy"}
+
+
+def test_the_same_run_gives_the_same_files(book, images, tmp_path):
+    again = re.findall("<img .*?>", write(tmp_path).page("chapter"))
+    assert again == images
+
+
+def test_letters_are_drawn_and_need_no_font(book, images):
+    svg = file(book, images[0]).read_text("utf8")
+    assert "<text" not in svg
+    assert "<use" in svg

@@ -1,0 +1,145 @@
+"""Mirrors that cannot be reached: given up in seconds, asked for one file and not for four."""
+
+import socket
+from contextlib import ExitStack, contextmanager
+from threading import Event
+
+import pytest
+
+from tests.data.mirror import GZ
+from vaelib import data
+from vaelib.data import download, mnist
+
+
+@contextmanager
+def listening(full=False):
+    """A port that takes connections and never answers; or one whose queue is full, a black hole."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0 if full else 9)
+        for _ in range(4 if full else 0):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        yield server.getsockname()
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Every address that was asked, within limits small enough for a test."""
+    urls, real = [], mnist.download
+
+    def noted(url, path):
+        urls.append(url)
+        real(url, path)
+
+    monkeypatch.setattr(mnist, "download", noted)
+    monkeypatch.setattr(download, "REACH", 0.5)
+    return urls
+
+
+@contextmanager
+def a_black_hole(monkeypatch):
+    with listening(full=True) as (host, port):
+        yield f"https://{host}:{port}/", "127.0.0.1 cannot be reached: no connection within 0.5 s"
+
+
+@contextmanager
+def a_silent_port(monkeypatch):
+    with listening() as (host, port):
+        yield f"https://{host}:{port}/", "timeout=0.5"
+
+
+@contextmanager
+def a_closed_port(monkeypatch):
+    yield "https://127.0.0.1:9/", "127.0.0.1 cannot be reached: Connection refused"
+
+
+@contextmanager
+def an_unknown_name(monkeypatch):
+    def look_up(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(download, "getaddrinfo", look_up)
+        yield "http://a.invalid/", "a.invalid cannot be reached: Name or service not known"
+
+
+@contextmanager
+def a_look_up_without_an_end(monkeypatch):
+    over = Event()
+
+    def look_up(*_, **__):
+        over.wait(20)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(download, "getaddrinfo", look_up)
+        yield "http://b.invalid/", "b.invalid cannot be reached: no connection within 0.5 seconds"
+        over.set()
+
+
+DEAD = [a_black_hole, a_silent_port, a_closed_port, an_unknown_name, a_look_up_without_an_end]
+
+
+@pytest.mark.parametrize("dead", DEAD)
+def test_a_mirror_that_cannot_be_reached_is_given_up_and_the_reason_is_short(
+    home, asked, monkeypatch, dead
+):
+    with dead(monkeypatch) as (url, reason):
+        monkeypatch.setattr(mnist, "MIRRORS", (url, url))
+        with pytest.raises(FileNotFoundError) as error:
+            data.load("mnist")
+    _, *reasons, way_out = str(error.value).splitlines()
+    assert all(line.startswith(f"  {url}: ") and reason in line for line in reasons)
+    assert "set VAELIB_DATA_DIR" in way_out
+    assert asked == [f"{url}{GZ[0]}"] * len(reasons) == [f"{url}{GZ[0]}"] * 2
+
+
+@pytest.mark.parametrize("dead", [a_black_hole, a_closed_port])
+def test_it_is_not_asked_again_for_the_other_files(mirrors, home, asked, monkeypatch, dead):
+    with dead(monkeypatch) as (url, _):
+        monkeypatch.setattr(mnist, "MIRRORS", (url, *mirrors.urls))
+        data.load("mnist")
+    assert asked == [f"{url}{GZ[0]}", *(f"{mirrors.urls[0]}{name}" for name in GZ)]
+
+
+def test_another_load_asks_it_again(mirrors, asked, tmp_path, monkeypatch):
+    closed = "http://127.0.0.1:9/"
+    monkeypatch.setattr(mnist, "MIRRORS", (closed, *mirrors.urls))
+    for folder in ("one", "two"):
+        data.load("mnist", tmp_path / "fetched" / folder)
+    assert asked.count(f"{closed}{GZ[0]}") == 2
+
+
+def test_one_dead_address_of_several_does_no_harm(asked, monkeypatch):
+    with listening(full=True) as hole, listening() as port:
+        found = [(2, 1, 6, "", address) for address in (hole, port)]
+        monkeypatch.setattr(download, "getaddrinfo", lambda *_, **__: found)
+        download.reach("http://c.invalid/")
+        found.pop()
+        with pytest.raises(ConnectionError, match=r"c\.invalid cannot be reached"):
+            download.reach("http://c.invalid/")
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_the_port_is_that_of_the_scheme_unless_it_is_named(asked, monkeypatch, scheme, port):
+    ports = []
+
+    def look_up(host, port, **_):
+        ports.append((host, port))
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(download, "getaddrinfo", look_up)
+    for url in (f"{scheme}://d.invalid/", f"{scheme}://d.invalid:7/"):
+        with pytest.raises(ConnectionError):
+            download.reach(url)
+    assert ports == [("d.invalid", port), ("d.invalid", 7)]
+
+
+def test_behind_a_proxy_only_the_proxy_must_be_reached(asked, monkeypatch):
+    with listening() as (host, port):
+        monkeypatch.setenv("http_proxy", f"{host}:{port}")
+        monkeypatch.setenv("no_proxy", "")
+        download.reach("http://e.invalid/")

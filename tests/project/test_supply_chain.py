@@ -1,0 +1,87 @@
+"""What runs elsewhere is what was looked at: the workflow's actions, and the notebooks."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.book.chapter_source import CHAPTERS, ROOT
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+SECRETS = re.compile(
+    r"AKIA[0-9A-Z]{16}|gh[pousr]_\w{30,}|github_pat_\w{20,}|sk-\w{20,}|xox[abp]-|hf_\w{30,}"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY|eyJ[\w-]{10,}\.eyJ"
+)
+PLACES = re.compile(r"(?<![\w./:])(/home/|/root/|/Users/|/tmp/|/work/|/mnt/)\w|\b[A-Z]:\\\\")
+
+
+JOBS = [
+    pytest.param(job, id=f"{path.stem}-{name}")
+    for path in WORKFLOWS
+    for name, job in yaml.safe_load(path.read_text("utf8"))["jobs"].items()
+]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_pinned_by_commit(path):
+    used = re.findall(r"uses: *(.*)", path.read_text("utf8"))
+    assert used
+    assert [line for line in used if not PINNED.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_the_workflow_may_read_and_no_more(path):
+    assert yaml.safe_load(path.read_text("utf8"))["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_that_may_write_runs_git_alone_and_nothing_of_ours(job):
+    if "permissions" in job:
+        commands = "".join(step.get("run", "") for step in job["steps"]).splitlines()
+        assert all(command.startswith("git ") for command in commands)
+        assert not any("checkout" in step.get("uses", "") for step in job["steps"])
+
+
+def test_one_job_alone_may_write_to_the_repository_and_only_to_one_branch():
+    jobs = yaml.safe_load(WORKFLOWS[0].read_text("utf8"))["jobs"]
+    may = {n for n, job in jobs.items() if job.get("permissions", {}).get("contents") == "write"}
+    assert may == {"notebooks"}
+    (push,) = re.findall(r"git .*push (.*)", WORKFLOWS[0].read_text("utf8"))
+    assert push == '--quiet --force "$REMOTE" notebooks:notebooks'
+    assert all("ref == 'refs/heads/main'" in jobs[n]["if"] for n in ("notebooks", "publish"))
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_no_checkout_leaves_a_token_behind(job):
+    for step in job["steps"]:
+        if "checkout" in step.get("uses", ""):
+            assert step["with"] == {"persist-credentials": False}
+
+
+def test_the_suite_runs_on_the_oldest_and_the_newest_torch():
+    text = WORKFLOWS[0].read_text("utf8")
+    oldest = re.search(r'"torch>=([\d.]+)"', (ROOT / "pyproject.toml").read_text("utf8"))[1]
+    assert f"torch=={oldest}.0/" in text
+    assert yaml.safe_load(text)["jobs"]["test"]["strategy"]["matrix"]["torch"] == ["newest"]
+
+
+def test_dependencies_are_audited():
+    steps = yaml.safe_load(WORKFLOWS[0].read_text("utf8"))["jobs"]["dependencies"]["steps"]
+    assert any("pip_audit" in step.get("run", "") for step in steps)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
+def test_notebooks_hold_no_outputs_secrets_or_places_of_a_machine(chapter):
+    text = Path(chapter.path).read_text("utf8")
+    assert all(not cell.outputs for cell in chapter.code)
+    assert SECRETS.findall(text) == []
+    assert PLACES.findall(text) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["see /home/me/x", "ghp_" + 36 * "a", "C:\\\\Users", "/root/run", "AKIA" + 16 * "A"]
+)
+def test_secrets_and_places_would_be_seen(text):
+    assert SECRETS.search(text) or PLACES.search(text)

@@ -1,0 +1,186 @@
+"""The file of a run: written whole or not at all, read without running anything in it."""
+
+import errno
+import os
+import stat
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from tests.training.test_training import X, small_vae, train
+from vaelib.training import checkpoint, fit
+
+
+def test_any_altered_bit_of_the_numbers_is_seen(tmp_path):
+    path = tmp_path / "run.pt"
+    checkpoint.save(path, {"model": torch.arange(1000.0)})
+    whole, seen = path.read_bytes(), 0
+    first = whole.index(torch.arange(1000.0).numpy().tobytes())
+    for at in range(first, first + 4000, 97):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        with pytest.raises(ValueError, match="was altered"):
+            checkpoint.load(path)
+        seen += 1
+    assert seen > 40
+
+
+def test_without_second_names_the_one_before_is_a_copy(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    path, before = tmp_path / "run.pt", tmp_path / "before"
+    for n in range(3):
+        checkpoint.save(path, {"n": n}, before)
+    assert (checkpoint.load(path)["n"], checkpoint.load(before)["n"]) == (2, 1)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    path = tmp_path / "run.pt"
+    train(small_vae(), checkpoint=path)
+    before = path.read_bytes()
+
+    def full(state, file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(path, {})
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_the_state_is_written_every_so_many_seconds(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(checkpoint, "save", lambda path, *_: written.append(path))
+    clock = iter(range(10**6))
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: next(clock))
+    train(small_vae(), epochs=10, checkpoint=tmp_path / "run.pt", every=1e9)
+    assert len(written) == 1
+    train(small_vae(), epochs=10, checkpoint=tmp_path / "run.pt", every=4)
+    assert 5 < len(written) < 41
+
+
+class Called:
+    """An object that can be called, and has no name of its own."""
+
+    def __call__(self):
+        pass
+
+
+def test_settings_are_described_whole_and_differences_named():
+    setting = partial(max, sum, 3, key=abs, default=None)
+    said = "builtins.max(builtins.sum, 3, key=builtins.abs, default=None)"
+    assert checkpoint.describe(setting) == said
+    assert checkpoint.describe(Called()) == "test_training_checkpoint.Called"
+    checkpoint.same_settings("run.pt", {"a": 1, "b": None}, {"a": 1})
+    message = "^run.pt belongs to a run with other settings: a was 1, is 2; b was None, is x$"
+    with pytest.raises(ValueError, match=message):
+        checkpoint.same_settings("run.pt", {"a": 1, "c": 0}, {"c": 0, "a": 2, "b": "x"})
+
+
+def test_nothing_in_a_checkpoint_is_executed(tmp_path):
+    path, trap = tmp_path / "run.pt", tmp_path / "trap"
+
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(trap),)
+
+    torch.save({"format": checkpoint.FORMAT, "version": 1, "model": Trap()}, path)
+    with pytest.raises(ValueError, match="is no checkpoint"):
+        checkpoint.load(path)
+    assert not trap.exists()
+
+
+def test_nothing_is_executed_whatever_the_surroundings_say(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    test_nothing_in_a_checkpoint_is_executed(tmp_path)
+
+
+def test_what_a_gpu_wrote_is_read_without_one(tmp_path, monkeypatch):
+    asked, load = [], torch.load
+    monkeypatch.setattr(torch, "load", lambda *a, **named: asked.append(named) or load(*a, **named))
+    checkpoint.save(tmp_path / "run.pt", {"model": torch.zeros(2)})
+    checkpoint.load(tmp_path / "run.pt")
+    assert asked == [{"map_location": "cpu", "weights_only": True}]
+
+
+def test_of_a_long_error_the_first_line_is_told(tmp_path, monkeypatch):
+    checkpoint.save(tmp_path / "run.pt", {})
+
+    def failing(*_, **__):
+        raise RuntimeError("first\nand more")
+
+    monkeypatch.setattr(torch, "load", failing)
+    with pytest.raises(ValueError, match=r"or not a whole one \(first\)$"):
+        checkpoint.load(tmp_path / "run.pt")
+
+
+def test_folders_that_are_not_there_are_made(tmp_path):
+    checkpoint.save(tmp_path / "a" / "b" / "run.pt", {"n": 1})
+    assert checkpoint.load(tmp_path / "a" / "b" / "run.pt")["n"] == 1
+
+
+def test_a_file_that_cannot_even_be_begun_is_told_as_such(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(tmp_path / "run.pt", {})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are files on posix alone")
+def test_the_file_and_then_its_folder_are_on_the_disk_before_the_run_goes_on(tmp_path, monkeypatch):
+    kinds = []
+
+    def fsync(handle):
+        kinds.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    checkpoint.save(tmp_path / "run.pt", {})
+    assert kinds == ["file", "folder"]
+
+
+def test_every_zero_seconds_is_after_every_step_whatever_the_clock(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(checkpoint, "save", lambda path, *_: written.append(path))
+    monkeypatch.setattr(checkpoint, "time", SimpleNamespace(monotonic=lambda: 3.0))
+    train(small_vae(), epochs=2, checkpoint=tmp_path / "run.pt", every=0)
+    assert len(written) == 2 * 4 + 1  # and at the end
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """The file of a run, with the state before it beside it."""
+    path = tmp_path / "run.pt"
+    for epochs in (1, 2):
+        train(small_vae(), epochs=epochs, checkpoint=path, resume=True)
+    path.write_bytes(b"damaged")
+    return path
+
+
+def test_a_damaged_file_is_put_aside_once(damaged):
+    with pytest.warns(UserWarning, match="the state before it is taken"):
+        train(small_vae(), epochs=4, checkpoint=damaged, every=0, resume=True)
+    assert damaged.with_name("run.pt.damaged").read_bytes() == b"damaged"
+
+
+@pytest.mark.not_mutated
+def test_the_warning_of_a_damaged_file_names_the_call(damaged):
+    with pytest.warns(UserWarning, match="the state before it is taken") as told:
+        fit(small_vae(), X, epochs=2, batch_size=16, checkpoint=damaged, resume=True)
+    assert told[0].filename == __file__
+
+
+def test_what_a_run_must_agree_with_is_in_its_file(tmp_path):
+    path, model = tmp_path / "run.pt", small_vae()
+    train(model, checkpoint=path)
+    settings = checkpoint.load(path)["settings"]
+    assert settings["model"] == " ".join(repr(model).split())
+    assert (settings["validation"], settings["device"]) == ("none", "cpu")
+    assert settings["x"].startswith("(50, 3) torch.float64 ")

@@ -1,0 +1,376 @@
+"""What a run says when it ends badly, what it shows, and what it would ask of a GPU."""
+
+import warnings
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Normal
+from torch.optim import SGD
+
+from tests.training.test_resume import Cut, cut_after
+from tests.training.test_training import X, parameters, small_vae, train
+from vaelib.divergence import kl
+from vaelib.training import evaluate, fit
+from vaelib.training import step as steps
+from vaelib.training.diagnosis import first_not_finite
+from vaelib.training.rows import Rows
+from vaelib.training.run import Run
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda:1")
+
+
+def run_of(batch_size, held=None):
+    """A run at its start, in order."""
+    model = small_vae()
+    rows = Rows("x", X, CPU, torch.float64)
+    optimizer = SGD(model.parameters(), lr=0.1)
+    return Run(model, rows, held, optimizer, batch_size, False, judge=None)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "said"),
+    [
+        (1, "row 0"),
+        (7, "the 7 rows 0, 1, 2, 3, 4, 5, 6"),
+        (8, "the 8 rows 0, 1, 2, 3, 4, 5, 6, 7"),
+        (9, "the 9 rows 0, 1, 2, 3, 4, 5, 6, 7, …"),
+    ],
+)
+def test_up_to_eight_rows_of_a_minibatch_are_named(batch_size, said):
+    run = run_of(batch_size)
+    with pytest.raises(FloatingPointError) as error:
+        run.stop(torch.tensor(torch.nan, requires_grad=True))
+    assert str(error.value) == (
+        f"the loss is not finite (nan) in step 1 of {-(-50 // batch_size)}, epoch 1, with {said}; "
+        "not finite first: the bound itself, though all that goes into it is finite. Try a smaller "
+        "learning_rate, data of moderate size, or a decoder whose sigma cannot vanish"
+    )
+
+
+@pytest.mark.parametrize("elbo", [torch.inf, -torch.inf, torch.nan])
+def test_what_nobody_saw_in_a_step_is_seen_at_the_end_of_its_epoch(elbo):
+    run = run_of(16)
+    run.count(16, torch.tensor([elbo, 3.0, 4.0]))
+    with pytest.raises(
+        FloatingPointError, match=rf"the loss is not finite \({-elbo}\) in step 2 of"
+    ):
+        run.end_epoch(None)
+    assert run.history.train == []
+
+
+def test_the_average_of_an_epoch_is_over_all_rows_and_the_next_starts_at_zero():
+    run = run_of(16)
+    run.count(50, torch.tensor([50.0, 150.0, 100.0]))
+    run.end_epoch(None)
+    assert run.history.train == [(1.0, 3.0, 2.0)]
+    assert (run.epoch, run.seen, run.sums.tolist(), run.best) == (1, 0, [0.0] * 3, None)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "seen", "when"),
+    [
+        (0, 1, "step 1 of epoch 1"),
+        (3, 32, "step 2 of epoch 4"),
+        (3, 33, "step 3 of epoch 4"),
+        (3, 0, "epoch 3"),
+    ],
+)
+def test_a_parameter_that_is_not_finite_is_told_with_its_step(epoch, seen, when):
+    run = run_of(16)
+    run.epoch, run.seen = epoch, seen
+    with torch.no_grad():
+        run.model.encoder.network[2].bias[1] = torch.nan
+    with pytest.raises(FloatingPointError) as error:
+        run.state()
+    assert str(error.value) == (
+        f"the parameter encoder.network.2.bias is not finite after {when}: its gradient was not, "
+        "though the loss was. The state is not written; the one before stays"
+    )
+
+
+def test_the_state_of_another_model_is_refused_with_torchs_reason():
+    state = run_of(16).state()
+    del state["model"]["encoder.network.0.bias"]
+    with pytest.raises(
+        ValueError, match=r"^the checkpoint is of another model: Error.*\n.*0\.bias"
+    ):
+        run_of(16).resume(state)
+
+
+def test_the_state_of_a_gpus_generator_is_kept_and_put_back(monkeypatch):
+    put = []
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda place: f"of {place}")
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda *what: put.append(what))
+    run = run_of(16)
+    assert set(run.random()) == {"cpu"}
+    run.rows.place = GPU
+    states = run.random()
+    assert states["cuda"] == "of cuda:1"
+    run.set_random(states)
+    assert put == [("of cuda:1", GPU)]
+
+
+def test_an_objective_must_have_a_value_for_each_example():
+    for wrong, shape in ((lambda m, x: x.mean(), r"\(\)"), (lambda m, x: x, r"\(16, 3\)")):
+        message = rf"objective must return a value for each example, of shape \(16,\), got {shape}"
+        with pytest.raises(ValueError, match=message):
+            train(small_vae(), objective=wrong)
+
+
+@pytest.fixture
+def recording(monkeypatch):
+    """Say what is asked of CUDA; what is recorded happens at once, and again when replayed."""
+    said = []
+
+    class Stream:
+        def __init__(self, place, name="side"):
+            self.name = f"{name} of {place}"
+
+        def wait_stream(self, other):
+            said.append(f"{self.name} waits for {other.name}")
+
+    @contextmanager
+    def block(name):
+        said.append(f"begin {name}")
+        yield
+        said.append(f"end {name}")
+
+    class Graph:
+        def replay(self):
+            said.append("replay")
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda place: Stream(place, "main"))
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: block(stream.name))
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(
+        torch.cuda, "graph", lambda graph, stream: block(f"{type(graph).__name__} in {stream.name}")
+    )
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", said.append)
+    monkeypatch.setattr(steps, "_recordable", lambda rows, optimizer: True)
+    steps._side.cache_clear()
+    yield said
+    steps._side.cache_clear()
+
+
+def step_of(run, batch_size):
+    loss = steps.Loss(run.model, None, 1, "exact", 0.0, False)
+    return steps.Step(run.rows, loss, run.optimizer, batch_size)
+
+
+def test_a_gpu_warms_up_aside_records_once_and_replays(recording):
+    run = run_of(16)
+    step, checked = step_of(run, 16), []
+    begin, end = ("side of cpu waits for main of cpu", "begin side of cpu"), "end side of cpu"
+    first = [*begin, end, "main of cpu waits for side of cpu"]
+    watched = [*begin, "warn", 0, end, "main of cpu waits for side of cpu"]
+    graph = "Graph in side of cpu"
+    for made in range(1, 6):
+        recording.clear()
+        index = torch.arange(16) + made
+        sums = step(index, checked.append)
+        assert sums.shape == (3,)
+        if made <= 3:
+            assert recording == (first if made == 1 else watched)
+        elif made == 4:
+            assert recording == [f"begin {graph}", f"end {graph}", "replay"]
+            recorded, held = sums, step.index
+            assert held is not index
+        else:
+            assert recording == ["replay"]
+            assert sums is recorded
+            assert step.index is held
+        if made >= 4:
+            assert torch.equal(step.index, index)
+    assert len(checked) == 3
+    step(torch.arange(2), checked.append)
+    assert recording == ["replay"]
+    assert len(checked) == 4
+
+
+def test_another_step_size_is_recorded_anew(recording):
+    run = run_of(16)
+    step = step_of(run, 16)
+    for rate, blocks in ((0.1, 1), (0.1, 1), (0.2, 2), (None, 2)):
+        step.prepare(rate, 1.0)
+        for _ in range(4):
+            step(torch.arange(16), lambda loss: None)
+        assert recording.count("begin Graph in side of cpu") == blocks
+
+
+def test_all_steps_on_a_device_share_one_side_stream(recording):
+    assert steps._side(CPU) is steps._side(CPU)
+    assert steps._side(GPU) is not steps._side(CPU)
+
+
+class Waiting(nn.Module):
+    """An encoder that, from its second step on, asks for a value, as on a GPU torch says."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder, self.asked = encoder, 0
+
+    def forward(self, x):
+        self.asked += 1
+        if self.asked > 1:
+            warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
+        warnings.warn("of another kind", stacklevel=1)
+        return self.encoder(x)
+
+
+@pytest.mark.not_mutated
+def test_a_step_that_waits_for_the_gpu_is_not_even_tried(recording, monkeypatch):
+    model, plain = small_vae(), small_vae()
+    model.encoder = Waiting(model.encoder)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        train(model, epochs=2)
+    (said,) = (w for w in told if "made plainly" in str(w.message))
+    assert f"plainly: the processor waits for the GPU in {__file__}, line " in str(said.message)
+    assert said.filename.endswith("test_training.py")
+    assert sum("of another kind" in str(w.message) for w in told) == 8
+    assert "replay" not in recording
+    monkeypatch.undo()
+    train(plain, epochs=2)
+    assert torch.equal(parameters(model), parameters(plain))
+
+
+@pytest.fixture
+def refused(monkeypatch):
+    """No graph can be recorded; the list counts who tried."""
+    tried = []
+
+    class Refusing:
+        def __init__(self):
+            tried.append(1)
+            raise RuntimeError("no graph here")
+
+    monkeypatch.setattr(steps, "_recordable", lambda rows, optimizer: True)
+    monkeypatch.setattr(steps.Step, "_aside", steps.Step.plain)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Refusing)
+    return tried
+
+
+def test_a_step_that_cannot_be_recorded_is_tried_once_and_made_plainly(refused, monkeypatch):
+    model, plain = small_vae(), small_vae()
+    with pytest.warns(UserWarning, match="each is made plainly: no graph here$"):
+        train(model, epochs=4)
+    assert len(refused) == 1
+    monkeypatch.undo()
+    train(plain, epochs=4)
+    assert torch.equal(parameters(model), parameters(plain))
+
+
+@pytest.mark.not_mutated
+@pytest.mark.usefixtures("refused")
+def test_the_warning_of_a_step_that_cannot_be_recorded_names_the_call():
+    with pytest.warns(UserWarning, match="no graph here") as told:
+        fit(small_vae(), X, epochs=4, batch_size=16, progress=False)
+    assert told[0].filename == __file__
+
+
+class Fixed(nn.Module):
+    """An encoder that has its own opinion."""
+
+    def __init__(self, mean, deviation):
+        super().__init__()
+        self.mean, self.deviation = mean, deviation
+
+    def forward(self, x):
+        values = self.mean * x[:, :2], self.deviation + 0 * x[:, :2]
+        return Normal(*values, validate_args=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"), [((torch.nan, 1.0), "mean"), ((1.0, torch.inf), "standard deviation")]
+)
+def test_of_a_distribution_mean_or_deviation_is_named(values, said):
+    model = small_vae()
+    model.encoder = Fixed(*values)
+    assert first_not_finite(model, X[:4]) == f"the {said} of encoder"
+
+
+class Pair(nn.Module):
+    """A layer that gives two things, as recurrent ones do."""
+
+    def forward(self, x):
+        return x, None
+
+
+class Wrapped(nn.Module):
+    def __init__(self, encoder):
+        super().__init__()
+        self.pair, self.encoder = Pair(), encoder
+
+    def forward(self, x):
+        return self.encoder(self.pair(x)[0])
+
+
+def test_a_layer_that_gives_several_things_is_passed_by():
+    model = small_vae()
+    model.encoder = Wrapped(model.encoder)
+    assert first_not_finite(model, X[:4]).startswith("the bound itself")
+    assert first_not_finite(model, X[:4] * torch.nan) == "the output of encoder.encoder.network.0"
+
+
+def test_the_bar_is_told_of_an_epoch_and_drawn_by_its_own_clock(monkeypatch):
+    told = []
+    bar = SimpleNamespace(
+        update=lambda images: told.append(images),
+        set_postfix=lambda *what, **how: told.append((*what, how)),
+        close=lambda: told.append("closed"),
+    )
+    monkeypatch.setattr("tqdm.auto.tqdm", lambda **settings: told.append(settings) or bar)
+    history = train(small_vae(), epochs=1, progress=True, validation=X[:5])
+    shown = {"epoch": 1, "train": f"{history.train[0].elbo:.2f}"}
+    shown["validation"] = f"{history.validation[0].elbo:.2f}"
+    settings = {"total": 50, "initial": 0, "unit": "image", "unit_scale": True, "disable": None}
+    assert told == [settings, 16, 16, 16, 2, (shown, {"refresh": False}), "closed"]
+
+
+def test_the_bar_of_a_resumed_run_begins_where_it_was(monkeypatch, tmp_path):
+    told = []
+
+    def bar(**settings):
+        told.append((settings["initial"], settings["total"]))
+        return SimpleNamespace(update=lambda _: None, set_postfix=lambda *_, **__: None, close=int)
+
+    monkeypatch.setattr("tqdm.auto.tqdm", bar)
+    keep = {"checkpoint": tmp_path / "run.pt", "every": 0, "resume": True}
+    train(small_vae(), epochs=1, **keep)
+    cut_after(model := small_vae(), 2)
+    with suppress(Cut):
+        train(model, epochs=3, **keep)
+    train(small_vae(), epochs=3, **keep)
+    assert told == [(0, 50), (50, 150), (50 + 32, 150)]
+
+
+@pytest.mark.parametrize("row", [0, 24, 49])
+def test_a_fingerprint_sees_every_row_of_a_few(row):
+    other = X.clone()
+    other[row] += 1
+    first, second = (Rows("x", x, CPU, torch.float64).fingerprint() for x in (X, other))
+    assert first != second
+
+
+@pytest.mark.parametrize(("row", "seen"), [(0, True), (1, False), (2, True), (2046, True)])
+def test_a_fingerprint_looks_at_1024_rows_evenly_spread(row, seen):
+    x = torch.zeros(2047, 1)
+    other = x.clone()
+    other[row] = 1
+    first, second = (Rows("x", rows, CPU, torch.float64).fingerprint() for rows in (x, other))
+    assert (first != second) is seen
+
+
+def test_single_bounds_are_added_up_in_double_precision():
+    model = small_vae().float()
+    x = X.float().repeat(400, 1)
+    with torch.no_grad():
+        each = kl(model.encode(x), model.prior)
+    exact = each.double().mean().item()
+    assert evaluate(model, x, batch_size=len(x)).kl == pytest.approx(exact, rel=1e-12)
+    assert each.mean().item() != pytest.approx(exact, rel=1e-10)
