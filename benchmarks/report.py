@@ -11,8 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import limits
-from vaelib import provenance
-from vaelib.training.checkpoint import replace
+from vaelib import files, provenance
 
 PEERS = ("pythae", "pyro-ppl")
 DIGITS = 4
@@ -60,12 +59,8 @@ def rounded(value):
 
 
 def save(record: dict, path: Path) -> None:
-    path.write_text(text(record), "utf8")
-
-
-def keep(record: dict, path: Path) -> None:
-    """Save it whole or not at all, whenever the machine stops."""
-    replace(path, lambda file: file.write(text(record).encode()))
+    """Write it whole or not at all, whenever the machine stops."""
+    files.write_text(path, text(record))
 
 
 def text(record: dict) -> str:

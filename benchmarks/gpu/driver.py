@@ -41,7 +41,7 @@ def run(record: dict, parts: dict, out: Path, seconds: float) -> bool:
                 log.write(f"\n== {result['name']}\n".encode())
                 log.flush()
                 result |= part(words, Path(folder, result["name"]), left, log)
-            report.keep(record | {"parts": results}, out / "results.json")
+            report.save(record | {"parts": results}, out / "results.json")
             print(*lines(result), sep="\n", flush=True)
     return all(result["status"] == "passed" for result in results)
 

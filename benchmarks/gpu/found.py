@@ -45,7 +45,7 @@ class Found:
 
     def note(self, **said) -> None:
         self.said |= said
-        report.keep(self.said, self.path)
+        report.save(self.said, self.path)
 
     def target(self, what: str, measured: float, *, most=None, least=None) -> None:
         """Say what was asked for and what came; a number that is none meets nothing."""

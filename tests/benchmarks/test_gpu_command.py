@@ -37,9 +37,9 @@ def ran(tmp_path, monkeypatch):
     monkeypatch.setattr(driver, "LEAST", 0.2)
     monkeypatch.setattr(driver, "GRACE", 0.2)
     written = []
-    keep = driver.report.keep
+    save = driver.report.save
     monkeypatch.setattr(
-        driver.report, "keep", lambda record, path: keep(record, path) or written.append(read(path))
+        driver.report, "save", lambda record, path: save(record, path) or written.append(read(path))
     )
 
     def read(path):

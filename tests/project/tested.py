@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 RECORD = ROOT / "recorded" / "tested.json"
 GROUPS = {
     "Data": ["data"],
-    "Checkpoints": ["training/test_checkpoint.py", "training/test_resume.py"],
+    "Checkpoints": ["test_files.py", "training/test_checkpoint.py", "training/test_resume.py"],
     "Numbers": [
         "test_distributions.py",
         "test_extremes.py",

@@ -1,10 +1,7 @@
 """The file of a run: written whole or not at all, read without running anything in it."""
 
-import errno
 import os
-import stat
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -25,17 +22,6 @@ def test_any_altered_bit_of_the_numbers_is_seen(tmp_path):
             checkpoint.load(path)
         seen += 1
     assert seen > 40
-
-
-def test_without_second_names_the_one_before_is_a_copy(tmp_path, monkeypatch):
-    def refused(*_):
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refused)
-    path, before = tmp_path / "run.pt", tmp_path / "before"
-    for n in range(3):
-        checkpoint.save(path, {"n": n}, before)
-    assert (checkpoint.load(path)["n"], checkpoint.load(before)["n"]) == (2, 1)
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
@@ -76,7 +62,7 @@ def test_settings_are_described_whole_and_differences_named():
     setting = partial(max, sum, 3, key=abs, default=None)
     said = "builtins.max(builtins.sum, 3, key=builtins.abs, default=None)"
     assert checkpoint.describe(setting) == said
-    assert checkpoint.describe(Called()) == "test_training_checkpoint.Called"
+    assert checkpoint.describe(Called()) == f"{__name__}.Called"
     checkpoint.same_settings("run.pt", {"a": 1, "b": None}, {"a": 1})
     message = "^run.pt belongs to a run with other settings: a was 1, is 2; b was None, is x$"
     with pytest.raises(ValueError, match=message):
@@ -118,32 +104,6 @@ def test_of_a_long_error_the_first_line_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "load", failing)
     with pytest.raises(ValueError, match=r"or not a whole one \(first\)$"):
         checkpoint.load(tmp_path / "run.pt")
-
-
-def test_folders_that_are_not_there_are_made(tmp_path):
-    checkpoint.save(tmp_path / "a" / "b" / "run.pt", {"n": 1})
-    assert checkpoint.load(tmp_path / "a" / "b" / "run.pt")["n"] == 1
-
-
-def test_a_file_that_cannot_even_be_begun_is_told_as_such(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "open", full)
-    with pytest.raises(OSError, match="No space left"):
-        checkpoint.save(tmp_path / "run.pt", {})
-
-
-@pytest.mark.skipif(os.name != "posix", reason="folders are files on posix alone")
-def test_the_file_and_then_its_folder_are_on_the_disk_before_the_run_goes_on(tmp_path, monkeypatch):
-    kinds = []
-
-    def fsync(handle):
-        kinds.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    checkpoint.save(tmp_path / "run.pt", {})
-    assert kinds == ["file", "folder"]
 
 
 def test_every_zero_seconds_is_after_every_step_whatever_the_clock(tmp_path, monkeypatch):

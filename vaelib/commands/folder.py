@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from vaelib import provenance
+from vaelib import files, provenance
 from vaelib.commands.images import Images
 from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
 from vaelib.training import History, checkpoint
@@ -58,15 +58,14 @@ def open_run(path: Path, described: dict, resume: bool) -> None:
         if not resume:
             raise ValueError(f"{path} holds a run: --resume goes on with it, another --out is new")
         return
-    path.mkdir(parents=True, exist_ok=True)
-    _write(path / SETTINGS, described)
+    files.write_json(path / SETTINGS, described)
 
 
 def finish(path: Path, described: dict, model: VAE, history: History) -> None:
     """Write what there is to say after training."""
-    _write(path / SETTINGS, described)
+    files.write_json(path / SETTINGS, described)
     rows = {n: [t._asdict() for t in getattr(history, n)] for n in ("train", "validation")}
-    _write(path / HISTORY, rows | {"stopped": history.stopped})
+    files.write_json(path / HISTORY, rows | {"stopped": history.stopped})
     if described["shape"]:
         picture(model, described, path / "samples.png", 64, described["seed"])
 
@@ -103,9 +102,3 @@ def picture(model: VAE, described: dict, path: Path, count: int, seed: int) -> N
     axes.set_axis_off()
     axes.figure.savefig(path, dpi=150)
     plt.close(axes.figure)
-
-
-def _write(path: Path, content: dict) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf8")
-    part.replace(path)

@@ -11,10 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vaelib import data
+from vaelib import data, files
 from vaelib.experiments.figures import Figure
 from vaelib.experiments.learners import afresh, chosen
-from vaelib.training import checkpoint
 
 
 def curve(figure: Figure, s: dict, keep: Path) -> dict:
@@ -43,7 +42,7 @@ def curve(figure: Figure, s: dict, keep: Path) -> dict:
         done["seconds"] = round(done["seconds"] + time.monotonic() - begin, 1)
         measured = [figure.measure(one.model, part) for part in judged]
         done["points"].append([epochs * len(x), *(round(v, 3) for m in measured for v in m)])
-        _write(beside, done)
+        files.write_json(beside, done)
     return done | figure.at_the_end(one.model, judged[1])
 
 
@@ -68,7 +67,3 @@ def images(s: dict, judged: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     train, test = prepared(found.train), prepared(found.test)
     x = found.train if afresh(s) else train
     return x[: s.get("images")], (train[:judged], test[:judged])
-
-
-def _write(path: Path, done: dict) -> None:
-    checkpoint.replace(path, lambda file: file.write(json.dumps(done).encode()))

@@ -16,10 +16,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vaelib import data, provenance
+from vaelib import data, files, provenance
 from vaelib.experiments.curve import curve
 from vaelib.experiments.figures import FIGURES, Figure
-from vaelib.training import checkpoint
 
 RECORDED = Path(__file__).with_name("recorded")
 
@@ -107,8 +106,7 @@ class Sweep:
     def _write(self, entries: list[dict]) -> None:
         ordered = sorted(entries, key=lambda entry: self.runs.index(entry["settings"]))
         lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in ordered)
-        content = f"[\n{lines}\n]\n".encode()
-        checkpoint.replace(self.results, lambda file: file.write(content))
+        files.write_text(self.results, f"[\n{lines}\n]\n")
 
 
 def _file(named: str | Path) -> Path:

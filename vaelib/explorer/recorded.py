@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaelib import files
 from vaelib.explorer.latent import LatentExplorer
 from vaelib.explorer.weights import ACTIVATIONS, PRECISIONS, pack, to_bytes
 from vaelib.models import BernoulliDecoder
@@ -130,10 +131,7 @@ class Recorded:
         """Write the file, whole or not at all; errors as for :func:`check_place` and ``text``."""
         text = self.text()
         check_place(path)
-        with TemporaryDirectory(dir=Path(path).parent, prefix=".recorded-") as folder:
-            part = Path(folder, "part")
-            part.write_text(text, "utf8")
-            part.replace(path)
+        files.write_text(path, text)
 
     @classmethod
     def load(cls, path: str | PathLike) -> Recorded:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 
+from vaelib import files
 from vaelib.training import shares
 
 FORMAT, VERSION = "vaelib checkpoint", 1
@@ -32,37 +30,7 @@ def save(path: str | Path, state: Mapping, previous: Path | None = None) -> None
         OSError: it cannot be written; what was there before is untouched.
     """
     whole = {"format": FORMAT, "version": VERSION, **state}
-    replace(path, partial(torch.save, whole), previous)
-
-
-def replace(
-    path: str | Path, write: Callable[[BinaryIO], object], previous: Path | None = None
-) -> None:
-    """Write a file beside the old one, make sure that it is on the disk, then take its place.
-
-    Args:
-        path: the file; its folder is made if it is not there.
-        write: puts all of it into an open file.
-        previous: where the old file is kept, if it shall be.
-
-    Raises:
-        OSError: it cannot be written; what was there before is untouched.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if previous and path.exists():
-            _keep(path, previous)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    files.write(path, partial(torch.save, whole), previous)
 
 
 def load(path: str | Path) -> dict:
@@ -181,23 +149,3 @@ class Keeper:
                 self.damaged = False
             save(self.path, {"settings": self.settings, **run.state()}, self._previous)
         self.written = time.monotonic()
-
-
-def _keep(path: Path, previous: Path) -> None:
-    """Let a file be found under another name, too, whole at any moment."""
-    spare = path.with_name(f".{path.name}.spare")
-    spare.unlink(missing_ok=True)
-    try:
-        os.link(path, spare)
-    except OSError:  # a file system without second names
-        shutil.copyfile(path, spare)
-    spare.replace(previous)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
