@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import address
 import nbformat
@@ -269,10 +270,10 @@ def test_every_page_of_the_whole_book_leads_to_its_own_repository(tmp_path, orig
     config = tmp_path / "_config.yml"
     off = config.read_text("utf8").replace("execute_notebooks: cache", 'execute_notebooks: "off"')
     config.write_text(off, "utf8")
-    python = [sys.executable, "-m"]
+    bin = Path(sys.executable).parent
     for command in (
-        [*python, "jupyter_book", "build", "."],
-        [*python, "pytest", "-q", "tests/browser/test_head.py", "-k", "address or buttons"],
+        [bin / "jupyter-book", "build", "."],
+        [bin / "pytest", "-q", "tests/browser/test_head.py", "-k", "address or buttons"],
     ):
         environment = {**os.environ, "PYTHONPATH": "", **environment}
         done = subprocess.run(

@@ -1,6 +1,5 @@
 """Several processes on GPUs: by NCCL in one process, and in as many as there are GPUs."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -22,7 +21,6 @@ pytestmark = [
         not dist.is_available() or not dist.is_gloo_available(), reason="torch without gloo"
     ),
 ]
-ROOT = Path(__file__).parents[2]
 
 
 def alone(folder):
@@ -44,7 +42,7 @@ def alone(folder):
 
 
 def test_a_process_that_averages_gradients_with_nobody_makes_the_weights_of_one(tmp_path):
-    done = torchrun(1, __file__, tmp_path, timeout=60)
+    done = torchrun(1, "-m", __name__, tmp_path, timeout=60)
     assert done.returncode == 0, done.stderr[-3000:]
     train(model := small_vae(), epochs=3, device=DEVICE)
     same([torch.load(tmp_path / "alone.pt")], [parameters(model)])
@@ -64,18 +62,16 @@ def test_two_processes_on_a_gpu_give_the_weights_of_one(two, name):
 def two(tmp_path_factory):
     """By gloo, since NCCL wants a GPU for each process."""
     folder = tmp_path_factory.mktemp("two")
-    shared = Path(__file__).with_name("test_shares.py")
-    done = torchrun(2, shared, folder, DEVICE, timeout=60)
+    done = torchrun(2, "-m", "tests.training.test_shares", folder, DEVICE, timeout=60)
     assert done.returncode == 0, done.stderr[-3000:]
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_the_command_trains_on_as_many_gpus(processes, tmp_path, monkeypatch):
+def test_the_command_trains_on_as_many_gpus(processes, tmp_path):
     pytest.importorskip("matplotlib")
     if processes > torch.cuda.device_count():
         pytest.skip(f"needs {processes} GPUs")
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     np.save(tmp_path / "x.npy", X.sigmoid().float().numpy())
     words = ["--data", tmp_path / "x.npy", "--epochs", 2, "--out", tmp_path / "run"]
     done = torchrun(processes, "-m", "vaelib", "train", *words, timeout=60)

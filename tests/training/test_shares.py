@@ -18,6 +18,8 @@ from vaelib.objectives import elbo, iwae
 from vaelib.training import shares
 from vaelib.training import step as steps
 
+ROOT = Path(__file__).parents[2]
+
 pytestmark = pytest.mark.skipif(
     not dist.is_available() or not dist.is_gloo_available(), reason="torch without gloo"
 )
@@ -46,14 +48,15 @@ def worker(folder, device="cpu"):
 def torchrun(processes, *arguments, **options):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += [f"--nproc-per-node={processes}", *map(str, arguments)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     return subprocess.run(command, capture_output=True, text=True, env=environment, **options)
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
     folder = tmp_path_factory.mktemp("together")
-    done = torchrun(2, __file__, folder, timeout=300)
+    done = torchrun(2, "-m", __name__, folder, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
