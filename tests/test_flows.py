@@ -134,7 +134,7 @@ def test_without_zuko_the_way_out_is_named(monkeypatch):
 @pytest.mark.parametrize("name", ["latent", "context", "transforms", "hidden", "bins"])
 def test_sizes_are_whole_and_positive(name):
     sizes = {"latent": 2, "context": 6} | {name: 0}
-    with pytest.raises(ValueError, match=f"^{name} must be a positive whole number"):
+    with pytest.raises(ValueError, match=f"^{name} must be a whole number of at least 1"):
         FlowEncoder(GaussianEncoder(6, [8], 2), **sizes)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, Normal, register_kl
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from vaelib.validation import examining
+from vaelib.validation import check_finite, examining
 
 
 def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
@@ -174,10 +174,7 @@ def _check_vector(name: str, value: Tensor) -> None:
         raise ValueError(
             f"{name} must have an event dimension, shape (*batch, event); got a scalar"
         )
-    if examining() and not value.isfinite().all():
-        raise ValueError(
-            f"{name} must be finite, got {int((~value.isfinite()).sum())} values that are not"
-        )
+    check_finite(name, value)
 
 
 def _check_positive(name: str, value: Tensor) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import AffineTransform, TransformedDistribution
 
-from vaelib.models.network import check_sizes
+from vaelib.validation import check_counts
 
 BENT = 0.01  # what a flow keeps of its random start; without it, T is the identity
 
@@ -59,7 +59,8 @@ class FlowEncoder(nn.Module):
         bins: int = 8,
     ) -> None:
         super().__init__()
-        check_sizes(latent=latent, context=context, transforms=transforms, hidden=hidden, bins=bins)
+        check_counts(latent=latent, context=context, transforms=transforms)
+        check_counts(hidden=hidden, bins=bins)
         try:
             from zuko.flows import NSF
         except ModuleNotFoundError:

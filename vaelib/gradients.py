@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.distributions import AffineTransform, Distribution, TransformedDistribution
 
+from vaelib.validation import check_counts
+
 
 def pathwise(
     make: Callable[[Tensor], Distribution], phi: Tensor, f: Callable[[Tensor], Tensor], samples: int
@@ -151,8 +153,7 @@ def inverse_cdf(q: Distribution, u: Tensor) -> Tensor:
 
 
 def _copies(phi: Tensor, samples: int) -> Tensor:
-    if not isinstance(samples, int) or samples < 1:
-        raise ValueError(f"samples must be a whole number of at least 1, got {samples!r}")
+    check_counts(samples=samples)
     return phi.detach().expand(samples, *phi.shape).clone().requires_grad_()
 
 

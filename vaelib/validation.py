@@ -1,10 +1,12 @@
-"""Whether values are examined, and what whole numbers must be. Shapes are always examined."""
+"""What values and whole numbers must be, and whether values are examined. Shapes always are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+
+from torch import Tensor
 
 _examining: ContextVar[bool] = ContextVar("examining", default=True)
 
@@ -14,11 +16,17 @@ def examining() -> bool:
     return _examining.get()
 
 
-def check_counts(**counts: int) -> None:
-    """Raise a ValueError unless all are whole numbers of at least 1."""
+def check_counts(least: int = 1, /, **counts: int) -> None:
+    """Raise a ValueError unless all are whole numbers of at least ``least``."""
     for name, n in counts.items():
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {n!r}")
+        if not isinstance(n, int) or n < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, got {n!r}")
+
+
+def check_finite(name: str, value: Tensor) -> None:
+    """Raise a ValueError unless all values are finite, or nobody looks at them."""
+    if examining() and not (finite := value.isfinite()).all():
+        raise ValueError(f"{name} must be finite, got {int((~finite).sum())} values that are not")
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def test_evaluation_measures_the_trained_model(trained, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--samples", 1], "needs samples >= 2"),
+        (["--samples", 1], "samples must be a whole number of at least 2"),
         (["--data", "{}/wide.npy"], "x must have shape (..., 64)"),
         (["--data", "{}/large.npy"], "grey values must lie in [0, 1]"),
     ],

@@ -222,7 +222,7 @@ LAPLACE = Independent(Laplace(torch.zeros(2), 1.0), 1)
         ),
         (
             lambda: gauss_hermite(diagonal_normal(X, 1.0), torch.sin, 0),
-            "nodes must be at least 1, got 0",
+            "nodes must be a whole number of at least 1, got 0",
         ),
     ],
 )

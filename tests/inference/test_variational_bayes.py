@@ -381,7 +381,7 @@ FROZEN = BernoulliDecoder(2, [4], 3).requires_grad_(False)
         (lambda: variational_bayes(images(), PIXELS / 2, 7), "vaelib.data.binarise"),
         (lambda: log_predictive(images(), PIXELS, 1), "draws must be .* at least 2, got 1"),
         (lambda: log_predictive(images(), PIXELS, 2.0), "draws must be a whole number"),
-        (lambda: log_predictive(images(), PIXELS, 2, 1), "samples >= 2"),
+        (lambda: log_predictive(images(), PIXELS, 2, 1), "samples must be a whole number"),
         (lambda: UncertainDecoder(Regression(), 0.0), "sigma must be positive and finite, got 0.0"),
         (lambda: UncertainDecoder(Regression(), math.inf), "sigma must be positive and finite"),
         (lambda: UncertainDecoder(Regression(), 0.1, -1), "prior_sigma must be positive"),

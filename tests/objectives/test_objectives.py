@@ -428,10 +428,10 @@ BAD = torch.tensor([torch.nan, torch.inf, 0.0]).double()
         (lambda: elbo(COINS, X, samples=2.0), "samples must be a whole number"),
         (lambda: iwae(COINS, X, 0), "samples must be a whole number of at least 1, got 0"),
         (lambda: log_weights(COINS, X, -1), "samples must be a whole number of at least 1, got -1"),
-        (lambda: log_evidence(COINS, X, samples=1), "needs samples >= 2 and chunk >= 1, got 1"),
+        (lambda: log_evidence(COINS, X, samples=1), "samples must be a whole number of at"),
         (
             lambda: log_evidence(COINS, X, chunk=0),
-            "needs samples >= 2 and chunk >= 1, got 5000 and 0",
+            "chunk must be a whole number of at least 1, got 0",
         ),
         (lambda: elbo(COINS, X, kl="closed"), "kl must be 'exact' or 'sampled', got 'closed'"),
         (

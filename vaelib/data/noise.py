@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vaelib.validation import check_counts
+
 
 def binarise(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Draw each pixel as 0 or 1, with its grey value as the probability of a 1, which is ink.
@@ -58,8 +60,7 @@ def dequantise(x: Tensor, levels: int, generator: torch.Generator | None = None)
     >>> bool(dequantise(torch.tensor(1.0), levels=2) >= 0.5)
     True
     """
-    if levels < 2:
-        raise ValueError(f"levels must be at least 2, got {levels}")
+    check_counts(2, levels=levels)
     k = x * (levels - 1)
     if not ((k - k.round()).abs() < 1e-3).all() or not ((x >= 0) & (x <= 1)).all():
         raise ValueError(f"x must hold the grey levels k / {levels - 1}, from 0 to 1")

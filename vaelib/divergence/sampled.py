@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vaelib.divergence.pair import same_event
+from vaelib.validation import check_counts
 
 
 class Estimate(NamedTuple):
@@ -69,8 +70,7 @@ def kl_monte_carlo(q: Distribution, p: Distribution, samples: int) -> Estimate:
         ValueError: the event shapes differ, or fewer than two samples.
     """
     same_event(q, p)
-    if samples < 2:
-        raise ValueError(f"samples must be at least 2, got {samples}")
+    check_counts(2, samples=samples)
     with torch.no_grad():
         z = q.sample((samples,))
         return Estimate.of(q.log_prob(z) - p.log_prob(z))

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from vaelib.validation import check_counts
+
 
 def gauss_hermite(q: Distribution, f: Callable[[Tensor], Tensor], nodes: int = 32) -> Tensor:
     """The average of f under a normal with one or two independent coordinates.
@@ -43,8 +45,7 @@ def gauss_hermite(q: Distribution, f: Callable[[Tensor], Tensor], nodes: int = 3
         raise ValueError(
             f"gauss_hermite takes a diagonal normal with one or two coordinates, got {q}"
         )
-    if nodes < 1:
-        raise ValueError(f"nodes must be at least 1, got {nodes}")
+    check_counts(nodes=nodes)
     latent = q.event_shape[0]
     t, w = (q.mean.new_tensor(a) for a in np.polynomial.hermite_e.hermegauss(nodes))
     t = torch.cartesian_prod(*[t] * latent).reshape(-1, latent)

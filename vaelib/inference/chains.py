@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vaelib.inference.arguments import check_rate
 from vaelib.inference.hmc import Move, hmc
-from vaelib.inference.step_size import tune, vary
+from vaelib.inference.step_size import check_rate, tune, vary
 from vaelib.objectives import log_joint
 from vaelib.validation import check_counts
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from vaelib.distributions import diagonal_normal
-from vaelib.inference.arguments import check_positions
-from vaelib.validation import check_counts, examining, unexamined
+from vaelib.validation import check_counts, check_finite, examining, unexamined
 
 
 class Move(NamedTuple):
@@ -66,7 +65,7 @@ def hmc(
     """
     check_counts(leapfrog=leapfrog)
     step_size = _column(z, step_size)
-    check_positions("z", z)
+    check_finite("z", z)
     momentum = diagonal_normal(torch.zeros_like(z), 1.0)
     v = momentum.sample()
     start, slope = _slope(log_density, z)

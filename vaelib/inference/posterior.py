@@ -7,11 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vaelib.inference.arguments import check_positions, check_rate
 from vaelib.inference.hmc import hmc
-from vaelib.inference.step_size import tune, vary
+from vaelib.inference.step_size import check_rate, tune, vary
 from vaelib.objectives import log_joint
-from vaelib.validation import check_counts, unexamined
+from vaelib.validation import check_counts, check_finite, unexamined
 
 
 @torch.no_grad()
@@ -101,5 +100,5 @@ def _start(model, x: Tensor, start: Tensor | None) -> Tensor:
     expected = x.shape[:-1] + model.prior.event_shape
     if start.shape != expected:
         raise ValueError(f"start must have shape {tuple(expected)}, got {tuple(start.shape)}")
-    check_positions("start", start)
+    check_finite("start", start)
     return start

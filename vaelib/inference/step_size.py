@@ -9,6 +9,12 @@ GAIN = 0.5
 SPREAD = 0.3
 
 
+def check_rate(acceptance: float) -> None:
+    """Raise a ValueError unless it is an acceptance rate that a step size can be tuned for."""
+    if not 0 < acceptance < 1:
+        raise ValueError(f"acceptance must lie between 0 and 1, got {acceptance}")
+
+
 def tune(step_size: Tensor, seen: Tensor, wanted: float) -> Tensor:
     """Make the step size larger where too much was accepted, smaller where too little.
 

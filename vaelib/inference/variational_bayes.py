@@ -88,8 +88,7 @@ def log_predictive(model, x: Tensor, draws: int, samples: int = 5000) -> Estimat
     Raises:
         ValueError: fewer than two draws, another decoder, or as ``log_evidence`` does.
     """
-    if not isinstance(draws, int) or draws < 2:
-        raise ValueError(f"draws must be a whole number of at least 2, got {draws!r}")
+    check_counts(2, draws=draws)
     thetas = (_uncertain(model).draw() for _ in range(draws))
     log_p = torch.stack([log_evidence(_given(model, t), x, samples).mean for t in thetas])
     mean = log_p.logsumexp(0) - math.log(draws)

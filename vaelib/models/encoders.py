@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.distributions import Independent
 
 from vaelib.distributions import diagonal_normal, unit_normal
-from vaelib.models.network import check_sizes, check_width, mlp
+from vaelib.models.network import check_width, mlp
+from vaelib.validation import check_counts
 
 
 class StandardNormal(nn.Module):
@@ -21,7 +22,7 @@ class StandardNormal(nn.Module):
 
     def __init__(self, latent: int) -> None:
         super().__init__()
-        check_sizes(latent=latent)
+        check_counts(latent=latent)
         self.register_buffer("mu", torch.zeros(latent), persistent=False)
         self.normal = unit_normal(self.mu)
 

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from vaelib.validation import check_counts
+
 
 def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
     """Linear layers with a nonlinearity between them, none after the last.
@@ -23,18 +25,11 @@ def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.Tanh) -> nn.Seque
     """
     if len(sizes) < 2:
         raise ValueError(f"a network needs an input and an output size, got {list(sizes)}")
-    check_sizes(**{f"sizes[{i}]": n for i, n in enumerate(sizes)})
+    check_counts(**{f"sizes[{i}]": n for i, n in enumerate(sizes)})
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(sizes):
         layers += [nn.Linear(n_in, n_out), activation()]
     return nn.Sequential(*layers[:-1])
-
-
-def check_sizes(**sizes: int) -> None:
-    """Raise a ValueError for what is no width of a layer."""
-    for name, n in sizes.items():
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"{name} must be a positive whole number, got {n!r}")
 
 
 def check_width(name: str, value: Tensor, network: nn.Sequential) -> None:

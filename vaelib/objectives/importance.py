@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vaelib.divergence import Estimate
 from vaelib.objectives.joint import encoded, log_joint
-from vaelib.validation import unexamined
+from vaelib.validation import check_counts, unexamined
 
 
 def log_weights(model, x: Tensor, samples: int, score: bool = True) -> Tensor:
@@ -104,8 +104,8 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> E
     Raises:
         ValueError: fewer than two samples, an empty chunk, wrong shapes, or bad data.
     """
-    if samples < 2 or chunk < 1:
-        raise ValueError(f"needs samples >= 2 and chunk >= 1, got {samples} and {chunk}")
+    check_counts(2, samples=samples)
+    check_counts(chunk=chunk)
     if x.numel() == 0:
         raise ValueError(f"x is empty, shape {tuple(x.shape)}")
     flat = x.reshape(-1, x.shape[-1])

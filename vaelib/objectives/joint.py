@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from vaelib.validation import examining
+from vaelib.validation import check_counts, check_finite, examining
 
 
 def log_joint(model, x: Tensor, z: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def check_data(p: Distribution, x: Tensor, finite: bool = False) -> None:
     if not examining() or x.numel() == 0:
         return
     if not finite:
-        check_finite(x)
+        check_finite("x", x)
     if p.support.check(x).all():
         return
     base = getattr(p.support, "base_constraint", p.support)
@@ -72,16 +72,10 @@ def check_data(p: Distribution, x: Tensor, finite: bool = False) -> None:
     raise ValueError(f"x has values outside the decoder's support, {base}")
 
 
-def check_finite(x: Tensor) -> None:
-    if examining() and not x.isfinite().all():
-        raise ValueError(f"x must be finite, got {int((~x.isfinite()).sum())} values that are not")
-
-
 def encoded(model, x: Tensor, samples: int) -> Distribution:
     """q(z|x), once it is sure that it can be sampled for these data, so many times."""
-    if not isinstance(samples, int) or samples < 1:
-        raise ValueError(f"samples must be a whole number of at least 1, got {samples!r}")
-    check_finite(x)
+    check_counts(samples=samples)
+    check_finite("x", x)
     q = model.encode(x)
     if not q.has_rsample:
         raise ValueError(

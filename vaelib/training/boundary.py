@@ -7,7 +7,7 @@ from torch import nn
 
 from vaelib.objectives import check_data
 from vaelib.training.rows import Rows
-from vaelib.validation import check_counts
+from vaelib.validation import check_counts, check_finite
 
 
 def check_settings(model, epochs, batch_size, free_bits, kl, patience, validation, every) -> None:
@@ -46,8 +46,7 @@ def examine(model: nn.Module, rows: Rows, binarise: bool) -> None:
     for x in rows.chunks():
         low, high = (float(bound) for bound in x.aminmax())  # not a number if one value is none
         if not -torch.inf < low <= high < torch.inf:
-            count = int((~x.isfinite()).sum())
-            raise ValueError(f"{rows.name} must be finite, got {count} values that are not")
+            check_finite(rows.name, x)
         if p is not None:
             check_data(p, x, finite=True)
         elif not 0 <= low <= high <= 1:
