@@ -1,7 +1,6 @@
 """The commands beside ``train`` from within: what they ask for, and what they say, whole."""
 
 import argparse
-import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,16 +85,6 @@ def test_no_more_images_are_evaluated_than_there_are_and_others_can_be(make, tmp
     x = data.binarise(torch.eye(64)[45:50])
     said = expected(folder.load(path)[0], x, 20, other)
     assert capsys.readouterr().out.splitlines() == said
-
-
-def test_of_one_image_there_is_no_error_over_images():
-    one = torch.tensor([-3.0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        line = evaluate._line("ELBO", one, torch.tensor([0.25]))
-    assert line == "ELBO          -3.00 ± nan over images, ± 0.250 by sampling"
-    line = evaluate._line("log p(x)", torch.tensor([-3.0, -1.0]), torch.tensor([0.3, 0.4]))
-    assert line == "log p(x)      -2.00 ± 1.00 over images, ± 0.250 by sampling"
 
 
 def test_images_that_cannot_be_evaluated_are_those_of_the_test(make, tmp_path):

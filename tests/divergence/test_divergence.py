@@ -397,6 +397,21 @@ def test_estimate_is_the_mean_and_its_standard_error():
     torch.testing.assert_close(estimate.standard_error, (squares / 6 / 7).sqrt())
 
 
+def test_an_average_over_examples_has_two_errors_of_which_neither_stands_for_the_other():
+    means, errors = torch.randn(9).double(), torch.rand(9).double()
+    average = Estimate(means, errors).average()
+    over_examples = ((means - means.sum() / 9).square().sum() / 8 / 9).sqrt()
+    expected = [means.sum() / 9, over_examples, errors.square().sum().sqrt() / 9]
+    torch.testing.assert_close(torch.stack(average), torch.stack(expected))
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_one_example_there_is_no_error_over_examples():
+    mean, over_examples, sampling = Estimate(torch.tensor([-3.0]), torch.tensor([0.25])).average()
+    assert (float(mean), float(sampling)) == (-3.0, 0.25)
+    assert over_examples.isnan()
+
+
 def test_the_standard_error_is_the_spread_of_the_mean():
     q, p = Normal(t(1.0).expand(4000), t(0.5)), Normal(t(0.0), t(1.0))
     mean, error = kl_monte_carlo(q, p, 100)

@@ -9,7 +9,7 @@ from vaelib.commands.arguments import add, positive, whole
 
 ABOUT = "measure the trained model of a run folder on images that it has not seen"
 
-ROUNDS, ACTIVE = 16, 0.01
+ROUNDS = 16
 
 
 def register(commands) -> None:
@@ -27,30 +27,25 @@ def evaluate(options: argparse.Namespace) -> None:
 
     from vaelib import data
     from vaelib.commands import folder, images
+    from vaelib.divergence import Estimate
     from vaelib.objectives import elbo, log_evidence
+    from vaelib.training.evaluation import ACTIVE, active_units
     from vaelib.training.rows import Rows
 
     model, described = folder.load(options.run_folder)
-    found = images.find(options.data or described["data"])
-    count = min(options.images, len(found.test))
-    rows = Rows("test", found.test, torch.device("cpu"), torch.float32)
+    shown = images.find(options.data or described["data"])
+    count = min(options.images, len(shown.test))
+    rows = Rows("test", shown.test, torch.device("cpu"), torch.float32)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(options.seed)
         x = rows[torch.linspace(0, len(rows) - 1, count).long()]
         x = data.binarise(x) if described["likelihood"] == "bernoulli" else x
         bounds = torch.stack([elbo(model, x) for _ in range(ROUNDS)])
         weighed = log_evidence(model, x, options.samples)
-        means = model.encode(x).mean
-    print(f"{count:,} images of {found.name}, nats an image")
-    print(_line("ELBO", bounds.mean(0), bounds.std(0) / ROUNDS**0.5))
-    print(_line("log p(x)", *weighed))
-    active = int((means.var(0) > ACTIVE).sum())
-    print(f"active units  {active} of {means.shape[1]} (variance of the mean above {ACTIVE})")
-
-
-def _line(name: str, mean, error) -> str:
-    """An average over images: its error from the choice of images, and the one from sampling."""
-    over_images = mean.std() / len(mean) ** 0.5 if len(mean) > 1 else mean.new_tensor(float("nan"))
-    sampling = error.square().sum().sqrt() / len(mean)
-    average = f"{name:12}  {mean.mean():.2f} ± {over_images:.2f} over images"
-    return f"{average}, ± {sampling:.3f} by sampling"
+        active = active_units(model, x)
+    print(f"{count:,} images of {shown.name}, nats an image")
+    for name, found in (("ELBO", Estimate.of(bounds)), ("log p(x)", weighed)):
+        mean, over_images, sampling = found.average()
+        average = f"{name:12}  {mean:.2f} ± {over_images:.2f} over images"
+        print(f"{average}, ± {sampling:.3f} by sampling")
+    print(f"active units  {active} of {described['latent']} (variance of the mean above {ACTIVE})")

@@ -3,6 +3,14 @@
 from vaelib.divergence.closed_form import kl, kl_by_coordinate
 from vaelib.divergence.path import kl_path
 from vaelib.divergence.quadrature import kl_quadrature
-from vaelib.divergence.sampled import Estimate, kl_monte_carlo
+from vaelib.divergence.sampled import Average, Estimate, kl_monte_carlo
 
-__all__ = ["Estimate", "kl", "kl_by_coordinate", "kl_monte_carlo", "kl_path", "kl_quadrature"]
+__all__ = [
+    "Average",
+    "Estimate",
+    "kl",
+    "kl_by_coordinate",
+    "kl_monte_carlo",
+    "kl_path",
+    "kl_quadrature",
+]

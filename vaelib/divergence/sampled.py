@@ -12,6 +12,20 @@ from vaelib.divergence.pair import same_event
 from vaelib.validation import check_counts
 
 
+class Average(NamedTuple):
+    """A mean over examples, with its two errors: more of the one leaves the other as it is.
+
+    Attributes:
+        mean: the mean over all examples.
+        over_examples: its standard error from which examples there are; not a number for one.
+        sampling: its standard error from the samples, at these examples.
+    """
+
+    mean: Tensor
+    over_examples: Tensor
+    sampling: Tensor
+
+
 class Estimate(NamedTuple):
     """A Monte Carlo mean and its standard error, entry by entry.
 
@@ -49,6 +63,27 @@ class Estimate(NamedTuple):
                 f"a standard error needs at least two values, got {tuple(values.shape)}"
             )
         return cls(values.mean(0), values.std(0) / len(values) ** 0.5)
+
+    def average(self) -> Average:
+        """The mean over independent examples, estimated one by one.
+
+        ::
+
+            mean = Σ_n m_n / N
+            standard error over examples = sqrt(Σ_n (m_n − mean)² / (N − 1) / N)
+            standard error of sampling = sqrt(Σ_n e_n²) / N
+
+        Returns:
+            Average, of means m and standard errors e of shape ``(examples,)``.
+
+        >>> errors = torch.tensor([0.3, 0.4])
+        >>> Estimate(torch.zeros(2), errors).average().sampling
+        tensor(0.2500)
+        """
+        m, e = self
+        spread = m.std() if len(m) > 1 else m.new_tensor(torch.nan)
+        sampling = e.square().sum().sqrt() / len(m)
+        return Average(m.mean(), spread / len(m) ** 0.5, sampling)
 
 
 def kl_monte_carlo(q: Distribution, p: Distribution, samples: int) -> Estimate:

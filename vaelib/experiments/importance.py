@@ -13,11 +13,11 @@ from torch.optim import Adam
 from vaelib.experiments.learners import ByGradient
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
 from vaelib.objectives import elbo, iwae, log_evidence
+from vaelib.training import active_units
 
 BOUNDS = {"vae": partial(elbo, kl="sampled"), "iwae": iwae}
 STAGES = 8
 SAMPLES = 5000  # for the evidence at the end
-ACTIVE = 0.01
 
 
 class ImportanceWeighted(ByGradient):
@@ -91,12 +91,12 @@ def at_the_end(model: VAE, x: Tensor) -> dict:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         found = log_evidence(model, x, SAMPLES)
-        means = model.encode(x).mean
+    average = found.average()
     return {
-        "log p(x)": round(float(found.mean.mean()), 3),
-        "error over images": round(float(found.mean.std()) / len(x) ** 0.5, 3),
-        "error of sampling": round(float(found.standard_error.square().sum()) ** 0.5 / len(x), 4),
-        "active": int((means.var(0) > ACTIVE).sum()),
+        "log p(x)": round(float(average.mean), 3),
+        "error over images": round(float(average.over_examples), 3),
+        "error of sampling": round(float(average.sampling), 4),
+        "active": active_units(model, x),
     }
 
 

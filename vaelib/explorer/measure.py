@@ -36,8 +36,8 @@ def measure(model: VAE, images: Dataset, seed: int) -> tuple[Tensor, Tensor, dic
     bounds = torch.stack([_elbos(model, x) for _ in range(ROUNDS)])
     evidence = evidences(model, x[shown])
     figures = {
-        "elbo": _figure(bounds.mean(0), bounds.std(0) / ROUNDS**0.5, ROUNDS),
-        "log_evidence": _figure(*evidence, SAMPLES),
+        "elbo": _figure(Estimate.of(bounds), ROUNDS),
+        "log_evidence": _figure(evidence, SAMPLES),
         "each": {
             "index": shown[:LISTED].tolist(),
             "log_evidence": _rounded(evidence.mean[:LISTED]),
@@ -69,13 +69,13 @@ def _elbos(model: VAE, x: Tensor) -> Tensor:
     return torch.cat([elbo(model, rows) for rows in x.split(1000)])
 
 
-def _figure(values: Tensor, errors: Tensor, samples: int) -> dict:
-    n = len(values)
+def _figure(found: Estimate, samples: int) -> dict:
+    average = found.average()
     return {
-        "mean": round(float(values.mean()), 4),
-        "over_images": round(float(values.std() / n**0.5), 4),
-        "monte_carlo": round(float(errors.square().sum().sqrt() / n), 4),
-        "images": n,
+        "mean": round(float(average.mean), 4),
+        "over_images": round(float(average.over_examples), 4),
+        "monte_carlo": round(float(average.sampling), 4),
+        "images": len(found.mean),
         "samples": samples,
     }
 

@@ -1,4 +1,4 @@
-"""The ELBO over a data set."""
+"""The ELBO over a data set, and the latent units that it uses."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from vaelib.training import shares
 from vaelib.training.history import Terms
 from vaelib.training.rows import Data, Rows
 from vaelib.validation import check_counts
+
+ACTIVE = 0.01
 
 
 @torch.no_grad()
@@ -43,6 +45,27 @@ def evaluate(
     finally:
         model.train(training)
     return Terms.of(shares.total(whole), len(rows))
+
+
+@torch.no_grad()
+def active_units(model, x: Tensor) -> int:
+    """How many units of z depend on x: those whose posterior mean varies over the data.
+
+    ::
+
+        Var_x(E_q[z_j]) > 0.01,    q = q(z|x)
+
+    Args:
+        model: gives ``encode``.
+        x: data, shape ``(examples, observed)``.
+
+    Returns:
+        A number from 0 to ``latent``.
+
+    Source:
+        Burda, Grosse and Salakhutdinov (2016).
+    """
+    return int((model.encode(x).mean.var(0) > ACTIVE).sum())
 
 
 def _sums(model: nn.Module, batch: Tensor, samples: int, kl: str) -> Tensor:
