@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vaelib import data
-from vaelib.training.rows import Data
+from vaelib.data.numbers import Data
 
 MOST_HELD = 10_000
 

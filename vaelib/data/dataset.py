@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vaelib.data.mnist import MNIST, read, source
+from vaelib.data.numbers import numbers
 
 FETCHED = ("mnist", "fashion-mnist")
 
@@ -111,5 +112,5 @@ def _digits() -> Dataset:
 def _fetched(name: str, folder: Path) -> Dataset:
     wanted = source(name)
     arrays = [torch.from_numpy(read(folder, file, wanted)) for file in MNIST]
-    images = [a.reshape(len(a), -1).float() / 255 for a in arrays[::2]]
+    images = [numbers(a.reshape(len(a), -1)) for a in arrays[::2]]
     return Dataset(name, (28, 28), 256, *images, *(a.long() for a in arrays[1::2]))

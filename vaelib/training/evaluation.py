@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from vaelib.data.numbers import Data
 from vaelib.objectives import elbo_terms
 from vaelib.training import shares
 from vaelib.training.history import Terms
-from vaelib.training.rows import Data, Rows
+from vaelib.training.rows import Rows
 from vaelib.validation import check_counts
 
 ACTIVE = 0.01

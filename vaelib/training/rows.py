@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-import warnings
 import zlib
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
-Data = Tensor | np.ndarray
+from vaelib.data.numbers import Data, as_tensor, numbers
+
 CHUNK = 2**20  # values looked at together
 
 
 class Rows:
     """Examples, picked by number and handed over as numbers in [0, 1], or whatever they hold.
 
-    Bytes are divided by 255 when they are picked, and a file that is mapped into memory is read
+    Bytes become grey values when they are picked, and a file that is mapped into memory is read
     where it is picked, so that it may be larger than the memory.
 
     Args:
@@ -33,7 +32,7 @@ class Rows:
     """
 
     def __init__(self, name: str, x: Data, place: torch.device, dtype: torch.dtype) -> None:
-        x = _tensor(x)
+        x = as_tensor(x)
         if x.ndim != 2 or x.numel() == 0 or not (x.is_floating_point() or x.dtype == torch.uint8):
             raise ValueError(
                 f"{name} must be floating point or bytes, of shape (examples, observed), "
@@ -61,16 +60,7 @@ class Rows:
         return f"{tuple(self.x.shape)} {self.x.dtype} {checksum:08x}"
 
     def _numbers(self, rows: Tensor) -> Tensor:
-        rows = rows.to(self.place, non_blocking=True)
-        return rows.to(self.dtype).div_(255) if rows.dtype == torch.uint8 else rows.to(self.dtype)
-
-
-def _tensor(x: Data) -> Tensor:
-    if not isinstance(x, np.ndarray):
-        return x
-    with warnings.catch_warnings():  # it is only read from
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(x)
+        return numbers(rows.to(self.place, non_blocking=True), self.dtype)
 
 
 def _fits(x: Tensor, place: torch.device) -> bool:
