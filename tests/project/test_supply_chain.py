@@ -1,12 +1,18 @@
 """What runs elsewhere is what was looked at: the workflow's actions, and the notebooks."""
 
+import ast
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import yaml
 
 from tests.book.chapter_source import CHAPTERS, ROOT
+from tests.project.clones import copy_of_the_tree
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
@@ -65,6 +71,34 @@ def test_the_suite_runs_on_the_oldest_and_the_newest_torch():
     oldest = re.search(r'"torch>=([\d.]+)"', (ROOT / "pyproject.toml").read_text("utf8"))[1]
     assert f"torch=={oldest}.0/" in text
     assert yaml.safe_load(text)["jobs"]["test"]["strategy"]["matrix"]["torch"] == ["newest"]
+
+
+def test_a_wheel_holds_every_file_of_the_library_and_no_other(tmp_path):
+    tree = tmp_path / "tree"
+    copy_of_the_tree(tree)
+    ours = {p.relative_to(tree).as_posix() for p in tree.glob("vaelib/**/*") if p.is_file()}
+    options = ("--no-deps", "--no-index", "--no-build-isolation", "--quiet")
+    command = (sys.executable, "-m", "pip", "wheel", *options, "-w", tmp_path, tree)
+    subprocess.run(command, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert {n for n in ZipFile(wheel).namelist() if ".dist-info/" not in n} == ours
+
+
+COMES_WITH = {"anywidget": {"traitlets"}, "pooch": {"requests", "urllib3"}}
+
+
+def test_the_library_needs_what_it_imports_and_nothing_else():
+    trees = [ast.parse(path.read_text("utf8")) for path in (ROOT / "vaelib").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    imported = {n.partition(".")[0] for n in names} - {"vaelib", *sys.stdlib_module_names}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+    words = [*project["dependencies"], *project["optional-dependencies"]["flows"]]
+    named = {re.match(r"[\w-]+", word)[0] for word in words}
+    needed = {{"scikit-learn": "sklearn"}.get(name, name) for name in named}
+    beside = set().union(*(COMES_WITH.get(name, set()) for name in named))
+    assert needed <= imported <= needed | beside
 
 
 def test_dependencies_are_audited():

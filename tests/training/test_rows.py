@@ -34,6 +34,7 @@ def test_the_same_numbers_train_the_same_model_however_they_are_held(kind):
     )
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_file_is_read_where_it_is_picked(tmp_path):
     np.save(tmp_path / "x.npy", X.numpy())
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
