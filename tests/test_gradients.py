@@ -5,19 +5,16 @@ import scipy.stats
 import torch
 from torch.distributions import (
     Bernoulli,
-    Cauchy,
-    Exponential,
     Gumbel,
     Independent,
     Laplace,
     Normal,
     StudentT,
-    Uniform,
 )
 
 from vaelib.checks import check
 from vaelib.divergence import Estimate
-from vaelib.gradients import inverse_cdf, location_scale, pathwise, score_function
+from vaelib.gradients import location_scale, pathwise, score_function
 
 SAMPLES = 100_000
 
@@ -161,32 +158,6 @@ def test_location_scale_samples_have_the_derivatives_of_finite_differences():
     torch.autograd.gradcheck(sample, (MU.clone().requires_grad_(), SIGMA.clone().requires_grad_()))
 
 
-QUANTILES = {
-    "normal": (Normal(0.5, 2.0), scipy.stats.norm(0.5, 2)),
-    "laplace": (Laplace(-1.0, 0.5), scipy.stats.laplace(-1, 0.5)),
-    "cauchy": (Cauchy(0.0, 2.0), scipy.stats.cauchy(0, 2)),
-    "gumbel": (Gumbel(1.0, 2.0), scipy.stats.gumbel_r(1, 2)),
-    "exponential": (Exponential(3.0), scipy.stats.expon(scale=1 / 3)),
-    "uniform": (Uniform(-1.0, 3.0), scipy.stats.uniform(-1, 4)),
-}
-
-
-@pytest.mark.parametrize(("q", "reference"), QUANTILES.values(), ids=QUANTILES)
-def test_inverse_cdf_is_scipys_and_its_samples_pass_a_kolmogorov_smirnov_test(q, reference):
-    u = torch.linspace(0.01, 0.99, 50).double()
-    z = inverse_cdf(q, u)
-    torch.testing.assert_close(z, torch.as_tensor(reference.ppf(u)), rtol=1e-5, atol=1e-5)
-    sample = inverse_cdf(q, torch.rand(4000).double().clamp(1e-9, 1 - 1e-9))
-    assert scipy.stats.kstest(sample.numpy(), reference.cdf).pvalue > 1e-3
-
-
-@pytest.mark.parametrize("family", [Normal, Laplace, Cauchy, Gumbel])
-def test_inverse_cdf_has_the_derivatives_of_finite_differences(family):
-    u = torch.tensor([0.1, 0.4, 0.8]).double()
-    inputs = (MU[:1].clone().requires_grad_(), SIGMA[:1].clone().requires_grad_())
-    torch.autograd.gradcheck(lambda mu, sigma: inverse_cdf(family(mu, sigma), u), inputs)
-
-
 def bernoulli_of(phi):
     return Bernoulli(logits=phi)
 
@@ -205,15 +176,6 @@ def bernoulli_of(phi):
         (lambda: location_scale(Normal(0.0, 1.0), MU, 0 * SIGMA), "sigma must be positive"),
         (lambda: location_scale(Normal(0.0, 1.0), MU, SIGMA * math.nan), "sigma must be positive"),
         (lambda: location_scale(Normal(0.0, 1.0), MU, MU), "sigma must be positive, got .* -2"),
-        (
-            lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor([0.5, 0.0])),
-            "strictly between 0 and 1",
-        ),
-        (
-            lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor(0.0)),
-            "^u must lie strictly between 0 and 1",
-        ),
-        (lambda: inverse_cdf(Normal(0.0, 1.0), torch.tensor(1.0)), "strictly between 0 and 1"),
     ],
 )
 def test_bad_arguments_raise_by_name(call, message):

@@ -127,31 +127,6 @@ def location_scale(noise: Distribution, mu: Tensor, sigma: Tensor) -> Transforme
     return TransformedDistribution(noise, AffineTransform(mu, sigma))
 
 
-def inverse_cdf(q: Distribution, u: Tensor) -> Tensor:
-    """z = F⁻¹(u), which has distribution q when u is uniform on (0, 1).
-
-    Args:
-        q: univariate, with a quantile function in torch.
-        u: probabilities strictly between 0 and 1.
-
-    Returns:
-        z of u's shape (broadcast with q's batch), differentiable in q's parameters.
-
-    Raises:
-        ValueError: a u outside (0, 1).
-
-    Source:
-        Kingma and Welling (2014), section 2.4, first recipe.
-
-    >>> from torch.distributions import Normal
-    >>> inverse_cdf(Normal(1.0, 2.0), torch.tensor(0.5))
-    tensor(1.)
-    """
-    if not ((u > 0) & (u < 1)).all():
-        raise ValueError("u must lie strictly between 0 and 1")
-    return q.icdf(u)
-
-
 def _copies(phi: Tensor, samples: int) -> Tensor:
     check_counts(samples=samples)
     return phi.detach().expand(samples, *phi.shape).clone().requires_grad_()
