@@ -8,6 +8,7 @@ import sys
 from vaelib.commands import audit, evaluate, experiment, explorer, fetch, sample, train
 from vaelib.commands.arguments import PROGRAM
 
+COMMANDS = (train, evaluate, sample, audit, fetch, explorer, experiment)
 BAD_INPUT = (
     ValueError,
     ImportError,
@@ -23,7 +24,7 @@ def main(words: list[str] | None = None) -> None:
     """Run a command; bad input ends with status 2, whatever else goes wrong with 1, and why."""
     parser = argparse.ArgumentParser(PROGRAM, description="Variational autoencoders.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (train, evaluate, sample, audit, fetch, explorer, experiment):
+    for command in COMMANDS:
         command.register(commands)
     options = parser.parse_args(words)
     try:

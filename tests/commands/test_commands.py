@@ -167,7 +167,7 @@ def test_every_way_to_train_can_be_evaluated(name, tmp_path, capsys):
         (["train"], "the following arguments are required: --out"),
         (["evaluate", "{}"], "{} holds no run: it lacks settings.json or checkpoint.pt"),
         (["sample", "{}", "--out", "{}/x.png"], "holds no run"),
-        (["data", "cifar"], "invalid choice: 'cifar'"),
+        (["data", "cifar"], "no data set 'cifar': choose one of digits"),
     ],
 )
 def test_bad_input_ends_with_a_sentence_and_status_2(words, message, tmp_path, capsys):

@@ -9,9 +9,7 @@ commands is a change of that file, too::
 import argparse
 from pathlib import Path
 
-from vaelib.commands import audit, evaluate, experiment, explorer, fetch, sample, train
-
-COMMANDS = (train, evaluate, sample, audit, fetch, explorer, experiment)
+from vaelib.__main__ import COMMANDS
 
 
 def commands():

@@ -85,7 +85,7 @@ def test_dequantised_values_fill_their_own_interval_evenly(levels):
         (lambda: data.dequantise(torch.tensor([-1.0]), 2), "must hold the grey levels"),
         (
             lambda: data.load("cifar"),
-            "no data set 'cifar': choose 'digits', 'mnist' or 'fashion-mnist'",
+            "no data set 'cifar': choose one of digits, mnist, fashion-mnist",
         ),
     ],
 )

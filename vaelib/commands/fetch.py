@@ -10,7 +10,7 @@ from vaelib.commands.arguments import add
 def register(commands) -> None:
     about = "fetch a data set if it is not there, verify it, say where it lies"
     parser = add(commands, "data", about, "data mnist --folder mnist", fetch)
-    parser.add_argument("name", choices=["digits", "mnist", "fashion-mnist"], help="the data set")
+    parser.add_argument("name", help="the data set: digits, mnist or fashion-mnist")
     parser.add_argument("--folder", help="where its files are, or are put")
 
 

@@ -62,12 +62,12 @@ def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
     torch.Size([1498, 64])
     """
     name = name or os.environ.get("VAELIB_DATASET") or _suited()
-    if name == "digits":
-        return _digits()
+    if name in EMBEDDED:
+        return EMBEDDED[name]()
     if name in FETCHED:
         return _fetched(name, place(name, folder))
     raise ValueError(
-        f"no data set {name!r}: choose 'digits', 'mnist' or 'fashion-mnist' (argument or "
+        f"no data set {name!r}: choose one of {', '.join([*EMBEDDED, *FETCHED])} (argument or "
         "VAELIB_DATASET)"
     )
 
@@ -114,3 +114,6 @@ def _fetched(name: str, folder: Path) -> Dataset:
     arrays = [torch.from_numpy(read(folder, file, wanted)) for file in MNIST]
     images = [numbers(a.reshape(len(a), -1)) for a in arrays[::2]]
     return Dataset(name, (28, 28), 256, *images, *(a.long() for a in arrays[1::2]))
+
+
+EMBEDDED = {"digits": _digits}
