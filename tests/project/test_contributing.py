@@ -84,6 +84,13 @@ def test_an_encoder_and_an_objective_pass_their_tests(tree):
     assert "4 passed" in said
 
 
+def test_a_likelihood_trains_by_its_word_and_can_be_judged(tree):
+    words = ("--likelihood", "continuous", "--epochs", "1", "--hidden", "4", "--latent", "2")
+    run(tree, "vaelib", "train", *words, "--out", "grey")
+    said = run(tree, "vaelib", "evaluate", "grey", "--images", "20", "--samples", "20")
+    assert re.search(r"log p\(x\) +-?\d+\.\d\d ± ", said)
+
+
 def test_a_data_set_trains_by_its_name_and_a_command_answers(tree):
     trained = ("train", "--data", "bars", "--epochs", "1", "--hidden", "4", "--latent", "2")
     run(tree, "vaelib", *trained, "--out", "run")
