@@ -30,7 +30,7 @@ X = torch.tensor([[0.3, -1.0, 0.8], [1.5, 0.2, -0.4]]).double()
 
 
 def test_the_density_integrates_to_one(flow):
-    step = 0.02
+    step = 0.05
     u = torch.cartesian_prod(*[torch.arange(-7, 7, step).double()] * 2)
     with torch.no_grad():
         mass = flow(X).log_prob((SHIFT + SCALE * u)[:, None]).exp().sum(0) * step**2 * SCALE.prod()
@@ -94,7 +94,7 @@ def test_every_objective_takes_it(flow):
     linear = LinearGaussian(torch.eye(3, 2).double(), torch.zeros(3).double(), 0.6)
     model = Model(linear.prior, linear.decode, flow)
     assert iwae(model, X, 5, doubly=True).shape == (2,)
-    found = log_evidence(model, X, 100_000)
+    found = log_evidence(model, X, 20_000)
     assert ((found.mean - linear.log_evidence(X)).abs() < 5 * found.standard_error).all()
     with pytest.raises(NotImplementedError):
         elbo(model, X)
