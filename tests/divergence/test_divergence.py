@@ -79,6 +79,27 @@ def test_closed_form_is_the_sample_mean_and_not_half_of_it(name):
     check("eq-kl", wrong={"half of it": exact / 2}, closed_form=exact, samples=estimate)
 
 
+def test_between_uniforms_every_sample_is_the_closed_form():
+    q, p = PAIRS["uniform in uniform"]
+    check("eq-kl", closed_form=kl(q, p), samples=kl_monte_carlo(q, p, 10).mean)
+
+
+@pytest.mark.parametrize("name", ["normal", "gamma", "laplace", "beta"])
+def test_the_order_of_the_arguments_matters(name):
+    q, p = PAIRS[name]
+    there, back = kl(q, p), kl(p, q)
+    assert ((there - back).abs() > 0.01).all()
+    check("eq-kl", wrong={"p first": back}, exact=there, sampled=kl_monte_carlo(q, p, 100_000))
+    check("eq-kl", tolerance=1e-9, exact=back, quadrature=kl_quadrature(p, q))
+
+
+def test_normals_by_hand():
+    mu, sigma = 1.3, 0.4
+    by_hand = -math.log(sigma) + (sigma**2 + mu**2 - 1) / 2
+    q, p = Normal(t(mu), t(sigma)), Normal(t(0.0), t(1.0))
+    check("eq-kl", by_hand=t(by_hand), exact=kl(q, p), quadrature=kl_quadrature(q, p))
+
+
 def test_the_divergence_from_a_unit_normal_is_torchs_with_its_gradients():
     parameters = [torch.rand(3).double().requires_grad_() for _ in range(2)]
     parameters.append(torch.rand(4, 3).double().requires_grad_())
@@ -108,6 +129,13 @@ def test_full_and_diagonal_normals_go_together():
         check("eq-kl", by_hand=by_hand, exact=kl(q, p))
 
 
+def test_full_normals_match_the_sample_mean():
+    q, p = full_normals()
+    estimate = kl_monte_carlo(q, p, 50_000)
+    assert estimate.mean.shape == (2,)
+    check("eq-kl", wrong={"reversed": kl(p, q)}, exact=kl(q, p), samples=estimate)
+
+
 @pairs
 def test_shapes_are_those_of_the_broadcast_batches(q, p):
     shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
@@ -115,10 +143,24 @@ def test_shapes_are_those_of_the_broadcast_batches(q, p):
         assert value.shape == shape
 
 
-def test_infinite_entries_keep_the_broadcast_shape():
-    q, p = Normal(t(0.0), t(1.0)), Uniform(t(0.0, -1.0, 0.0), t(1.0, 1.0, 2.0))
-    for values in (kl(q, p), kl_quadrature(q, p)):
-        torch.testing.assert_close(values, t(math.inf, math.inf, math.inf))
+@pytest.mark.parametrize(
+    ("q", "p"),
+    [
+        (Normal(t(0.0), t(1.0)), Uniform(t(0.0, -1.0, 0.0), t(1.0, 1.0, 2.0))),
+        (Beta(t(2.0).expand(4, 1), t(3.0)), Uniform(t(-1.0, 0.5, 0.0), t(2.0, 1.0, 1.0))),
+    ],
+)
+def test_infinite_entries_keep_the_broadcast_shape(q, p):
+    values, integrals = kl(q, p), kl_quadrature(q, p)
+    assert values.shape == torch.broadcast_shapes(q.batch_shape, p.batch_shape)
+    torch.testing.assert_close(values, integrals, atol=1e-9, rtol=0)
+
+
+def test_quadrature_needs_no_closed_form():
+    q, p = Normal(t(0.3), t(1.2)), StudentT(t(3.0))
+    estimate = kl_monte_carlo(q, p, 200_000)
+    exact = kl_quadrature(q, p)
+    check("eq-kl", wrong={"half of it": exact / 2}, quadrature=exact, samples=estimate)
 
 
 @pytest.mark.parametrize("place", [-1e4, 1e4])
@@ -163,6 +205,13 @@ def test_normals_and_what_has_its_shape_are_not_expanded():
     coins, coin = Bernoulli(torch.full((5, 3), 0.2)), Bernoulli(torch.full((3,), 0.3))
     assert kl(Fixed(coins, 1), Independent(coin, 1)).shape == (5,)
     assert kl(Fixed(coins, 1), Fixed(coins, 1)).shape == (5,)
+
+
+def test_quadrature_takes_single_precision():
+    q, p = Normal(torch.ones(1), torch.full((1,), 0.5)), Normal(torch.zeros(1), torch.ones(1))
+    value = kl_quadrature(q, p)
+    check("eq-kl", closed_form=kl(q, p).double(), quadrature=value, tolerance=1e-6)
+    assert value.dtype == torch.float64
 
 
 @pytest.mark.parametrize("family", [Normal, Laplace, Gamma, Gumbel])
@@ -327,7 +376,6 @@ def test_single_precision_is_no_excuse(family):
     closed_form = kl(family(*double[:2]), family(*double[2:]))
     check("eq-kl", closed_form=closed_form, quadrature=kl_quadrature(q, p))
     assert q.sample().dtype == torch.float32
-    assert kl_quadrature(q, p).dtype == torch.float64
 
 
 def test_quadrature_leaves_the_random_numbers_alone():
@@ -364,6 +412,12 @@ def test_of_one_example_there_is_no_error_over_examples():
     assert over_examples.isnan()
     two = Estimate(torch.tensor([-3.0, -1.0]), torch.zeros(2)).average()
     assert two.over_examples == 1
+
+
+def test_the_standard_error_is_the_spread_of_the_mean():
+    q, p = Normal(t(1.0).expand(4000), t(0.5)), Normal(t(0.0), t(1.0))
+    mean, error = kl_monte_carlo(q, p, 100)
+    assert mean.std() == pytest.approx(float(error.square().mean().sqrt()), rel=0.06)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,26 @@ def test_a_transition_keeps_exact_samples_exact(target, step_size, leapfrog):
 
 
 @targets
+def test_chains_from_one_point_come_to_the_target(target):
+    z = torch.zeros(3000, 2).double()
+    for _ in range(25):
+        z = hmc(target.log_prob, z, vary(torch.full((3000,), 0.5).double()), 5).z
+    exact = exact_moments(target)
+    wrong = {"half as wide again": exact + 0.5 * exact[2:4].mean()}
+    check("eq-invariant", wrong=wrong, exact=exact, hmc=Estimate.of(moments(z)))
+
+
+@targets
+def test_where_a_chain_comes_from_and_goes_to_are_alike(target):
+    """Detailed balance: (z, z') and (z', z) have one distribution, even for odd functions."""
+    z = target.sample((CHAINS,))
+    new = hmc(target.log_prob, z, 0.8, 2).z
+    flow = torch.cat([z * new**2 - z**2 * new, (z > 0.3) * new - z * (new > 0.3)], -1)
+    zero = torch.zeros(4).double()
+    check("eq-balance", wrong={"a drift": zero + 0.5}, exact=zero, hmc=Estimate.of(flow))
+
+
+@targets
 def test_a_trajectory_backwards_ends_where_it_began(target):
     z, v = target.sample((50,)), torch.randn(50, 2).double()
     step = torch.linspace(0.05, 0.4, 50).double()[:, None]
@@ -322,6 +342,7 @@ def transition(z=None, step_size=0.1, leapfrog=2, log_density=None):
     ("call", "message"),
     [
         (transition(leapfrog=0), "leapfrog must be a whole number of at least 1, got 0"),
+        (transition(leapfrog=2.0), "leapfrog must be a whole number"),
         (transition(step_size=0.0), "step_size must be positive"),
         (transition(step_size=math.nan), "step_size must be positive"),
         (transition(step_size=torch.tensor([0.1, -0.1, 0.1])), "step_size must be .* -0.1"),

@@ -206,6 +206,33 @@ def test_a_state_in_double_precision_goes_on_in_single():
     em.epoch()
 
 
+def test_the_step_size_is_tuned_all_along():
+    model = coins()
+    em = run(model, BITS, optimizer=lambda p: torch.optim.SGD(p, lr=1e-9), updates=1)
+    for _ in range(60):
+        em.epoch()
+    settled = float(em.step_size)
+    with torch.no_grad():
+        model.decoder.network[0].weight *= 30
+    for _ in range(60):
+        em.epoch()
+    assert float(em.step_size) < settled / 2
+    accepted = []
+    for _ in range(60):
+        em.epoch()
+        accepted.append(em.accepted)
+    assert abs(sum(accepted) / 60 - 0.9) < 0.03
+
+
+def test_latents_that_cannot_be_left_stay():
+    em = run(coins(), BITS)
+    em.chains.step_size = torch.tensor(1e30)
+    z = em.z.clone()
+    em.epoch()
+    assert torch.equal(em.z, z)
+    assert em.accepted == 0
+
+
 def test_weights_that_run_away_are_an_error():
     model = VAE(StandardNormal(1), None, GaussianDecoder(1, [3], 3, 0.5, learn_sigma=True))
     em = run(model, torch.ones(9, 3), optimizer=lambda p: torch.optim.SGD(p, 1e9))

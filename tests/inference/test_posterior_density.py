@@ -9,7 +9,7 @@ from torch.distributions import MultivariateNormal
 
 from vaelib.checks import check
 from vaelib.divergence import Estimate
-from vaelib.exact import LinearGaussian
+from vaelib.exact import LinearGaussian, log_evidence_quadrature
 from vaelib.inference import fit_gaussian, fit_kernels, log_evidence_hmc, sample_posterior
 from vaelib.models import VAE, BernoulliDecoder, StandardNormal
 from vaelib.objectives import log_joint
@@ -51,6 +51,30 @@ def test_the_estimate_is_the_evidence_of_a_linear_model(latent, fit):
     forgotten = exact - model.prior.log_prob(z).mean(0)
     wrong = {"a forgotten prior": forgotten}
     check("eq-evidence-hmc", wrong=wrong, exact=exact, hmc=together(estimate))
+
+
+@FITS
+def test_the_estimate_is_the_evidence_of_a_network(fit):
+    model, x = coins()
+    estimate = log_evidence_hmc(model, x.expand(CHAINS, *x.shape), 100, fit=fit, warm_up=60)
+    exact = log_evidence_quadrature(model, x).value
+    wrong = {"the reciprocal's sign": -exact}
+    check("eq-evidence-hmc", wrong=wrong, exact=exact, hmc=together(estimate))
+
+
+def test_the_standard_error_is_that_of_independent_samples(monkeypatch):
+    """With exact posterior samples for the chain, the errors are as large as they claim."""
+    model, x = linear(2)
+    x = x.expand(400, *x.shape)
+
+    def exact_samples(model, x, samples, *_):
+        return model.encode(x).sample((samples,))
+
+    monkeypatch.setattr("vaelib.inference.posterior_density.sample_posterior", exact_samples)
+    estimate = log_evidence_hmc(model, x, 200)
+    score = (estimate.mean - model.log_evidence(x)) / estimate.standard_error
+    assert abs(float(score.square().mean()) - 1) < 0.2
+    assert abs(float(score.mean())) < 0.2
 
 
 def test_the_estimate_is_the_reciprocal_average_by_hand():
@@ -98,6 +122,11 @@ def test_the_fits_are_scipys(latent):
     normal = scipy.stats.multivariate_normal(z.mean(0), torch.cov(z.T))
     by_scipy = torch.as_tensor(normal.logpdf(at)).reshape(9)
     check("eq-normal", scipy=by_scipy, here=fit_gaussian(z).log_prob(at))
+
+
+def test_five_latents_and_few_samples_still_give_a_density():
+    z = torch.randn(7, 200, 5)
+    assert torch.linalg.eigvalsh(fit_gaussian(z).covariance_matrix).min() > 0
 
 
 def evidence(**settings):

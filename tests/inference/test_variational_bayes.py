@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
-from torch.distributions import LowRankMultivariateNormal
+from torch.distributions import LowRankMultivariateNormal, MultivariateNormal
 
 from vaelib.checks import check, check_bound
 from vaelib.distributions import diagonal_normal
@@ -106,6 +106,12 @@ def test_the_bound_is_below_the_evidence_by_the_divergence_from_the_posterior(ki
     check_bound("eq-vb", lower={"bound": exact}, upper={"evidence": evidence()})
 
 
+def test_the_exact_bound_of_the_posterior_has_the_evidence_as_its_mean():
+    estimate = Estimate.of(wholes(regression(), "exact"))
+    no_kl = evidence() + kl(posterior(), regression().decoder.prior)
+    check("eq-vb", wrong={"no KL": no_kl.detach()}, evidence=evidence(), here=estimate)
+
+
 def test_both_kinds_have_the_same_terms_at_one_theta():
     model = images()
     q, p = model.decoder.q, model.decoder.prior
@@ -126,6 +132,20 @@ def given(model, theta):
     decoder = copy.deepcopy(model.decoder.decoder)
     nn.utils.vector_to_parameters(theta.detach(), decoder.parameters())
     return VAE(model.prior_module, model.encoder, decoder)
+
+
+def test_the_sampled_and_the_exact_bound_agree():
+    model = images()
+    rows = PIXELS.expand(20, 7, 3)
+    with torch.no_grad():
+        exact, sampled = (
+            torch.stack([variational_bayes(model, rows, 7, 1, k).mean() for _ in range(400)])
+            for k in ("exact", "sampled")
+        )
+    exact, sampled = Estimate.of(exact), Estimate.of(sampled)
+    error = (exact.standard_error**2 + sampled.standard_error**2).sqrt()
+    assert (exact.mean - sampled.mean).abs() < 5 * error
+    assert error < kl(model.decoder.q, model.decoder.prior) / 7 / 50
 
 
 def test_one_sample_and_the_exact_kl_are_the_default():
@@ -159,6 +179,22 @@ def test_random_minibatches_are_unbiased(kind):
 
 
 @KL
+def test_the_gradients_are_those_of_the_closed_form(kind):
+    model = regression(shift=0.5, widen=1.3)
+    parameters = list(model.parameters())
+    assert [p.numel() for p in parameters] == [3, 2, 1]
+
+    def gradient(bound):
+        parts = torch.autograd.grad(bound, parameters)
+        return torch.cat([part.flatten() for part in parts])
+
+    exact = gradient(-kl(model.decoder.q, posterior()))
+    rows = [gradient(variational_bayes(model, X, N, kl=kind).sum()) for _ in range(500)]
+    here = Estimate.of(torch.stack(rows))
+    check("eq-gradient", wrong={"descent": -exact}, exact=exact, here=here)
+
+
+@KL
 def test_the_gradient_at_one_noise_is_the_slope(kind):
     model = images()
     parameters = list(model.parameters())
@@ -179,6 +215,19 @@ def test_the_gradient_at_one_noise_is_the_slope(kind):
     check("eq-gradient", tolerance=1e-8, autograd=slope, by_steps=by_steps.detach())
 
 
+def test_training_finds_the_exact_posterior():
+    model = regression(shift=2.0, widen=0.3)
+    fit(
+        model, X, epochs=600, batch_size=N, progress=False,
+        objective=partial(variational_bayes, examples=N),
+        learning_rate=lambda epoch: 0.05 * 0.992**epoch,
+    )  # fmt: skip
+    q, p = model.decoder.q, posterior()
+    assert ((q.mean - p.mean).abs() < 0.2 * p.stddev).all()
+    assert ((q.stddev / p.stddev - 1).abs() < 0.12).all()
+    assert kl(q, p) < 0.03
+
+
 @KL
 def test_without_noise_in_the_weights_it_is_the_elbo_of_the_mean_decoder(kind):
     model = images(sigma=1e-12)
@@ -192,6 +241,16 @@ def test_without_noise_in_the_weights_it_is_the_elbo_of_the_mean_decoder(kind):
     torch.manual_seed(1)
     here = variational_bayes(model, PIXELS, 7, 3, kind) + charged / 7
     check("eq-vb", tolerance=1e-8, here=here.detach(), bare=bare.detach())
+
+
+def test_the_objectives_take_it_as_any_decoder():
+    model = images(sigma=1e-12)
+    plain = VAE(model.prior_module, model.encoder, model.decoder.decoder)
+    for bound in (elbo, lambda m, x: log_evidence(m, x, 50).mean):
+        torch.manual_seed(1)
+        bare = bound(plain, PIXELS).detach()
+        torch.manual_seed(1)
+        check("eq-vb", tolerance=1e-8, here=bound(model, PIXELS).detach(), bare=bare)
 
 
 def test_each_call_draws_one_theta_for_all_z():
@@ -271,6 +330,17 @@ def test_all_processes_share_one_theta(monkeypatch, rows):
         assert torch.equal(torch.rand(3), following)
 
 
+def test_the_predictive_density_is_the_closed_form():
+    model, new = regression(widen=3.0), X[:3]
+    q = model.decoder.q
+    covariance = NOISE**2 * torch.eye(6).double() + (FEATURES * q.variance) @ FEATURES.T
+    exact = MultivariateNormal(FEATURES @ q.mean, covariance).log_prob(new).detach()
+    mean_weights = VAE(model.prior_module, model.encoder, model.decoder.decoder)
+    wrong = {"mean weights": log_evidence(mean_weights, new, 2).mean}
+    here = log_predictive(model, new, draws=800, samples=2)
+    check("eq-predictive", wrong=wrong, exact=exact, here=here)
+
+
 def test_the_predictive_density_is_the_mean_over_theta_and_its_relative_error():
     model = images(sigma=0.5)
     torch.manual_seed(1)
@@ -305,10 +375,12 @@ FROZEN = BernoulliDecoder(2, [4], 3).requires_grad_(False)
         (lambda: log_predictive(PLAIN, PIXELS, 2), "an UncertainDecoder, got BernoulliDecoder"),
         (lambda: variational_bayes(3, PIXELS, 7), "an UncertainDecoder, got NoneType"),
         (lambda: variational_bayes(images(), PIXELS, 0), "examples must be .* at least 1, got 0"),
+        (lambda: variational_bayes(images(), PIXELS, 7.0), "examples must be a whole number"),
         (lambda: variational_bayes(images(), PIXELS, 7, 0), "samples must be a whole number"),
         (lambda: variational_bayes(images(), PIXELS, 7, 1, "both"), "'exact' or 'sampled'"),
         (lambda: variational_bayes(images(), PIXELS / 2, 7), "vaelib.data.binarise"),
         (lambda: log_predictive(images(), PIXELS, 1), "draws must be .* at least 2, got 1"),
+        (lambda: log_predictive(images(), PIXELS, 2.0), "draws must be a whole number"),
         (lambda: log_predictive(images(), PIXELS, 2, 1), "samples must be a whole number"),
         (lambda: UncertainDecoder(Regression(), 0.0), "sigma must be positive and finite, got 0.0"),
         (lambda: UncertainDecoder(Regression(), math.inf), "sigma must be positive and finite"),

@@ -1,9 +1,11 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from torch.distributions import (
+    Categorical,
     Exponential,
     Independent,
     Laplace,
@@ -81,6 +83,13 @@ def test_log_joint_is_one_normal_over_x_and_z(batch):
 
 
 @BATCHES
+def test_log_joint_is_prior_and_likelihood(batch):
+    x, z = some_x(*batch), torch.randn(4, *batch, 2).double()
+    prior = -(z.square() + math.log(2 * math.pi)).sum(-1) / 2
+    check("eq-joint", sum=prior + log_likelihood(LINEAR, x, z), here=log_joint(LINEAR, x, z))
+
+
+@BATCHES
 def test_one_latent_serves_every_x(batch):
     x, z = some_x(*batch), torch.randn(7, *[1] * len(batch), 2).double()
     spread = z.expand(7, *batch, 2)
@@ -153,6 +162,12 @@ def test_one_sample_and_the_exact_kl_are_the_default(bound):
     check("eq-elbo", short=short, full=bound(APPROXIMATE, x, 1, "exact"))
 
 
+def test_more_samples_lower_the_elbos_variance_and_keep_its_mean():
+    x = some_x().expand(SAMPLES, 3)
+    one, four = (elbo(APPROXIMATE, x, samples, "sampled").var() for samples in (1, 4))
+    assert four / one == pytest.approx(1 / 4, rel=0.1)
+
+
 @pytest.mark.parametrize("samples", [1, 3])
 def test_sampled_elbo_is_the_mean_of_the_log_weights(samples):
     x = some_x(2, 3)
@@ -160,6 +175,14 @@ def test_sampled_elbo_is_the_mean_of_the_log_weights(samples):
     log_w = log_weights(APPROXIMATE, x, samples)
     torch.manual_seed(1)
     check("eq-estimator-a", elbo=elbo(APPROXIMATE, x, samples, "sampled"), mean=log_w.mean(0))
+
+
+def test_iwae_with_one_sample_is_the_sampled_elbo():
+    x = some_x(2, 3)
+    torch.manual_seed(1)
+    one = iwae(APPROXIMATE, x, 1)
+    torch.manual_seed(1)
+    check("eq-iwae", iwae=one, elbo=elbo(APPROXIMATE, x, 1, kl="sampled"))
 
 
 def test_iwae_is_the_log_of_the_mean_weight():
@@ -184,6 +207,15 @@ def test_iwae_with_two_samples_has_the_mean_that_gauss_hermite_finds():
     check("eq-iwae", wrong=wrong, gauss_hermite=exact, here=estimate)
 
 
+def test_iwae_grows_with_its_samples_up_to_the_evidence():
+    x = some_x(3)
+    bounds = [Estimate.of(iwae(APPROXIMATE, x.expand(SAMPLES, 3, 3), k)) for k in (1, 2, 8, 32)]
+    for low, high in pairwise(bounds):
+        error = (low.standard_error**2 + high.standard_error**2).sqrt()
+        assert (high.mean - low.mean > 5 * error).all()
+    assert (bounds[-1].mean < LINEAR.log_evidence(x) + 5 * bounds[-1].standard_error).all()
+
+
 @BATCHES
 @pytest.mark.parametrize("chunk", [100, 2**15])
 def test_log_evidence_finds_the_closed_form_whatever_the_chunk(batch, chunk):
@@ -202,6 +234,12 @@ def test_log_evidence_is_the_mean_weight_and_its_relative_error():
     here = log_evidence(APPROXIMATE, x, 50)
     check("eq-evidence", by_hand=mean.log(), here=here.mean)
     check("eq-evidence", by_hand=error / mean, here=here.standard_error)
+
+
+def test_log_evidence_reports_the_spread_of_its_runs():
+    x = some_x().expand(2000, 3)
+    mean, error = log_evidence(APPROXIMATE, x, 400)
+    assert float(mean.std()) == pytest.approx(float(error.square().mean().sqrt()), rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -356,6 +394,7 @@ BAD = torch.tensor([torch.nan, torch.inf, 0.0]).double()
     ("call", "message"),
     [
         (lambda: log_joint(COINS, X, torch.zeros(5, 3).double()), r"z must have shape \(..., 2\)"),
+        (lambda: log_joint(COINS, X, torch.zeros(5, 1).double()), r"z must have shape \(..., 2\)"),
         (lambda: log_joint(COINS, X, torch.tensor(0.0)), r"z must have shape \(..., 2\), got \(\)"),
         (lambda: log_joint(COINS, X, torch.zeros(4, 2).double()), "does not go with x"),
         (lambda: log_joint(COINS, X, torch.zeros(2).double()), "does not go with x"),
@@ -363,6 +402,10 @@ BAD = torch.tensor([torch.nan, torch.inf, 0.0]).double()
         (lambda: log_joint(COINS, X[:1], torch.zeros(5, 2).double()), "does not go with x"),
         (
             lambda: log_joint(COINS, X[:, :2], torch.zeros(5, 2).double()),
+            r"x must have shape \(..., 3\)",
+        ),
+        (
+            lambda: log_joint(COINS, X[:, :1], torch.zeros(5, 2).double()),
             r"x must have shape \(..., 3\)",
         ),
         (lambda: elbo(COINS, X[:, :2]), r"x must have shape \(..., 3\), got \(5, 2\)"),
@@ -382,6 +425,8 @@ BAD = torch.tensor([torch.nan, torch.inf, 0.0]).double()
             r"decoder's support, OneHot\(\)",
         ),
         (lambda: elbo(COINS, X, samples=0), "samples must be a whole number of at least 1, got 0"),
+        (lambda: elbo(COINS, X, samples=2.0), "samples must be a whole number"),
+        (lambda: iwae(COINS, X, 0), "samples must be a whole number of at least 1, got 0"),
         (lambda: log_weights(COINS, X, -1), "samples must be a whole number of at least 1, got -1"),
         (lambda: log_evidence(COINS, X, samples=1), "samples must be a whole number of at"),
         (
@@ -418,6 +463,12 @@ def test_a_pair_without_closed_form_names_the_way_out():
     with pytest.raises(NotImplementedError, match="kl='sampled'"):
         elbo(mixed, X)
     assert elbo(mixed, X, kl="sampled").shape == (5,)
+
+
+def test_a_categorical_q_is_named():
+    model = Model(PRIOR, COINS.decode, lambda x: Categorical(logits=x))
+    with pytest.raises(ValueError, match="Categorical has no rsample"):
+        elbo(model, X)
 
 
 def test_what_has_been_examined_is_not_examined_again():

@@ -316,6 +316,7 @@ def test_a_diverging_loss_raises():
 
 SETTINGS = [
     ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
+    ({"epochs": 1.5}, "epochs must be a whole number"),
     ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
     ({"learning_rate": 0.0}, "learning_rate must be positive, got 0"),
     ({"learning_rate": math.nan}, "learning_rate must be positive"),
