@@ -12,7 +12,7 @@ from vaelib.exact import LinearGaussian
 from vaelib.flows import FlowEncoder
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, Model, StandardNormal
 from vaelib.objectives import elbo, iwae, log_evidence
-from vaelib.training import fit
+from vaelib.training import Checkpoint, fit
 
 SHIFT, SCALE = torch.tensor([0.5, -1.0]).double(), torch.tensor([0.3, 2.0]).double()
 
@@ -111,13 +111,13 @@ def test_fit_trains_it_and_a_file_keeps_it(tmp_path):
     how = {
         "objective": partial(elbo, kl="sampled"),
         "progress": False,
-        "checkpoint": tmp_path / "c",
+        "checkpoint": Checkpoint(tmp_path / "c", resume=True),
     }
     whole, cut = vae(), vae()
     fit(whole, x, epochs=4, **(how | {"checkpoint": tmp_path / "w"}))
     fit(cut, x, epochs=2, **how)
     cut = vae()
-    fit(cut, x, epochs=4, resume=True, **how)
+    fit(cut, x, epochs=4, **how)
     assert elbo(cut, x, kl="sampled").isfinite().all()
     for one, other in zip(whole.parameters(), cut.parameters(), strict=True):
         assert torch.equal(one, other)

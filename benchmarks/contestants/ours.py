@@ -20,7 +20,7 @@ from vaelib.validation import unexamined
 
 
 def fit_elbo(s: Setting, x: Tensor) -> Callable[[int], object]:
-    return _fit(s, x, samples=s.samples)
+    return _fit(s, x, objective=objectives.ELBO(s.samples))
 
 
 def fit_iwae(s: Setting, x: Tensor) -> Callable[[int], object]:

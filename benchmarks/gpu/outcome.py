@@ -10,6 +10,7 @@ from benchmarks.gpu.found import Found, Scale, pixels
 from benchmarks.setting import Setting
 from benchmarks.turns import Entry, interleave
 from vaelib.models import VAE
+from vaelib.objectives import ELBO
 from vaelib.training import evaluate, fit
 
 SAMPLES = 16  # for the bound on test images
@@ -67,7 +68,7 @@ def _score(way: str, train: Tensor, test: Tensor, seed: int, s: Scale) -> float:
     model = Setting().model().to(train.device)
     _fit(way, model, train, epochs=s.epochs, seed=seed)
     torch.manual_seed(0)
-    return evaluate(_layers(model, nn.Sequential), test, samples=SAMPLES).elbo
+    return evaluate(_layers(model, nn.Sequential), test, ELBO(SAMPLES)).elbo
 
 
 def _fit(way: str, model: VAE, x: Tensor, **settings) -> None:

@@ -15,13 +15,12 @@ import vaelib.training
 from vaelib import plots, provenance
 from vaelib.commands import folder, images, train
 from vaelib.models import BernoulliDecoder, GaussianDecoder
-from vaelib.objectives import iwae
-from vaelib.training import History, checkpoint, shares
-from vaelib.training.history import Terms
+from vaelib.objectives import ELBO, Terms, iwae
+from vaelib.training import Checkpoint, History, checkpoint, shares
 
 MANY = {
     "epochs": 3, "batch_size": 7, "learning_rate": 0.5, "beta": 2.0, "free_bits": 0.25,
-    "patience": 4, "seed": 11, "every": 9.0, "tensorboard": "curves",
+    "samples": 5, "patience": 4, "seed": 11, "every": 9.0,
 }  # fmt: skip
 
 
@@ -46,9 +45,10 @@ def asked(monkeypatch, alone):
 
     def fit(model, x, **how):
         known.calls.append((model, x, how))
-        settings = how["checkpoint"].with_name("settings.json")
+        path = how["checkpoint"].path
+        settings = path.with_name("settings.json")
         known.settings.append(settings.exists() and json.loads(settings.read_text("utf8")))
-        checkpoint.save(how["checkpoint"], {"model": model.state_dict(), "best": None})
+        checkpoint.save(path, {"model": model.state_dict(), "best": None})
         return History([Terms(-9.0, -7.0, 2.0)] * 3, HISTORY, known.stopped)
 
     monkeypatch.setattr(vaelib.training, "fit", fit)
@@ -60,18 +60,23 @@ HISTORY = [Terms(-5.0, -4.0, 1.0), Terms(-4.0, -3.0, 1.0), Terms(-3.456, -2.0, 1
 
 def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
     words = [f"--{name.replace('_', '-')}={value}" for name, value in MANY.items()]
-    assert train.train(options("--samples", 5, *words, "--out", tmp_path / "run")) == 0
+    assert train.train(options(*words, "--out", tmp_path / "run")) == 0
     ((model, x, how),) = asked.calls
     digits = images.find("digits")
     assert torch.equal(x, digits.train)
-    assert torch.equal(how.pop("validation"), digits.validation)
-    assert how == MANY | {
+    held = how.pop("validation")
+    assert torch.equal(held.x, digits.validation)
+    assert held.patience == 4
+    assert how == {
+        "epochs": 3,
+        "objective": ELBO(samples=5, beta=2.0, free_bits=0.25),
+        "batch_size": 7,
+        "learning_rate": 0.5,
         "binarise": True,
-        "objective": None,
-        "samples": 5,
+        "seed": 11,
         "device": "cpu",
-        "checkpoint": tmp_path / "run" / "checkpoint.pt",
-        "resume": False,
+        "checkpoint": Checkpoint(tmp_path / "run" / "checkpoint.pt", every=9.0),
+        "callback": None,
     }
     assert model.prior.batch_shape + model.prior.event_shape == (20,)
     assert capsys.readouterr().out == f"{tmp_path / 'run'}: 3 epochs; validation ELBO -3.46 nats\n"
@@ -90,7 +95,7 @@ def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
 def test_a_run_goes_on_where_that_is_asked(asked, tmp_path):
     for words in ([], ["--resume"]):
         train.train(options(*words, "--out", tmp_path / "run"))
-    assert [how["resume"] for _, _, how in asked.calls] == [False, True]
+    assert [how["checkpoint"].resume for _, _, how in asked.calls] == [False, True]
     with pytest.raises(ValueError, match="holds a run"):
         train.train(options("--out", tmp_path / "run"))
 
@@ -100,7 +105,14 @@ def test_with_importance_weights_the_objective_draws_the_samples(asked, tmp_path
     train.train(options(*words, "--out", tmp_path / "run"))
     ((_, _, how),) = asked.calls
     assert (how["objective"].func, how["objective"].keywords) == (iwae, {"samples": 6})
-    assert (how["samples"], how["binarise"]) == (1, False)
+    assert not how["binarise"]
+
+
+@pytest.mark.parametrize("words", [["--beta", 0.5], ["--free-bits", 0.1]])
+def test_importance_weights_have_no_kl_to_weigh(asked, tmp_path, words):
+    with pytest.raises(ValueError, match="--objective iwae has no KL"):
+        train.train(options("--objective", "iwae", *words, "--out", tmp_path / "run"))
+    assert not asked.calls
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from vaelib.experiments.network import build
 from vaelib.experiments.standard import Standard
 from vaelib.inference import UncertainDecoder, log_evidence_hmc, log_predictive
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, Model, StandardNormal
-from vaelib.objectives import log_evidence, log_joint
-from vaelib.training import evaluate, fit
+from vaelib.objectives import ELBO, log_evidence, log_joint
+from vaelib.training import Checkpoint, evaluate, fit
 
 SMALL = {"data": "digits", "hidden": 8, "latent": 2, "samples": 6e3, "step_size": 0.05}
 S = COMMON | SMALL
@@ -288,9 +288,9 @@ def test_training_is_told_what_the_settings_say(monkeypatch, gpu):
     assert (model, seen) == (one.model, x)
     assert how.pop("optimizer").keywords == {"decay": 1 / 200, "spared": 0}
     assert how == {
-        "epochs": 5, "batch_size": 30, "binarise": True, "seed": 7, "checkpoint": Path("a.pt"),
-        "device": "cuda" if gpu else None, "resume": True, "progress": False,
-        "learning_rate": 0.3, "objective": None,
+        "epochs": 5, "batch_size": 30, "binarise": True, "seed": 7, "progress": False,
+        "checkpoint": Checkpoint(Path("a.pt"), resume=True),
+        "device": "cuda" if gpu else None, "learning_rate": 0.3, "objective": ELBO(),
     }  # fmt: skip
 
 

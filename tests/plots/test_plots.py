@@ -9,7 +9,7 @@ from matplotlib import rcParams
 from vaelib import plots
 from vaelib.plots.charts import _robust_limits
 from vaelib.plots.mosaics import _strip
-from vaelib.training.history import History, Terms
+from vaelib.training import History
 
 plt.switch_backend("Agg")
 X = torch.linspace(1, 3, 5)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.training.test_training import X, small_vae, train
-from vaelib.training import checkpoint, fit
+from vaelib.training import Checkpoint, checkpoint, fit
 
 
 def test_any_altered_bit_of_the_numbers_is_seen(tmp_path):
@@ -45,9 +45,9 @@ def test_the_state_is_written_every_so_many_seconds(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "save", lambda path, *_: written.append(path))
     clock = iter(range(10**6))
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: next(clock))
-    train(small_vae(), epochs=10, checkpoint=tmp_path / "run.pt", every=1e9)
+    train(small_vae(), epochs=10, checkpoint=Checkpoint(tmp_path / "run.pt", every=1e9))
     assert len(written) == 1
-    train(small_vae(), epochs=10, checkpoint=tmp_path / "run.pt", every=4)
+    train(small_vae(), epochs=10, checkpoint=Checkpoint(tmp_path / "run.pt", every=4))
     assert 5 < len(written) < 41
 
 
@@ -63,10 +63,10 @@ def test_settings_are_described_whole_and_differences_named():
     said = "builtins.max(builtins.sum, 3, key=builtins.abs, default=None)"
     assert checkpoint.describe(setting) == said
     assert checkpoint.describe(Called()) == f"{__name__}.Called"
-    checkpoint.same_settings("run.pt", {"a": 1, "b": None}, {"a": 1})
+    checkpoint.same_settings("run.pt", {"a": 1, "only then": 2}, {"a": 1, "only now": 3})
     message = "^run.pt belongs to a run with other settings: a was 1, is 2; b was None, is x$"
     with pytest.raises(ValueError, match=message):
-        checkpoint.same_settings("run.pt", {"a": 1, "c": 0}, {"c": 0, "a": 2, "b": "x"})
+        checkpoint.same_settings("run.pt", {"a": 1, "c": 0, "b": None}, {"c": 0, "a": 2, "b": "x"})
 
 
 def test_nothing_in_a_checkpoint_is_executed(tmp_path):
@@ -110,7 +110,7 @@ def test_every_zero_seconds_is_after_every_step_whatever_the_clock(tmp_path, mon
     written = []
     monkeypatch.setattr(checkpoint, "save", lambda path, *_: written.append(path))
     monkeypatch.setattr(checkpoint, "time", SimpleNamespace(monotonic=lambda: 3.0))
-    train(small_vae(), epochs=2, checkpoint=tmp_path / "run.pt", every=0)
+    train(small_vae(), epochs=2, checkpoint=Checkpoint(tmp_path / "run.pt", every=0))
     assert len(written) == 2 * 4 + 1  # and at the end
 
 
@@ -119,21 +119,21 @@ def damaged(tmp_path):
     """The file of a run, with the state before it beside it."""
     path = tmp_path / "run.pt"
     for epochs in (1, 2):
-        train(small_vae(), epochs=epochs, checkpoint=path, resume=True)
+        train(small_vae(), epochs=epochs, checkpoint=Checkpoint(path, resume=True))
     path.write_bytes(b"damaged")
     return path
 
 
 def test_a_damaged_file_is_put_aside_once(damaged):
     with pytest.warns(UserWarning, match="the state before it is taken"):
-        train(small_vae(), epochs=4, checkpoint=damaged, every=0, resume=True)
+        train(small_vae(), epochs=4, checkpoint=Checkpoint(damaged, every=0, resume=True))
     assert damaged.with_name("run.pt.damaged").read_bytes() == b"damaged"
 
 
 @pytest.mark.not_mutated
 def test_the_warning_of_a_damaged_file_names_the_call(damaged):
     with pytest.warns(UserWarning, match="the state before it is taken") as told:
-        fit(small_vae(), X, epochs=2, batch_size=16, checkpoint=damaged, resume=True)
+        fit(small_vae(), X, epochs=2, batch_size=16, checkpoint=Checkpoint(damaged, resume=True))
     assert told[0].filename == __file__
 
 

@@ -13,8 +13,8 @@ from torch.distributions import Independent, Normal
 
 from tests.training.test_resume import Cut, coins, falling
 from tests.training.test_training import GREY, X, parameters, small_vae, train
-from vaelib.objectives import iwae, log_evidence
-from vaelib.training import evaluate
+from vaelib.objectives import ELBO, iwae, log_evidence
+from vaelib.training import Checkpoint, evaluate
 from vaelib.training import rows as rows_room
 from vaelib.training import step as steps
 from vaelib.training.checkpoint import Keeper
@@ -23,9 +23,9 @@ GPU = torch.cuda.is_available()
 DEVICE = "cuda" if GPU else "cpu"
 RUNS = {
     "plain": (small_vae, X, {}),
-    "several samples": (small_vae, X, {"samples": 3, "kl": "sampled", "beta": 0.5}),
+    "several samples": (small_vae, X, {"objective": ELBO(3, "sampled", 0.5)}),
     "importance weights": (small_vae, X, {"objective": partial(iwae, samples=4)}),
-    "free bits": (small_vae, X, {"free_bits": 0.3}),
+    "free bits": (small_vae, X, {"objective": ELBO(free_bits=0.3)}),
     "a falling step size": (small_vae, X, {"learning_rate": falling}),
     "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:20]}),
     "bytes": (coins, GREY.mul(255).to(torch.uint8), {"binarise": True}),
@@ -90,11 +90,11 @@ def test_replayed_steps_make_the_weights_and_averages_of_plain_ones(name, replay
 @pytest.mark.parametrize("cut", [2, 5, 8, 10])
 def test_a_run_that_was_cut_ends_with_the_same_weights_to_the_bit(name, cut, tmp_path, monkeypatch):
     whole, seen = weights(name)
-    keep = {"checkpoint": tmp_path / "run.pt", "every": 0}
+    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", every=0, resume=True)}
     with suppress(Cut), monkeypatch.context() as patch:
         patch.setattr(Keeper, "sometimes", cutting(cut))
         weights(name, **keep)
-    resumed, seen_too = weights(name, seed=5, resume=True, **keep)
+    resumed, seen_too = weights(name, seed=5, **keep)
     assert torch.equal(resumed, whole)
     same([seen_too], [seen])
 
@@ -191,9 +191,9 @@ def test_a_device_learns_what_a_processor_does():
     models = small_vae(), small_vae()
     for model, device in zip(models, ("cpu", DEVICE), strict=True):
         train(model, epochs=30, learning_rate=1e-2, device=device)
-    bounds = [evaluate(model, X, samples=500).elbo for model in models]
+    bounds = [evaluate(model, X, ELBO(samples=500)).elbo for model in models]
     assert bounds[0] == pytest.approx(bounds[1], abs=0.3)
-    assert bounds[0] > evaluate(small_vae(), X, samples=500).elbo + 1
+    assert bounds[0] > evaluate(small_vae(), X, ELBO(samples=500)).elbo + 1
 
 
 def test_the_evidence_and_the_bound_are_the_same_on_a_device():

@@ -28,7 +28,7 @@ def alone(folder):
     place = torch.device("cuda:0" if GPU else "cpu")
     shares.join(place)
     assert dist.get_backend() == ("nccl" if GPU else "gloo")
-    shares.together = lambda loss, _: DistributedDataParallel(
+    shares.distribute = lambda loss, _: DistributedDataParallel(
         loss, device_ids=[place] if GPU else None
     )
     steps._recordable = lambda rows, optimizer: False

@@ -9,7 +9,7 @@ import torch
 from torch.optim import SGD, Adam
 
 from tests.training.test_training import X, parameters, small_vae
-from vaelib.training import ADAM, fit, loop, shares, surroundings
+from vaelib.training import ADAM, Checkpoint, fit, loop, shares, surroundings
 from vaelib.training import rows as rows_room
 from vaelib.training import step as steps
 from vaelib.training.rows import Rows
@@ -78,7 +78,9 @@ def test_an_array_that_may_not_be_written_to_is_no_reason_to_warn(recwarn):
 def run_on(place):
     model = small_vae()
     rows = Rows("x", X, place, torch.float64)
-    return Run(model, rows, None, SGD(model.parameters(), lr=0.1), 16, True, judge=None)
+    return Run(
+        model, rows, None, SGD(model.parameters(), lr=0.1), batch_size=16, shuffle=True, judge=None
+    )
 
 
 def test_sums_and_order_lie_where_the_data_do():
@@ -152,8 +154,8 @@ def asked(monkeypatch):
 
         monkeypatch.setattr(loop, name, outer)
 
-    def together(loss, place):
-        seen["together"] = place
+    def distribute(loss, place):
+        seen["distribute"] = place
         return loss
 
     def keeper(*what):
@@ -163,7 +165,7 @@ def asked(monkeypatch):
     inner_keeper = loop.Keeper
     for name in ("borrowed", "fast_matmul", "kept_memory"):
         spy(name)
-    monkeypatch.setattr(shares, "together", together)
+    monkeypatch.setattr(shares, "distribute", distribute)
     monkeypatch.setattr(loop, "Keeper", keeper)
     return seen
 
@@ -174,8 +176,8 @@ def test_a_run_asks_for_its_device_and_the_precision_of_its_parameters(asked):
     assert asked["borrowed"] == (model, "elsewhere", 4)
     assert asked["fast_matmul"] == (CPU, torch.float64)
     assert asked["kept_memory"] == (CPU,)
-    assert asked["together"] == CPU
-    assert asked["keeper"][:2] == (None, 60.0)
+    assert asked["distribute"] == CPU
+    assert asked["keeper"][0] == Checkpoint(None, 60.0)
 
 
 class Moving(torch.nn.Module):

@@ -16,8 +16,8 @@ import torch
 
 from tests.training.test_training import GREY, X, parameters, small_vae, train
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
-from vaelib.objectives import elbo
-from vaelib.training import checkpoint
+from vaelib.objectives import ELBO, elbo
+from vaelib.training import Checkpoint, Validation, checkpoint
 
 
 class Cut(Exception):
@@ -48,12 +48,12 @@ def falling(epoch):
 
 RUNS = {
     "plain": (small_vae, X, {}),
-    "several samples": (small_vae, X, {"samples": 3, "kl": "sampled", "beta": 0.5}),
-    "free bits": (small_vae, X, {"free_bits": 0.1}),
+    "several samples": (small_vae, X, {"objective": ELBO(3, "sampled", 0.5)}),
+    "free bits": (small_vae, X, {"objective": ELBO(free_bits=0.1)}),
     "rows in order": (small_vae, X, {"shuffle": False}),
     "a falling step size": (small_vae, X, {"learning_rate": falling}),
     "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:20]}),
-    "patience": (small_vae, X, {"validation": X[:9], "patience": 1, "learning_rate": 0.05}),
+    "patience": (small_vae, X, {"validation": Validation(X[:9], 1), "learning_rate": 0.05}),
 }
 
 
@@ -64,12 +64,12 @@ def test_a_run_cut_anywhere_goes_on_as_if_nothing_had_happened(run, steps, tmp_p
     whole, first, second = make(), make(), make(seed=5)
     settings = settings | {"epochs": 3}  # of 4 steps each
     seen = train(whole, x, **settings)
-    keep = {"checkpoint": tmp_path / "run.pt", "every": 0}
+    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", every=0, resume=True)}
     cut = cut_after(first, steps)
     with suppress(Cut):
         train(first, x, **settings, **keep)
     cut.remove()
-    resumed = train(second, x, **settings, **keep, resume=True)
+    resumed = train(second, x, **settings, **keep)
     assert torch.equal(parameters(whole), parameters(second))
     assert resumed == seen
 
@@ -77,75 +77,79 @@ def test_a_run_cut_anywhere_goes_on_as_if_nothing_had_happened(run, steps, tmp_p
 def test_a_finished_run_can_be_made_longer(tmp_path):
     whole, short = small_vae(), small_vae()
     seen = train(whole, epochs=4)
-    keep = {"checkpoint": tmp_path / "run.pt"}
+    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", resume=True)}
     train(short, epochs=2, **keep)
     again = small_vae(seed=3)
-    assert train(again, epochs=2, **keep, resume=True).train == seen.train[:2]
+    assert train(again, epochs=2, **keep).train == seen.train[:2]
     assert torch.equal(parameters(again), parameters(short))
-    assert train(again, epochs=4, **keep, resume=True) == seen
+    assert train(again, epochs=4, **keep) == seen
     assert torch.equal(parameters(again), parameters(whole))
 
 
 def test_a_longer_run_takes_the_step_size_of_its_epoch(tmp_path):
     whole, short = small_vae(), small_vae()
-    keep = {"checkpoint": tmp_path / "run.pt", "learning_rate": falling}
+    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", resume=True), "learning_rate": falling}
     train(whole, epochs=4, learning_rate=falling)
     train(short, epochs=2, **keep)
-    train(short, epochs=4, **keep, resume=True)
+    train(short, epochs=4, **keep)
     assert torch.equal(parameters(short), parameters(whole))
 
 
-def test_without_a_file_resuming_starts_and_without_a_name_it_is_an_error(tmp_path):
+def test_without_a_file_resuming_starts(tmp_path):
     plain, resumed = small_vae(), small_vae()
     train(plain)
-    train(resumed, checkpoint=tmp_path / "new/run.pt", resume=True)
+    train(resumed, checkpoint=Checkpoint(tmp_path / "new/run.pt", resume=True))
     assert torch.equal(parameters(plain), parameters(resumed))
     assert (tmp_path / "new/run.pt").is_file()
-    with pytest.raises(ValueError, match=r"^resume=True needs a checkpoint to resume from$"):
-        train(small_vae(), resume=True)
 
 
 OTHERS = {
     "batch_size": 10,
     "learning_rate": 1e-2,
-    "samples": 2,
-    "beta": 0.5,
-    "free_bits": 0.2,
     "seed": 1,
     "optimizer": torch.optim.SGD,
     "validation": X[:5],
     "x": X.flip(0),
-    "kl": "sampled",
     "shuffle": False,
     "objective": elbo,
 }
+OBJECTIVES = ({"samples": 2}, {"kl": "sampled"}, {"beta": 0.5}, {"free_bits": 0.2})
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_settings_are_an_error_that_names_them(name, tmp_path):
     path = tmp_path / "run.pt"
-    keep = {"checkpoint": path}
+    keep = {"checkpoint": Checkpoint(path, resume=True)}
     train(small_vae(), **keep)
     with pytest.raises(
         ValueError, match=f"^{path} belongs to a run with other settings: {name} was .*, is "
     ) as error:
-        train(small_vae(), **({"epochs": 3} | keep | {name: OTHERS[name]}), resume=True)
+        train(small_vae(), **({"epochs": 3} | keep | {name: OTHERS[name]}))
     assert ";" not in str(error.value)
 
 
+@pytest.mark.parametrize("changed", OBJECTIVES)
+def test_another_setting_of_the_objective_is_an_error(changed, tmp_path):
+    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", resume=True)}
+    train(small_vae(), **keep)
+    ((name, value),) = changed.items()
+    with pytest.raises(ValueError, match=f"settings: {name} was .*, is {value}$"):
+        train(small_vae(), objective=ELBO(**changed), **keep)
+
+
 def test_pixels_that_were_drawn_and_now_are_not_are_an_error(tmp_path):
-    keep = {"checkpoint": tmp_path / "run.pt", "x": GREY.round()}
+    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", resume=True), "x": GREY.round()}
     train(coins(), binarise=True, **keep)
     with pytest.raises(ValueError, match=r"other settings: binarise was True, is False$"):
-        train(coins(), **keep, resume=True)
+        train(coins(), **keep)
 
 
 def test_another_model_is_an_error(tmp_path):
-    keep = {"checkpoint": tmp_path / "run.pt"}
+    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", resume=True)}
     train(small_vae(), **keep)
     other = VAE(StandardNormal(1), GaussianEncoder(3, [4], 1), BernoulliDecoder(1, [4], 3))
     with pytest.raises(ValueError, match="run with other settings: model was VAE"):
-        train(other.double(), GREY, binarise=True, **keep, resume=True)
+        train(other.double(), GREY, binarise=True, **keep)
 
 
 def damaged(path, how):
@@ -185,7 +189,7 @@ def test_what_is_no_checkpoint_is_said_in_a_sentence(how, message, tmp_path):
     train(small_vae(), checkpoint=path)
     damaged(path, how)
     with pytest.raises(ValueError, match=f"^{path} {message}") as error:
-        train(small_vae(), checkpoint=path, resume=True)
+        train(small_vae(), checkpoint=Checkpoint(path, resume=True))
     assert "\n" not in str(error.value)
 
 
@@ -193,13 +197,13 @@ def test_what_is_no_checkpoint_is_said_in_a_sentence(how, message, tmp_path):
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(how, tmp_path):
     path = tmp_path / "run.pt"
     train(small_vae(), epochs=2, checkpoint=path)
-    train(small_vae(), epochs=4, checkpoint=path, resume=True)
+    train(small_vae(), epochs=4, checkpoint=Checkpoint(path, resume=True))
     damaged(path, how)
     goes_on, whole = small_vae(), small_vae()
     with pytest.warns(
         UserWarning, match=f"^{path} is no checkpoint.* the state before it is taken"
     ):
-        train(goes_on, epochs=6, checkpoint=path, resume=True)
+        train(goes_on, epochs=6, checkpoint=Checkpoint(path, resume=True))
     train(whole, epochs=6)
     assert torch.equal(parameters(goes_on), parameters(whole))
     assert sorted(p.name for p in tmp_path.iterdir()) == [
@@ -214,10 +218,10 @@ def test_a_gradient_that_is_not_finite_leaves_the_last_good_state(tmp_path):
     first.register_hook(lambda g: g * (math.nan if next(steps) == 7 else 1))
     name = next(name for name, p in model.named_parameters() if p is first)
     with pytest.raises(FloatingPointError, match=f"parameter {name} is not finite after step .*"):
-        train(model, epochs=10, checkpoint=path, every=0)
+        train(model, epochs=10, checkpoint=Checkpoint(path, every=0))
     state = checkpoint.load(path)
     assert all(value.isfinite().all() for value in state["model"].values())
-    train(goes_on := small_vae(), epochs=10, checkpoint=path, every=0, resume=True)
+    train(goes_on := small_vae(), epochs=10, checkpoint=Checkpoint(path, every=0, resume=True))
     train(whole := small_vae(), epochs=10)
     assert torch.equal(parameters(goes_on), parameters(whole))
 
@@ -233,7 +237,7 @@ def interruptible():
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_an_interrupt_ends_after_a_step_with_the_model_usable(tmp_path):
     model, handler = small_vae(), signal.getsignal(signal.SIGINT)
-    keep = {"checkpoint": tmp_path / "run.pt", "epochs": 300}
+    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", resume=True), "epochs": 300}
     steps = count()
 
     def once(*_):
@@ -249,7 +253,7 @@ def test_an_interrupt_ends_after_a_step_with_the_model_usable(tmp_path):
     assert signal.getsignal(signal.SIGINT) is handler
     resumed, whole = small_vae(), small_vae()
     further = {"epochs": len(history.train) + 2}
-    train(resumed, **(keep | further), resume=True)
+    train(resumed, **keep | further)
     train(whole, **further)
     assert torch.equal(parameters(resumed), parameters(whole))
 
@@ -275,13 +279,14 @@ KILLED = """
     tqdm.tqdm.set_lock(threading.RLock())  # its own outlives a killed child that holds it
     sys.path.insert(0, {root!r})
     from tests.training.test_training import GREY, parameters, train
-    from tests.training.test_resume import EPOCHS, KILLS, coins
+    from tests.training.test_resume import EPOCHS, KILLS, Checkpoint, coins
     torch.set_num_threads(1)
     path, random_moment = pathlib.Path({path!r}), random.Random(0)
 
     def run():
         model = coins()
-        train(model, GREY, epochs=EPOCHS, binarise=True, checkpoint=path, every=0, resume=True)
+        keep = Checkpoint(path, every=0, resume=True)
+        train(model, GREY, epochs=EPOCHS, binarise=True, checkpoint=keep)
         torch.save(parameters(model), {out!r})
 
     def child():

@@ -13,7 +13,8 @@ from torch.optim import SGD
 from tests.training.test_resume import Cut, cut_after
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.divergence import kl
-from vaelib.training import evaluate, fit
+from vaelib.objectives import ELBO
+from vaelib.training import Checkpoint, Loss, evaluate, fit
 from vaelib.training import step as steps
 from vaelib.training.diagnosis import first_not_finite
 from vaelib.training.rows import Rows
@@ -27,7 +28,7 @@ def run_of(batch_size, held=None):
     model = small_vae()
     rows = Rows("x", X, CPU, torch.float64)
     optimizer = SGD(model.parameters(), lr=0.1)
-    return Run(model, rows, held, optimizer, batch_size, False, judge=None)
+    return Run(model, rows, held, optimizer, batch_size=batch_size, shuffle=False, judge=None)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def recording(monkeypatch):
 
 
 def step_of(run, batch_size):
-    loss = steps.Loss(run.model, None, 1, "exact", 0.0, False)
+    loss = Loss(run.model, ELBO())
     return steps.Step(run.rows, loss, run.optimizer, batch_size)
 
 
@@ -340,7 +341,7 @@ def test_the_bar_of_a_resumed_run_begins_where_it_was(monkeypatch, tmp_path):
         return SimpleNamespace(update=lambda _: None, set_postfix=lambda *_, **__: None, close=int)
 
     monkeypatch.setattr("tqdm.auto.tqdm", bar)
-    keep = {"checkpoint": tmp_path / "run.pt", "every": 0, "resume": True}
+    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", every=0, resume=True)}
     train(small_vae(), epochs=1, **keep)
     cut_after(model := small_vae(), 2)
     with suppress(Cut):

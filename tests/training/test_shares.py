@@ -14,9 +14,8 @@ from torch.distributions import Gamma, Laplace, Normal, StudentT, Uniform
 from tests.training.test_resume import coins
 from tests.training.test_training import GREY, X, parameters, small_vae, train
 from vaelib.divergence import kl_by_coordinate
-from vaelib.objectives import elbo, iwae
-from vaelib.training import shares
-from vaelib.training import step as steps
+from vaelib.objectives import ELBO, elbo, iwae
+from vaelib.training import Loss, shares
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,8 +25,8 @@ pytestmark = pytest.mark.skipif(
 BATCH = {"epochs": 13, "batch_size": 7}  # 8 steps an epoch, the last with a single row
 RUNS = {
     "plain": (small_vae, X, {}),
-    "several samples": (small_vae, X, {"samples": 3, "kl": "sampled"}),
-    "free bits": (small_vae, X, {"free_bits": 0.3}),
+    "several samples": (small_vae, X, {"objective": ELBO(3, "sampled")}),
+    "free bits": (small_vae, X, {"objective": ELBO(free_bits=0.3)}),
     "importance weights": (small_vae, X, {"objective": partial(iwae, samples=4)}),
     "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:9]}),
 }
@@ -178,14 +177,16 @@ def objective(model, x):
     return elbo(model, x, samples=2)
 
 
-LOSSES = {"plain": {}, "free bits": {"free_bits": 0.3}, "its own": {"objective": objective}}
+LOSSES = {
+    "plain": ELBO(),
+    "free bits": ELBO(free_bits=0.3),
+    "its own": objective,
+}
 
 
 def loss_of(model, name):
     """One of the losses, and the free bits in it."""
-    given = {"objective": None, "samples": 1, "kl": "exact", "free_bits": 0.0, "binarise": False}
-    given |= LOSSES[name]
-    return steps.Loss(model, **given), given["free_bits"]
+    return Loss(model, LOSSES[name]), getattr(LOSSES[name], "free_bits", 0.0)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -246,9 +247,9 @@ def test_a_total_is_over_all_processes_and_what_was_given_stays(monkeypatch, siz
 def test_gradients_are_averaged_where_there_are_several(monkeypatch, place, devices):
     monkeypatch.setattr(shares, "DistributedDataParallel", lambda *a, **named: (*a, named))
     loss, place = small_vae(), torch.device(place)
-    assert shares.together(loss, place) is loss
+    assert shares.distribute(loss, place) is loss
     monkeypatch.setattr(shares, "size", lambda: 2)
-    assert shares.together(loss, place) == (loss, {"device_ids": devices})
+    assert shares.distribute(loss, place) == (loss, {"device_ids": devices})
 
 
 @pytest.mark.parametrize(("place", "backend"), [("cpu", "gloo"), ("cuda:1", "nccl")])

@@ -15,11 +15,6 @@ EXAMPLE = (
     "  torchrun --nproc-per-node 4 -m vaelib train --data images.npy --out run"
 )
 
-PASSED = (
-    "epochs", "batch_size", "learning_rate", "beta", "free_bits", "patience", "seed", "every",
-    "tensorboard",
-)  # fmt: skip
-
 
 def register(commands) -> None:
     add_argument = add(commands, "train", ABOUT, EXAMPLE, train).add_argument
@@ -66,7 +61,7 @@ def register(commands) -> None:
 def train(options: argparse.Namespace) -> int:
     """Train, write the folder, say what came out; 130 if somebody interrupted it."""
     from vaelib.commands import folder, images
-    from vaelib.training import fit, shares
+    from vaelib.training import Checkpoint, TensorBoard, Validation, fit, shares
 
     device, resume = _place(options)
     found = images.find(options.data)
@@ -74,18 +69,19 @@ def train(options: argparse.Namespace) -> int:
     if shares.rank() == 0:
         folder.open_run(options.out, described, resume)
     model = folder.build(described)
-    iwae = options.objective == "iwae"
     history = fit(
         model,
         found.train,
-        validation=found.validation,
+        epochs=options.epochs,
+        objective=_objective(options),
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
         binarise=options.likelihood == "bernoulli",
-        objective=_iwae(options.samples) if iwae else None,
-        samples=1 if iwae else options.samples,
+        validation=Validation(found.validation, options.patience),
+        seed=options.seed,
         device=device,
-        checkpoint=options.out / folder.CHECKPOINT,
-        resume=resume,
-        **{name: getattr(options, name) for name in PASSED},
+        checkpoint=Checkpoint(options.out / folder.CHECKPOINT, options.every, resume),
+        callback=TensorBoard(options.tensorboard) if options.tensorboard else None,
     )
     if shares.rank() == 0:
         folder.finish(options.out, described, model, history)
@@ -94,10 +90,19 @@ def train(options: argparse.Namespace) -> int:
     return 130 if history.stopped == "interrupted" else 0
 
 
-def _iwae(samples: int):
-    from vaelib.objectives import iwae
+def _objective(options: argparse.Namespace):
+    """What is maximised.
 
-    return partial(iwae, samples=samples)
+    Raises:
+        ValueError: a weight of the KL, or free bits, for a bound that has none.
+    """
+    from vaelib.objectives import ELBO, iwae
+
+    if options.objective == "elbo":
+        return ELBO(options.samples, beta=options.beta, free_bits=options.free_bits)
+    if (options.beta, options.free_bits) != (1, 0):
+        raise ValueError("--objective iwae has no KL that --beta or --free-bits could weigh")
+    return partial(iwae, samples=options.samples)
 
 
 def _place(options: argparse.Namespace) -> tuple[str, bool]:

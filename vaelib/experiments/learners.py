@@ -13,7 +13,8 @@ from torch.optim import Adagrad
 from vaelib.experiments.network import build
 from vaelib.inference import MonteCarloEM, variational_bayes, wake_sleep
 from vaelib.models import VAE
-from vaelib.training import checkpoint, evaluate, fit
+from vaelib.objectives import ELBO
+from vaelib.training import Checkpoint, checkpoint, evaluate, fit
 
 STEP_SIZES = (0.01, 0.02, 0.1)
 FIRST = 20_000  # images after which a step size is chosen
@@ -43,7 +44,7 @@ class ByGradient:
         }
         self.how = {
             "learning_rate": step_size,
-            "objective": objectives.get(s["method"]),
+            "objective": objectives.get(s["method"], ELBO()),
             "optimizer": partial(adagrad, decay=1 / len(x), spared=_spared(s, self.model)),
         }
 
@@ -57,8 +58,7 @@ class ByGradient:
             binarise=afresh(self.s),
             seed=self.s["seed"],
             device="cuda" if torch.cuda.is_available() else None,
-            checkpoint=self.keep,
-            resume=self.keep is not None,
+            checkpoint=Checkpoint(self.keep, resume=True),
             progress=False,
             **self.how,
         )

@@ -7,11 +7,13 @@ A model is anything with ``prior``, ``decode(z)`` and ``encode(x)``, each giving
     log w(z)    = log p(x, z) − log q(z|x),    z ~ q(z|x)
 """
 
-from vaelib.objectives.bounds import elbo, elbo_terms
+from vaelib.objectives.bounds import ELBO, Terms, elbo, elbo_terms
 from vaelib.objectives.importance import iwae, log_evidence, log_weights
 from vaelib.objectives.joint import check_data, log_joint, log_likelihood
 
 __all__ = [
+    "ELBO",
+    "Terms",
     "check_data",
     "elbo",
     "elbo_terms",

@@ -6,6 +6,7 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 
@@ -61,15 +62,15 @@ def load(path: str | Path) -> dict:
 
 
 def same_settings(path: str | Path, then: Mapping, now: Mapping) -> None:
-    """Raise a ValueError that names every setting that differs between two runs."""
-    names = [n for n in {**then, **now} if then.get(n) != now.get(n)]
-    if names:
-        differences = "; ".join(f"{n} was {then.get(n)}, is {now.get(n)}" for n in names)
-        raise ValueError(f"{path} belongs to a run with other settings: {differences}")
+    """Raise a ValueError that names every setting of two runs that differs."""
+    both = [name for name in then if name in now]
+    different = [f"{n} was {then[n]}, is {now[n]}" for n in both if then[n] != now[n]]
+    if different:
+        raise ValueError(f"{path} belongs to a run with other settings: {'; '.join(different)}")
 
 
 def describe(setting) -> object:
-    """A setting as a number or a word; a function by its name, with what it was given.
+    """A setting as a number or a word; a function or an object by its name, with what it was given.
 
     >>> from functools import partial
     >>> describe(partial(max, key=abs)), describe(0.5)
@@ -86,37 +87,79 @@ def describe(setting) -> object:
 
 
 def describe_all(**settings) -> dict[str, object]:
-    """Every setting as :func:`describe` puts it, the model by its modules."""
-    model = " ".join(repr(settings.pop("model")).split())
-    return {"model": model} | {name: describe(value) for name, value in settings.items()}
+    """Every setting as :func:`describe` puts it, the model by its modules, an object by its fields.
+
+    >>> from vaelib.objectives import ELBO
+    >>> list(describe_all(model="a VAE", objective=ELBO(), seed=0))
+    ['model', 'samples', 'kl', 'beta', 'free_bits', 'objective', 'seed']
+    """
+    described = {"model": " ".join(repr(settings.pop("model")).split())}
+    for name, value in settings.items():
+        if is_dataclass(value):
+            described |= {f.name: describe(getattr(value, f.name)) for f in fields(value)}
+            value = type(value)
+        described[name] = describe(value)
+    return described
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file that always holds a whole state of a run, and how it is used.
+
+    Beside it, with ``.previous`` at its end, lies the state before.
+
+    Args:
+        path: the file; without one nothing is kept.
+        every: seconds between two writings; it is also written at the end.
+        resume: go on from the file if it is there, or, with a warning, from the state before if it
+            is damaged; the weights at the end are bit for bit those of a run that was never
+            stopped. Only ``epochs``, the patience and what is shown may differ from the run that
+            wrote it.
+
+    Raises:
+        ValueError: ``every`` is no number of seconds.
+    """
+
+    path: str | Path | None
+    every: float = 60.0
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.every >= 0:
+            raise ValueError(f"every must be a number of seconds, got {self.every}")
+
+    def __bool__(self) -> bool:
+        return self.path is not None
+
+    @classmethod
+    def of(cls, given: str | Path | Checkpoint | None) -> Checkpoint:
+        """A path alone, or none, as one with the usual settings."""
+        return given if isinstance(given, cls) else cls(given)
 
 
 class Keeper:
     """Keeps a run's state in a file, and the state before it beside that.
 
     Args:
-        path: the file, or None to keep nothing.
-        every: seconds between two writings.
+        checkpoint: the file, and how often it is written.
         settings: what must be the same when the run is resumed.
     """
 
-    def __init__(self, path: str | Path | None, every: float, settings: Mapping) -> None:
-        self.path, self.every, self.settings = path, every, settings
+    def __init__(self, checkpoint: Checkpoint, settings: Mapping) -> None:
+        self.checkpoint, self.settings = checkpoint, settings
+        self.path = Path(checkpoint.path) if checkpoint else None
         self.written, self.damaged = time.monotonic(), False
 
-    def resume(self, run, wanted: bool) -> None:
+    def resume(self, run) -> None:
         """Put the run where the file says it was, if it is wanted and the file is there.
 
         Where the file is damaged the state before it is taken, with a warning; the next writing
         puts the damaged one aside.
 
         Raises:
-            ValueError: no file is named, it is no checkpoint and there is none before it, or it is
-                of another run.
+            ValueError: it is no checkpoint and there is none before it, or it is of another run.
         """
-        if wanted and self.path is None:
-            raise ValueError("resume=True needs a checkpoint to resume from")
-        if wanted and Path(self.path).exists():
+        if self.path and self.checkpoint.resume and self.path.exists():
             state = self._state()
             same_settings(self.path, state["settings"], self.settings)
             run.resume(state)
@@ -133,19 +176,18 @@ class Keeper:
 
     @property
     def _previous(self) -> Path:
-        return Path(self.path).with_name(f"{Path(self.path).name}.previous")
+        return self.path.with_name(f"{self.path.name}.previous")
 
     def sometimes(self, run) -> None:
         """Write the state, if it is time to."""
-        if self.path is not None and time.monotonic() - self.written >= self.every:
+        if self.path and time.monotonic() - self.written >= self.checkpoint.every:
             self.write(run)
 
     def write(self, run) -> None:
         """Write the state now; of several processes, the first does it for all."""
-        if self.path is not None and shares.rank() == 0:
+        if self.path and shares.rank() == 0:
             if self.damaged:
-                path = Path(self.path)
-                path.replace(path.with_name(f"{path.name}.damaged"))
+                self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
                 self.damaged = False
             save(self.path, {"settings": self.settings, **run.state()}, self._previous)
         self.written = time.monotonic()

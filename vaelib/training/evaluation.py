@@ -1,4 +1,4 @@
-"""The ELBO over a data set, and the latent units that it uses."""
+"""An objective over a data set, and the latent units that a model uses."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.data.numbers import Data
-from vaelib.objectives import elbo_terms
+from vaelib.objectives import ELBO, Terms
 from vaelib.training import shares
-from vaelib.training.history import Terms
+from vaelib.training.objective import measurable
 from vaelib.training.rows import Rows
 from vaelib.validation import check_counts
 
@@ -16,9 +16,7 @@ ACTIVE = 0.01
 
 
 @torch.no_grad()
-def evaluate(
-    model: nn.Module, x: Data, samples: int = 1, kl: str = "exact", batch_size: int = 1024
-) -> Terms:
+def evaluate(model: nn.Module, x: Data, objective=ELBO(), batch_size: int = 1024) -> Terms:
     """The average ELBO and its terms over a data set, without gradients, in ``eval`` mode.
 
     Where ``torch.distributed`` has been set up, all processes share the work, so all must call it.
@@ -26,8 +24,8 @@ def evaluate(
     Args:
         model: as for :func:`fit`.
         x: data, shape ``(examples, observed)``, as for :func:`fit`.
-        samples: samples from q for each example.
-        kl: ``"exact"`` or ``"sampled"``.
+        objective: as for :func:`fit`; of an :class:`~vaelib.objectives.ELBO` the samples and the
+            kind of KL count, not the weight.
         batch_size: how many examples are held at a time.
 
     Returns:
@@ -39,13 +37,13 @@ def evaluate(
     check_counts(batch_size=batch_size)
     first = next(model.parameters())
     rows = x if isinstance(x, Rows) else Rows("x", x, first.device, first.dtype)
-    training = model.training
+    training, measure = model.training, measurable(objective).measure
     model.eval()
     try:
-        whole = sum(_sums(model, batch, samples, kl) for batch in rows.chunks(batch_size))
+        whole = sum(_sums(measure, model, batch) for batch in rows.chunks(batch_size))
     finally:
         model.train(training)
-    return Terms.of(shares.total(whole), len(rows))
+    return averages(shares.total(whole), len(rows))
 
 
 @torch.no_grad()
@@ -69,14 +67,13 @@ def active_units(model, x: Tensor) -> int:
     return int((model.encode(x).mean.var(0) > ACTIVE).sum())
 
 
-def _sums(model: nn.Module, batch: Tensor, samples: int, kl: str) -> Tensor:
+def _sums(measure, model: nn.Module, batch: Tensor) -> Tensor:
     share = shares.Share(len(batch))
     with share.noise():
-        terms = elbo_terms(model, batch[share.rows], samples, kl)
-    reconstruction, divergence = (term.sum(dtype=torch.float64) for term in terms)
-    return sums(share, reconstruction - divergence, reconstruction, divergence)
+        _, terms = measure(model, batch[share.rows], 1.0, share.average)
+    return share.sums(terms, torch.float64)
 
 
-def sums(share: shares.Share, *terms: Tensor) -> Tensor:
-    """The sums of some terms over a share's examples, in one tensor without gradients."""
-    return share.counts * torch.stack(terms).detach()
+def averages(sums: Tensor, examples: int) -> Terms:
+    """Averages from the sums of the three terms over some examples."""
+    return Terms(*(sums / examples).tolist())

@@ -3,30 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
-
-class Terms(NamedTuple):
-    """Averages over a data set, in nats per example.
-
-    Attributes:
-        elbo: reconstruction − KL, whatever weight the KL had in training; the average of
-            ``objective`` where :func:`fit` was given one.
-        reconstruction: E_q[log p(x|z)]; not a number under another objective.
-        kl: KL(q(z|x) ‖ p(z)); not a number under another objective.
-    """
-
-    elbo: float
-    reconstruction: float
-    kl: float
-
-    @classmethod
-    def of(cls, sums: Tensor, examples: int) -> Terms:
-        """Averages from the sums of the three over some examples."""
-        return cls(*(sums / examples).tolist())
+from vaelib.objectives import Terms
 
 
 @dataclass
@@ -49,6 +29,10 @@ class History:
         from vaelib.plots import curves
 
         return curves(self)
+
+    def latest(self) -> dict[str, Terms]:
+        """The averages of the latest epoch, by the names of the data."""
+        return {n: getattr(self, n)[-1] for n in ("train", "validation") if getattr(self, n)}
 
     @property
     def best(self) -> int:

@@ -4,15 +4,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from vaelib.objectives import Terms
 from vaelib.training.diagnosis import first_not_finite
-from vaelib.training.history import History, Terms
-from vaelib.training.rows import Rows
+from vaelib.training.evaluation import averages
+from vaelib.training.history import History
+from vaelib.training.rows import Data, Rows
 from vaelib.training.shares import total
+from vaelib.validation import check_counts
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Data that a model is judged by after each epoch.
+
+    Args:
+        x: as for :func:`~vaelib.training.fit`.
+        patience: stop when their ELBO has not risen for so many epochs, and give the model its best
+            parameters back.
+
+    Raises:
+        ValueError: a patience of less than one epoch.
+    """
+
+    x: Data | None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.patience is not None:
+            check_counts(patience=self.patience)
+
+    @classmethod
+    def of(cls, given: Data | Validation | None) -> Validation:
+        """Data alone, or none, as one without an end to its patience."""
+        return given if isinstance(given, cls) else cls(given)
 
 
 class Run:
@@ -41,6 +71,7 @@ class Run:
         rows: Rows,
         held: Rows | None,
         optimizer: Optimizer,
+        *,
         batch_size: int,
         shuffle: bool,
         judge: Callable[[nn.Module, Rows], Terms],
@@ -94,7 +125,7 @@ class Run:
 
     def end_epoch(self, patience: int | None) -> None:
         """Note the epoch's averages, those of the held-out data, and the best parameters."""
-        terms = Terms.of(total(self.sums), len(self.rows))
+        terms = averages(total(self.sums), len(self.rows))
         if not abs(terms.elbo) < float("inf"):
             self.stop(-self.sums[0])
         self.history.train.append(terms)

@@ -52,7 +52,7 @@ def total(value: Tensor) -> Tensor:
     return value
 
 
-def together(loss: nn.Module, place: torch.device) -> nn.Module:
+def distribute(loss: nn.Module, place: torch.device) -> nn.Module:
     """Average the gradients over all processes, if there are several."""
     if size() == 1:
         return loss
@@ -79,6 +79,14 @@ class Share:
         start, stop = (rows * r // size() for r in (rank(), rank() + 1))
         self.counts = float(start < stop)
         self.rows = slice(start, stop) if start < stop else slice(0, 1)
+
+    def average(self, values: Tensor) -> Tensor:
+        """The mean over the rows of the whole minibatch, of which these are this process's."""
+        return total(self.counts * values.sum(0)) / self.whole
+
+    def sums(self, terms, dtype: torch.dtype | None = None) -> Tensor:
+        """The sums of some terms over the rows that count, in one tensor without gradients."""
+        return self.counts * torch.stack(terms).detach().sum(-1, dtype=dtype)
 
     def noise(self) -> AbstractContextManager:
         """Within this block, random tensors are drawn for the whole minibatch and cut to the share.

@@ -11,11 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vaelib.divergence import kl_by_coordinate
-from vaelib.models import Model
-from vaelib.objectives import elbo_terms
 from vaelib.training import shares
-from vaelib.training.evaluation import sums
+from vaelib.training.objective import measurable
 from vaelib.training.surroundings import waits
 from vaelib.validation import unexamined
 
@@ -28,50 +25,27 @@ class Loss(nn.Module):
 
     ::
 
-        loss = 1/M Σ_{x in minibatch} [ beta KL − reconstruction ],
-        or    −1/M Σ_{x in minibatch} objective(model, x)
+        loss = −1/M Σ_{x in minibatch} objective(model, x)
 
     Under several processes each gives its share of the sum, times their number, since
     ``DistributedDataParallel`` averages gradients over them.
+
+    Args:
+        model: what learns.
+        objective: model, x ↦ nats per example.
+        binarise: whether pixels are drawn black or white each time.
     """
 
-    def __init__(self, model, objective, samples, kl, free_bits, binarise) -> None:
+    def __init__(self, model: nn.Module, objective, binarise: bool = False) -> None:
         super().__init__()
-        self.model, self.objective, self.samples, self.kl = model, objective, samples, kl
-        self.free_bits, self.binarise = free_bits, binarise
+        self.model, self.objective, self.binarise = model, measurable(objective), binarise
 
     def forward(self, x: Tensor, beta: Tensor | float, share: shares.Share):
         weight = share.counts * shares.size() / share.whole
         with share.noise():
-            if self.binarise:
-                x = torch.bernoulli(x)
-            if self.objective:
-                value = self._value(x)
-                missing = torch.full_like(value, torch.nan)
-                return -weight * value, sums(share, value, missing, missing)
-            model = _encoded(self.model, x) if self.free_bits else self.model
-            terms = elbo_terms(model, x, self.samples, self.kl)
-        reconstruction, divergence = (term.sum() for term in terms)
-        charged = self._charged(model, x, share) if self.free_bits else divergence
-        loss = weight * (beta * charged - reconstruction)
-        return loss, sums(share, reconstruction - divergence, reconstruction, divergence)
-
-    def _value(self, x: Tensor) -> Tensor:
-        """The sum of the user's objective over the rows."""
-        value = self.objective(self.model, x)
-        if value.shape != x.shape[:1]:
-            raise ValueError(
-                f"objective must return a value for each example, of shape {tuple(x.shape[:1])}, "
-                f"got {tuple(value.shape)}"
-            )
-        return value.sum()
-
-    def _charged(self, model: Model, x: Tensor, share: shares.Share) -> Tensor:
-        """Each coordinate's divergence where, averaged over the whole minibatch, it is above."""
-        mine = kl_by_coordinate(model.encode(x), model.prior).sum(0)
-        average = shares.total(share.counts * mine.detach()) / share.whole
-        least = self.free_bits * share.whole / shares.size()
-        return torch.where(average >= self.free_bits, mine, least).sum()
+            x = torch.bernoulli(x) if self.binarise else x
+            value, terms = self.objective.measure(self.model, x, beta, share.average)
+        return -weight * value.sum(), share.sums(terms)
 
 
 class Step:
@@ -162,12 +136,6 @@ class Step:
 def _side(place: torch.device) -> torch.cuda.Stream:
     """One stream beside the main one: each new one costs memory that is never freed."""
     return torch.cuda.Stream(place)
-
-
-def _encoded(model: nn.Module, x: Tensor) -> Model:
-    """The model of these rows alone, encoded once: an encoder may draw, or count what it sees."""
-    q = model.encode(x)
-    return Model(model.prior, model.decode, lambda _: q)
 
 
 def _recordable(rows, optimizer: Optimizer) -> bool:
