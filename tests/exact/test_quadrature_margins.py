@@ -4,10 +4,9 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Bernoulli, Independent, MultivariateNormal, Normal
 
 from vaelib.exact import LinearGaussian, log_evidence_quadrature, quadrature
-from vaelib.exact.quadrature import FIRST_RADIUS, _log_likelihood, _Plane
+from vaelib.exact.quadrature import FIRST_RADIUS, _Plane
 
 HALF = 0.5
 
@@ -80,27 +79,6 @@ def test_cells_beyond_the_most_are_settled_as_they_are_and_said(monkeypatch):
     monkeypatch.setattr(quadrature, "MOST_CELLS", 1)
     with pytest.warns(UserWarning, match="quadrature reached"):
         log_evidence_quadrature(model, x)
-
-
-class Whole(Independent):
-    """Pixels whose density is asked for one by one, never together."""
-
-    def log_prob(self, value):
-        raise AssertionError("one matrix product was to do it")
-
-
-@pytest.mark.parametrize("of_pixels", [lambda z: Bernoulli(logits=z), lambda z: Normal(z, 0.7)])
-def test_pixels_need_one_matrix_product(of_pixels):
-    z, x = torch.randn(5, 4).double(), torch.randint(0, 2, (3, 4)).double()
-    each = torch.stack([of_pixels(z).log_prob(row).sum(-1) for row in x], -1)
-    torch.testing.assert_close(_log_likelihood(Whole(of_pixels(z), 1), x), each)
-
-
-def test_any_other_density_is_asked_row_by_row():
-    z, x = torch.randn(5, 2).double(), torch.randn(3, 2).double()
-    p = MultivariateNormal(z, torch.tensor([[2.0, 0.3], [0.3, 1.0]]).double())
-    each = torch.stack([p.log_prob(row) for row in x], -1)
-    torch.testing.assert_close(_log_likelihood(p, x), each)
 
 
 @pytest.mark.parametrize("latent", [1, 2])

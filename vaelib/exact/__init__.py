@@ -3,6 +3,7 @@
 from vaelib.exact.discrete import Discrete, elbo_by_enumeration
 from vaelib.exact.expectation import gauss_hermite
 from vaelib.exact.linear import LinearGaussian
+from vaelib.exact.pairs import log_likelihoods
 from vaelib.exact.quadrature import Quadrature, log_evidence_quadrature
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "elbo_by_enumeration",
     "gauss_hermite",
     "log_evidence_quadrature",
+    "log_likelihoods",
 ]

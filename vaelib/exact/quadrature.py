@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import Bernoulli, Distribution, Independent, Normal
 
+from vaelib.exact.pairs import log_likelihoods
 from vaelib.objectives import log_joint
 
 NODES = 12
@@ -87,6 +87,7 @@ class _Plane:
 
     def __init__(self, model, x: Tensor, latent: int, tolerance: float) -> None:
         self.model, self.x, self.latent, self.tolerance = model, x, latent, tolerance
+        self.values = x.unique()
         nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(NODES))
         self.nodes = nodes
         self.offsets = torch.cartesian_prod(*[nodes] * latent).reshape(-1, latent)
@@ -173,7 +174,7 @@ class _Plane:
         for rows in torch.arange(len(cells)).split(max(1, CHUNK // len(self.offsets))):
             data = active[rows].any(0).nonzero()[:, 0]
             z = self._points(cells[rows], half)
-            given = _log_likelihood(self.model.decode(z), self.x[data])
+            given = log_likelihoods(self.model.decode(z), self.x[data], self.values)
             f = given + self.model.prior.log_prob(z).unsqueeze(-1)
             bend = self._overshoot(f, half)
             block, alive = (rows[:, None], data), active[rows][:, data]
@@ -196,23 +197,3 @@ class _Plane:
             bend = torch.cat([bend[..., :1], bend, bend[..., -1:]], -1).clamp(min=0)
             rise += (bend * gap**2 / 8).movedim(-1, axis)
         return rise.reshape(f.shape)
-
-
-def _log_likelihood(p: Distribution, x: Tensor) -> Tensor:
-    """log p(x|z) of every x at every z, shape ``(*p.batch_shape, len(x))``.
-
-    A log density that is a polynomial in each pixel (Bernoulli: first degree, with the logit as
-    slope; normal: second) is read off where the polynomial is known; all pairs of points and x are
-    then one matrix product.
-    """
-    base = p.base_dist if isinstance(p, Independent) else p
-    if isinstance(base, Bernoulli):
-        at_0 = base.log_prob(x.new_zeros(()))
-        coefficients, powers = base.logits, x.T
-    elif isinstance(base, Normal):
-        below, at_0, above = (base.log_prob(x.new_tensor(v)) for v in (-1.0, 0.0, 1.0))
-        coefficients = torch.cat([(above - below) / 2, (above + below) / 2 - at_0], -1)
-        powers = torch.cat([x, x**2], -1).T
-    else:
-        return torch.stack([p.log_prob(row) for row in x], -1)
-    return at_0.sum(-1, keepdim=True) + coefficients @ powers

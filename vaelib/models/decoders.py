@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent
+from torch.distributions import Independent, constraints
 
 from vaelib.distributions import bernoulli, diagonal_normal
 from vaelib.models.network import check_width, mlp
@@ -117,3 +118,24 @@ class BernoulliDecoder(_Decoder):
 
     def forward(self, z: Tensor) -> Independent:
         return bernoulli(self.outputs(z))
+
+
+# What commands and experiments offer: (latent, hidden, observed, activation=…) ↦ a decoder to train
+DECODERS: dict[str, Callable[..., nn.Module]] = {
+    "bernoulli": BernoulliDecoder,
+    "gaussian": partial(GaussianDecoder, sigma=0.3, learn_sigma=True),
+    "grey": GreyDecoder,
+}
+
+
+def binary(likelihood: str) -> bool:
+    """Whether the decoder of that name is for pixels of 0 or 1, as the support of p(x|z) says.
+
+    Grey pixels are then to be drawn black or white, as by :func:`vaelib.data.binarise`.
+
+    >>> [binary(name) for name in ("bernoulli", "gaussian")]
+    [True, False]
+    """
+    with torch.random.fork_rng(devices=[]):
+        p = DECODERS[likelihood](1, [], 1)(torch.zeros(1))
+    return p.support.base_constraint is constraints.boolean

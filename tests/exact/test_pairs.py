@@ -1,0 +1,67 @@
+"""log p(x|z) of all data at all latents, whatever kind of distribution p is."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    Independent,
+    Laplace,
+    MultivariateNormal,
+    Normal,
+    Poisson,
+)
+
+from vaelib.distributions import bernoulli
+from vaelib.exact import log_likelihoods
+
+Z = torch.randn(5, 3, 4).double()
+ROOT = torch.tensor([[2.0, 0.3], [0.3, 1.0]]).double()
+KINDS = {
+    "bernoulli": Independent(Bernoulli(logits=Z), 1),
+    "normal": Independent(Normal(Z, 0.7), 1),
+    "laplace": Independent(Laplace(Z, 0.7), 1),
+    "poisson": Independent(Poisson(Z.exp()), 1),
+    "categorical": Independent(Categorical(logits=torch.randn(5, 3, 4, 6).double()), 1),
+    "not of single pixels": MultivariateNormal(Z[..., :2], ROOT),
+}
+
+
+@pytest.mark.parametrize("p", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("values", [1, 2])
+@pytest.mark.parametrize("known", [None, torch.tensor([0.0, 1.0, 5.0]).double()])
+def test_each_pair_has_the_density_that_p_gives_it(p, values, known):
+    if isinstance(getattr(p, "base_dist", None), Bernoulli) and known is not None:
+        known = known[:2]
+    x = torch.randint(0, values, (7, *p.event_shape)).double()
+    each = torch.stack([p.log_prob(row) for row in x], -1)
+    here = log_likelihoods(p, x, known)
+    assert here.shape == (*p.batch_shape, 7)
+    torch.testing.assert_close(here, each, rtol=1e-12, atol=1e-12)
+
+
+def test_a_pixel_that_cannot_be_leaves_the_others_alone():
+    p = Independent(Categorical(logits=torch.tensor([[0.0, 0.0, -torch.inf]] * 3).double()), 1)
+    x = torch.tensor([[0, 1, 1], [2, 0, 0], [1, 1, 0], [1, 1, 1]]).double()
+    expected = 3 * math.log(0.5)
+    assert log_likelihoods(p, x).tolist() == pytest.approx([expected, -torch.inf, *[expected] * 2])
+
+
+@pytest.mark.parametrize(("rows", "asked"), [(50, 2), (2, 2), (1, 1)])
+def test_a_density_is_asked_for_as_few_times_as_there_are_values_or_data(rows, asked):
+    calls = []
+
+    class Counted(Bernoulli):
+        def log_prob(self, value):
+            calls.append(value)
+            return super().log_prob(value)
+
+    log_likelihoods(Independent(Counted(logits=Z), 1), torch.eye(4).double().repeat(13, 1)[:rows])
+    assert len(calls) == asked
+
+
+def test_single_precision_stays_single():
+    here = log_likelihoods(bernoulli(Z.float()), torch.eye(4))
+    assert here.dtype == torch.float32
