@@ -164,6 +164,10 @@ def test_every_way_to_train_can_be_evaluated(name, tmp_path, capsys):
         (["train", "--out", "{}/words.npy/run"], "Not a directory"),
         (["train", "--free-bits", "-1", "--out", "{}/run"], "must be a number of at least 0"),
         (["train", "--learning-rate", "0", "--out", "{}/run"], "learning_rate must be positive"),
+        (
+            ["train", "--likelihood", "x", "--out", "{}"],
+            "bernoulli, gaussian, grey, got 'x'",
+        ),
         (["train"], "the following arguments are required: --out"),
         (["evaluate", "{}"], "{} holds no run: it lacks settings.json or checkpoint.pt"),
         (["sample", "{}", "--out", "{}/x.png"], "holds no run"),

@@ -3,9 +3,11 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from torch.distributions import Bernoulli, Independent, MultivariateNormal
 
 from vaelib.distributions import diagonal_normal
 from vaelib.models import (
+    DECODERS,
     VAE,
     BernoulliDecoder,
     GaussianDecoder,
@@ -13,6 +15,7 @@ from vaelib.models import (
     GreyDecoder,
     Model,
     StandardNormal,
+    binary,
     mlp,
 )
 from vaelib.objectives import elbo
@@ -39,6 +42,32 @@ def test_the_three_distributions_have_their_shapes(batch, decoder):
     assert (q.batch_shape, q.event_shape) == (batch, (2,))
     assert (p.batch_shape, p.event_shape) == (batch, (6,))
     assert (model.prior.batch_shape, model.prior.event_shape) == ((), (2,))
+
+
+@pytest.mark.parametrize("likelihood", DECODERS)
+def test_a_decoder_is_made_by_its_name(likelihood):
+    p = DECODERS[likelihood](2, [8, 4], 6, activation=nn.ReLU)(torch.zeros(5, 2))
+    assert (p.batch_shape, p.event_shape) == ((5,), (6,))
+
+
+@pytest.mark.parametrize(
+    "p",
+    [
+        Independent(Bernoulli(torch.ones(1)), 1),
+        Bernoulli(torch.ones(1)),
+        MultivariateNormal(torch.zeros(1), torch.eye(1)),
+        diagonal_normal(torch.zeros(1), 1.0),
+    ],
+)
+def test_whether_pixels_are_zeros_and_ones_is_what_the_distribution_says(p, monkeypatch):
+    monkeypatch.setitem(DECODERS, "new", lambda latent, hidden, observed: lambda z: p)
+    assert binary("new") == ("Bernoulli" in str(p))
+
+
+def test_asking_for_the_kind_of_pixels_draws_no_random_number():
+    state = torch.random.get_rng_state()
+    assert [binary(name) for name in DECODERS] == [True, False, False]
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_a_model_of_any_three_distributions_serves_the_objectives():

@@ -1,5 +1,6 @@
 """What CONTRIBUTING.md says is done to a copy of the repository, and the new things work."""
 
+import json
 import os
 import re
 import subprocess
@@ -89,6 +90,15 @@ def test_a_likelihood_trains_by_its_word_and_can_be_judged(tree):
     run(tree, "vaelib", "train", *words, "--out", "grey")
     said = run(tree, "vaelib", "evaluate", "grey", "--images", "20", "--samples", "20")
     assert re.search(r"log p\(x\) +-?\d+\.\d\d ± ", said)
+
+
+def test_a_likelihood_is_known_to_experiments_by_its_word(tree):
+    named = 'figure = 2\nlikelihood = "continuous"\ndata = "digits"\nstep_size = 0.01\n'
+    named += "hidden = 4\nlatent = 2\nsamples = 3e3"
+    (tree / "named.toml").write_text(named)
+    run(tree, "vaelib", "experiment", "named.toml", "--folder", "kept")
+    (entry,) = json.loads((tree / "named.json").read_text("utf8"))
+    assert entry["points"][-1][1] > entry["points"][0][1]
 
 
 def test_a_data_set_trains_by_its_name_and_a_command_answers(tree):

@@ -28,6 +28,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from vaelib import data
     from vaelib.commands import folder, images
     from vaelib.divergence import Estimate
+    from vaelib.models import binary
     from vaelib.objectives import elbo, log_evidence
     from vaelib.training.evaluation import ACTIVE, active_units
     from vaelib.training.rows import Rows
@@ -39,7 +40,7 @@ def evaluate(options: argparse.Namespace) -> None:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(options.seed)
         x = rows[torch.linspace(0, len(rows) - 1, count).long()]
-        x = data.binarise(x) if described["likelihood"] == "bernoulli" else x
+        x = data.binarise(x) if binary(described["likelihood"]) else x
         bounds = torch.stack([elbo(model, x) for _ in range(ROUNDS)])
         weighed = log_evidence(model, x, options.samples)
         active = active_units(model, x)

@@ -12,7 +12,7 @@ from torch import nn
 
 from vaelib import files, provenance
 from vaelib.commands.images import Images
-from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
+from vaelib.models import DECODERS, VAE, GaussianEncoder, StandardNormal
 from vaelib.training import History, checkpoint
 
 SETTINGS, CHECKPOINT, HISTORY = "settings.json", "checkpoint.pt", "history.json"
@@ -38,12 +38,8 @@ def build(described: dict) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(described["seed"])
         encoder = GaussianEncoder(pixels, hidden, latent, activation)
-        if described["likelihood"] == "bernoulli":
-            decoder = BernoulliDecoder(latent, hidden[::-1], pixels, activation)
-        else:
-            decoder = GaussianDecoder(
-                latent, hidden[::-1], pixels, sigma=0.3, learn_sigma=True, activation=activation
-            )
+        kind = DECODERS[described["likelihood"]]
+        decoder = kind(latent, hidden[::-1], pixels, activation=activation)
     return VAE(StandardNormal(latent), encoder, decoder)
 
 

@@ -33,9 +33,11 @@ def register(commands) -> None:
     )
     add_argument(
         "--likelihood",
-        choices=["bernoulli", "gaussian"],
+        type=likelihood,
         default="bernoulli",
-        help="of the pixels: black or white, drawn afresh each epoch; or grey, with learned sigma",
+        metavar="NAME",
+        help="of the pixels: bernoulli, black or white, drawn afresh each epoch; gaussian, grey "
+        "with one learned sigma; grey, with one for each pixel, none of which may be constant",
     )
     add_argument(
         "--objective",
@@ -61,8 +63,10 @@ def register(commands) -> None:
 def train(options: argparse.Namespace) -> int:
     """Train, write the folder, say what came out; 130 if somebody interrupted it."""
     from vaelib.commands import folder, images
+    from vaelib.models import binary
     from vaelib.training import Checkpoint, TensorBoard, Validation, fit, shares
 
+    objective = _objective(options)
     device, resume = _place(options)
     found = images.find(options.data)
     described = folder.describe(options, found)
@@ -73,10 +77,10 @@ def train(options: argparse.Namespace) -> int:
         model,
         found.train,
         epochs=options.epochs,
-        objective=_objective(options),
+        objective=objective,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
-        binarise=options.likelihood == "bernoulli",
+        binarise=binary(options.likelihood),
         validation=Validation(found.validation, options.patience),
         seed=options.seed,
         device=device,
@@ -88,6 +92,14 @@ def train(options: argparse.Namespace) -> int:
         print(f"{options.out}: {_said(history)}")
     shares.leave()
     return 130 if history.stopped == "interrupted" else 0
+
+
+def likelihood(word: str) -> str:
+    from vaelib.models import DECODERS
+
+    if word not in DECODERS:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(DECODERS)}, got {word!r}")
+    return word
 
 
 def _objective(options: argparse.Namespace):

@@ -16,7 +16,7 @@ from vaelib.experiments.importance import OPTIMIZERS, ImportanceWeighted, at_the
 from vaelib.experiments.learners import bound, learner
 from vaelib.experiments.standard import Standard
 from vaelib.inference import UncertainDecoder
-from vaelib.models import VAE, Model
+from vaelib.models import DECODERS, VAE, Model
 from vaelib.objectives import log_evidence
 
 COMMON = {
@@ -34,7 +34,7 @@ COMMON = {
     "step_size": 0.0,
 }
 CHOICES = {
-    "likelihood": ("bernoulli", "grey"),
+    "likelihood": DECODERS,
     "pixels": ("afresh", "once", "threshold"),
     "decay": ("all", "decoder", "none"),
 }

@@ -12,7 +12,7 @@ from torch.optim import Adagrad
 
 from vaelib.experiments.network import build
 from vaelib.inference import MonteCarloEM, variational_bayes, wake_sleep
-from vaelib.models import VAE
+from vaelib.models import VAE, binary
 from vaelib.objectives import ELBO
 from vaelib.training import Checkpoint, checkpoint, evaluate, fit
 
@@ -136,7 +136,7 @@ def bound(model: VAE, x: Tensor) -> float:
 
 def afresh(s: dict) -> bool:
     """Whether pixels are drawn each time they are seen."""
-    return s["likelihood"] == "bernoulli" and s["pixels"] == "afresh"
+    return binary(s["likelihood"]) and s["pixels"] == "afresh"
 
 
 def _spared(s: dict, model: VAE) -> int | None:

@@ -8,9 +8,7 @@ from torch.distributions import Independent
 
 from vaelib.distributions import diagonal_normal
 from vaelib.inference import UncertainDecoder
-from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, GreyDecoder, StandardNormal
-
-DECODERS = {"bernoulli": BernoulliDecoder, "grey": GreyDecoder}
+from vaelib.models import DECODERS, VAE, GaussianEncoder, StandardNormal
 
 
 class Encoder(GaussianEncoder):

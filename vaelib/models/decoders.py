@@ -120,7 +120,7 @@ class BernoulliDecoder(_Decoder):
         return bernoulli(self.outputs(z))
 
 
-# What commands and experiments offer: (latent, hidden, observed, activation=…) ↦ a decoder to train
+#: What commands and experiments offer by name: (latent, hidden, observed, activation=…) ↦ decoder.
 DECODERS: dict[str, Callable[..., nn.Module]] = {
     "bernoulli": BernoulliDecoder,
     "gaussian": partial(GaussianDecoder, sigma=0.3, learn_sigma=True),
@@ -138,4 +138,4 @@ def binary(likelihood: str) -> bool:
     """
     with torch.random.fork_rng(devices=[]):
         p = DECODERS[likelihood](1, [], 1)(torch.zeros(1))
-    return p.support.base_constraint is constraints.boolean
+    return getattr(p.support, "base_constraint", p.support) is constraints.boolean
