@@ -1,6 +1,13 @@
+import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import vaelib
 
 ROOMS = [
     "distributions",
@@ -38,3 +45,33 @@ def test_importing_vaelib_is_light_and_changes_no_global_state():
     assert "vaelib" in loaded
     assert not {"matplotlib", "sklearn", "pooch", "requests"} & set(loaded)
     assert unchanged
+
+
+HERE = Path(vaelib.__file__).parent
+
+
+def module(path):
+    return ".".join(path.relative_to(HERE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module(path): path for path in HERE.rglob("*.py")}
+
+
+def imported(path):
+    """The modules of the library that a file imports, in functions, too."""
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
+        if isinstance(node, ast.ImportFrom):
+            named = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else node.module for name in named)
+
+
+@pytest.mark.parametrize("depth", [2, None], ids=["rooms", "modules"])
+def test_no_import_runs_in_a_circle(depth):
+    def room(name):
+        return ".".join(name.split(".")[:depth])
+
+    graph = {}
+    for name, path in MODULES.items():
+        below = {room(other) for other in imported(path) if other in MODULES}
+        graph.setdefault(room(name), set()).update(below - {room(name)})
+    TopologicalSorter(graph).prepare()

@@ -11,7 +11,6 @@ from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from vaelib.plots.style import array, book_style
-from vaelib.training.history import History
 
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
@@ -98,8 +97,8 @@ def stacked(series: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Axes:
 
 
 @book_style()
-def curves(history: History) -> Sequence[Axes]:
-    """The ELBO over the epochs, and its two terms."""
+def curves(history) -> Sequence[Axes]:
+    """The ELBO over the epochs, and its two terms, of a :class:`~vaelib.training.History`."""
     _, axes = plt.subplots(1, 3, sharex=True)
     for ax, term in zip(axes, ("elbo", "reconstruction", "kl"), strict=True):
         for name, dash in (("train", "-"), ("validation", "--")):
