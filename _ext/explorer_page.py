@@ -16,7 +16,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 import vaelib.explorer
-from vaelib.explorer.recorded import Recorded
+from vaelib.explorer.saved import SavedExplorer
 
 LOGGER = logging.getLogger(__name__)
 SHOW = """\
@@ -53,7 +53,7 @@ class ExplorerDirective(SphinxDirective):
         for part in Path(vaelib.explorer.__file__).parent.glob("*.*s*"):
             self.env.note_dependency(str(part))
         try:
-            recorded = Recorded.load(path)
+            recorded = SavedExplorer.load(path)
         except (OSError, ValueError) as error:
             LOGGER.warning(str(error), location=self.get_location())
             return []
@@ -87,7 +87,7 @@ def summary(recorded):
 
 def parts(path):
     """The figure's name, its style, the room that it needs beside the picture, and its script."""
-    recorded = Recorded.load(path)
+    recorded = SavedExplorer.load(path)
     figure = recorded.explorer().to_html()
     name = f"recorded-{Path(path).stem}"
     figure = figure.replace(re.search(r'id="(.+?)"', figure)[1], name)

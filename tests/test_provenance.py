@@ -3,6 +3,8 @@
 import hashlib
 import platform
 import subprocess
+from datetime import datetime, timedelta, timezone
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -94,3 +96,16 @@ def test_known_data_are_named_by_their_files_and_others_by_their_images():
         assert provenance.fingerprint(named) == {"name": name, "sha256": dict(files)}
     other = digits._replace(test=1 - digits.test)
     assert provenance.fingerprint(other) != found
+
+
+def test_a_record_holds_all_of_these_and_the_day_in_greenwich(monkeypatch):
+    evening = datetime(2020, 1, 31, 20, 0, tzinfo=(here := timezone(timedelta(hours=-5))))
+    monkeypatch.setattr(provenance, "datetime", Mock(now=lambda to: evening.astimezone(to or here)))
+    digits = data.load("digits")
+    assert provenance.record(digits) == {
+        "date": "2020-02-01",
+        "commit": provenance.commit(),
+        "machine": provenance.machine(),
+        "versions": provenance.versions(),
+        "data": provenance.fingerprint(digits),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -13,6 +14,17 @@ import vaelib
 from vaelib.data import FASHION_MNIST, MNIST, Dataset
 
 HERE = Path(__file__).parent
+
+
+def record(data: Dataset) -> dict:
+    """All that a result is recorded with: today's date in Greenwich, and what the others say."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "machine": machine(),
+        "versions": versions(),
+        "data": fingerprint(data),
+    }
 
 
 def machine() -> dict:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.book.tiny_book import INDEX, SETTINGS, Book
-from vaelib.explorer.recorded import Recorded
+from vaelib.explorer.saved import SavedExplorer
 from vaelib.models import BernoulliDecoder
 
 DIRECTIVE = """
@@ -30,7 +30,7 @@ RECORD = {
 def record(path, **changes):
     means, labels = torch.randn(4, 2), torch.arange(4)
     decoder = BernoulliDecoder(2, [5], 12)
-    Recorded(decoder, means, labels, (3, 4), RECORD | changes).save(path)
+    SavedExplorer(decoder, means, labels, (3, 4), RECORD | changes).save(path)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_the_script_shows_the_figure_in_the_place_of_the_picture(book):
     build(book)
     assert 'getElementById("recorded-x")' in script(book)
     assert "el.replaceChildren(" in script(book)
-    weights = Recorded.load(book.folder / "recorded/x.json").explorer().to_html()
+    weights = SavedExplorer.load(book.folder / "recorded/x.json").explorer().to_html()
     (state,) = re.findall(r'"weights": \{"base64": "(.+?)"', weights)
     assert state in script(book)
     assert "script>" not in script(book)

@@ -10,7 +10,7 @@ import torch
 
 from tests.browser.figure_page import blank, centre, drag, said, settle, swipe
 from vaelib.explorer import LatentExplorer, pack
-from vaelib.explorer.recorded import Recorded
+from vaelib.explorer.saved import SavedExplorer
 
 KNOB = "Point in the latent plane"
 ALPHA = """canvas => [...canvas.getContext("2d").getImageData(0, 0, 28, 28).data]
@@ -20,7 +20,7 @@ DECODE = """([layers, base64, precision, points]) => {
     const f = decoder(layers, floats(new DataView(raw.buffer), precision));
     return points.map((z) => [...f(z)]);
 }"""
-RECORDED = Recorded.load(Path(__file__).parents[2] / "recorded" / "explorer.json")
+RECORDED = SavedExplorer.load(Path(__file__).parents[2] / "recorded" / "explorer.json")
 
 
 @pytest.fixture

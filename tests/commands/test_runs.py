@@ -11,7 +11,8 @@ import torch
 import vaelib.experiments
 from vaelib import data
 from vaelib.commands import arguments, evaluate, experiment, explorer, fetch, folder, sample
-from vaelib.explorer import produce, recorded
+from vaelib.experiments.plane import produce
+from vaelib.explorer import saved
 from vaelib.objectives import elbo, log_evidence
 from vaelib.training import checkpoint
 
@@ -182,7 +183,7 @@ def test_an_explorer_is_asked_for_as_typed(monkeypatch, tmp_path, capsys):
     made = SimpleNamespace(
         save=lambda path: path.write_text("x" * 1234), summary=lambda: "a summary"
     )
-    monkeypatch.setattr(recorded, "check_place", places.append)
+    monkeypatch.setattr(saved, "check_writable", places.append)
     monkeypatch.setattr(
         produce, "produce", lambda *names, **how: asked.append((names, how)) or made
     )

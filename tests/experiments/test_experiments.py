@@ -15,9 +15,10 @@ from torch.optim import Adagrad
 
 from vaelib import data
 from vaelib.exact import log_evidence_quadrature
-from vaelib.experiments import curve, figures, learners
+from vaelib.experiments import figures, learners
 from vaelib.experiments.evidence import STILL, _fit, evidence
 from vaelib.experiments.figures import COMMON, FIGURES, WEIGHTS, predictive, two_bounds
+from vaelib.experiments.learning_curve import images, learning_curve, schedule
 from vaelib.experiments.network import build
 from vaelib.experiments.standard import Standard
 from vaelib.inference import UncertainDecoder, log_evidence_hmc, log_predictive
@@ -53,7 +54,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_points(
     tmp_path, monkeypatch, few, number, method, when
 ):
     s = FIGURES[number].defaults | SMALL | {"method": method}
-    whole = curve.curve(FIGURES[number], s, tmp_path / "whole.pt")
+    whole = learning_curve(FIGURES[number], s, tmp_path / "whole.pt")
     calls = []
 
     def killed(true):
@@ -73,15 +74,15 @@ def test_a_run_that_was_killed_goes_on_to_the_same_points(
             for one in (learners.ByGradient, learners.ByEM):
                 patch.setattr(one, "until", killed(one.until))
         with pytest.raises(KeyboardInterrupt):
-            curve.curve(FIGURES[number], s, tmp_path / "cut.pt")
-    resumed = curve.curve(FIGURES[number], s, tmp_path / "cut.pt")
+            learning_curve(FIGURES[number], s, tmp_path / "cut.pt")
+    resumed = learning_curve(FIGURES[number], s, tmp_path / "cut.pt")
     assert len(whole["points"]) >= 4
     assert resumed["points"] == whole["points"]
 
 
 def test_the_run_of_chapter_vae_is_fit_on_its_network():
     s = FIGURES["vae"].defaults | SMALL | {"seed": 3}
-    x, _ = curve.images(s, 10)
+    x, _ = images(s, 10)
     torch.manual_seed(3)
     networks = GaussianEncoder(64, [8], 2, nn.ReLU), BernoulliDecoder(2, [8], 64, nn.ReLU)
     model = VAE(StandardNormal(2), *networks)
@@ -95,7 +96,7 @@ def test_the_run_of_chapter_vae_is_fit_on_its_network():
 
 def test_the_evidence_of_figure_3_is_that_of_quadrature():
     s = FIGURES[3].defaults | SMALL | {"method": "mcem"}
-    x, (train, _) = curve.images(s, 30)
+    x, (train, _) = images(s, 30)
     one = learners.learner(s, x, 0.05)
     one.until(3)
     paper, sampled = evidence(one.model, train)
@@ -131,7 +132,7 @@ def test_the_evidence_is_found_where_a_chain_from_anywhere_would_miss_it():
 
 def test_what_uncertain_weights_predict_is_log_predictive(monkeypatch):
     s = FIGURES["F"].defaults | {"method": "bayes", "hidden": 8}
-    x, (train, _) = curve.images(s, 20)
+    x, (train, _) = images(s, 20)
     one = learners.learner(s, x, 0.05)
     one.until(30)
     mu = one.model.decoder.mu.detach()
@@ -147,7 +148,7 @@ def test_what_uncertain_weights_predict_is_log_predictive(monkeypatch):
 
 def test_uncertain_weights_learn_from_the_whole_bound():
     s = FIGURES["F"].defaults | {"method": "bayes", "hidden": 8}
-    x = curve.images(s, 20)[0]
+    x = images(s, 20)[0]
     one = learners.learner(s, x, 0.05)
     before = one.model.decoder.log_sigma.detach().mean()
     assert one.how["objective"].keywords == {"examples": 100}
@@ -158,17 +159,17 @@ def test_uncertain_weights_learn_from_the_whole_bound():
 
 
 def test_points_lie_evenly_on_a_log_axis_and_end_where_asked():
-    epochs = curve.schedule(1e7, 60_000, FIGURES[2])
+    epochs = schedule(1e7, 60_000, FIGURES[2])
     assert (epochs[0], epochs[-1]) == (1, 167)
     assert all(b > a for a, b in pairwise(epochs))
     ratios = [b / a for a, b in pairwise(epochs[5:])]
     assert max(ratios) < 1.6
-    assert curve.schedule(100, 60_000, FIGURES[2]) == [1]
+    assert schedule(100, 60_000, FIGURES[2]) == [1]
     last = math.log10(3000)  # from 10 epochs to 3000, three a decade
     even = [10 ** (1 + i * (last - 1) / 7) for i in range(8)]
-    assert curve.schedule(3e6, 1000, FIGURES[3]) == [round(epochs) for epochs in even]
+    assert schedule(3e6, 1000, FIGURES[3]) == [round(epochs) for epochs in even]
     rarely = FIGURES[3]._replace(per_decade=1)
-    assert curve.schedule(2e4, 1000, rarely) == [10, 20]
+    assert schedule(2e4, 1000, rarely) == [10, 20]
 
 
 class Slow:
@@ -201,14 +202,14 @@ def test_the_best_first_step_size_is_taken_and_one_that_diverges_is_not(monkeypa
     monkeypatch.setattr(learners, "STEP_SIZES", (1e-6, 0.05, 1e4))
     monkeypatch.setattr(learners, "FIRST", 3000)
     s = S | {"method": method, "pixels": "once"}
-    assert learners.chosen(learners.learner, s, curve.images(s, 10)[0]) == 0.05
+    assert learners.chosen(learners.learner, s, images(s, 10)[0]) == 0.05
 
 
 def test_it_is_an_error_when_every_step_size_diverges(monkeypatch):
     monkeypatch.setattr(learners, "STEP_SIZES", (1e4, 1e5))
     s = S | {"pixels": "once"}
     with pytest.raises(FloatingPointError, match="every step size of"):
-        learners.chosen(learners.learner, s, curve.images(s, 10)[0])
+        learners.chosen(learners.learner, s, images(s, 10)[0])
 
 
 def test_parameters_start_as_asked_and_the_head_is_a_log_variance():
@@ -224,7 +225,7 @@ def test_parameters_start_as_asked_and_the_head_is_a_log_variance():
 @pytest.mark.parametrize("method", ["aevb", "wake-sleep"])
 def test_the_bound_rises(tmp_path, likelihood, method):
     settings = S | {"likelihood": likelihood, "method": method, "samples": 2e4}
-    points = curve.curve(FIGURES[2], settings, tmp_path / "a.pt")["points"]
+    points = learning_curve(FIGURES[2], settings, tmp_path / "a.pt")["points"]
     assert points[-1][1] > points[0][1] + 0.5
     assert points[-1][2] > points[0][2] + 0.5
 
@@ -232,9 +233,9 @@ def test_the_bound_rises(tmp_path, likelihood, method):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     """The points of a short run."""
-    return curve.curve(FIGURES[2], S | {"samples": 3e3}, tmp_path_factory.mktemp("plain") / "a.pt")[
-        "points"
-    ]
+    return learning_curve(
+        FIGURES[2], S | {"samples": 3e3}, tmp_path_factory.mktemp("plain") / "a.pt"
+    )["points"]
 
 
 OTHERS = {
@@ -246,7 +247,7 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_setting_matters(tmp_path, plain, name):
     settings = S | {"samples": 3e3, name: OTHERS[name]}
-    assert curve.curve(FIGURES[2], settings, tmp_path / "a.pt")["points"][-1] != plain[-1]
+    assert learning_curve(FIGURES[2], settings, tmp_path / "a.pt")["points"][-1] != plain[-1]
 
 
 @pytest.mark.parametrize("decay", ["all", "decoder", "none"])
@@ -296,13 +297,13 @@ def test_training_is_told_what_the_settings_say(monkeypatch, gpu):
 
 def test_success_on_grey_images_is_the_bound_on_them_as_they_are():
     s = S | {"likelihood": "grey"}
-    x = curve.images(s, 10)[0]
+    x = images(s, 10)[0]
     one = learners.learner(s, x, 0.05)
     assert one.success() == learners.bound(one.model, x)
 
 
 def test_the_bound_of_the_same_model_is_the_same_number():
-    model, (_, (train, _)) = build(S, 64), curve.images(S, 50)
+    model, (_, (train, _)) = build(S, 64), images(S, 50)
     first = learners.bound(model, train)
     state = torch.get_rng_state()
     assert learners.bound(model, train) == first
@@ -314,29 +315,33 @@ def test_the_bound_of_the_same_model_is_the_same_number():
 def test_seconds_of_training_are_added_up_and_measuring_is_not_training(tmp_path, monkeypatch, few):
     # each reading of the clock is 100 s later, and an epoch is between two of them
     clock = count(0, 100.06)
-    monkeypatch.setattr(curve, "time", Mock(monotonic=lambda: float(next(clock))))
+    monkeypatch.setattr(
+        "vaelib.experiments.learning_curve.time", Mock(monotonic=lambda: float(next(clock)))
+    )
     s, keep = FIGURES[3].defaults | SMALL | {"images": 100, "samples": 1e3}, tmp_path / "a.pt"
-    made = curve.curve(FIGURES[3], s, keep)
+    made = learning_curve(FIGURES[3], s, keep)
     beside = tmp_path / "a.json"
     assert len(made["points"]) == 5
     assert made["seconds"] == 500.5  # 100.1 at first, then 0.06 more and rounded again
     written = json.loads(beside.read_text())
     assert written == {k: made[k] for k in ("points", "step_size", "seconds")}
     beside.write_text(json.dumps(written | {"points": written["points"][:-1], "seconds": 7.0}))
-    assert curve.curve(FIGURES[3], s, keep)["seconds"] == 107.1
+    assert learning_curve(FIGURES[3], s, keep)["seconds"] == 107.1
 
 
 @pytest.mark.parametrize("step_size", [0.0, 0.3])
 def test_a_step_size_of_0_is_the_papers_choice(tmp_path, monkeypatch, few, step_size):
     asked = []
-    monkeypatch.setattr(curve, "chosen", lambda *words: asked.append(words) or 0.07)
+    monkeypatch.setattr(
+        "vaelib.experiments.learning_curve.chosen", lambda *words: asked.append(words) or 0.07
+    )
     s = FIGURES[3].defaults | SMALL | {"images": 100, "samples": 100, "step_size": step_size}
-    made = curve.curve(FIGURES[3], s, tmp_path / "a.pt")
+    made = learning_curve(FIGURES[3], s, tmp_path / "a.pt")
     assert made["step_size"] == (step_size or 0.07)
     assert len(asked) == (not step_size)
     for who, settings, x in asked:
         assert (who, settings) == (learners.learner, s)
-        assert torch.equal(x, curve.images(s, 10)[0])
+        assert torch.equal(x, images(s, 10)[0])
 
 
 def test_points_are_the_images_seen_and_what_is_measured_of_each_part(tmp_path, few):
@@ -346,17 +351,17 @@ def test_points_are_the_images_seen_and_what_is_measured_of_each_part(tmp_path, 
         measure=lambda model, x: seen.append(x) or [1.23456, x.mean().item()],
         at_the_end=lambda model, x: {"end": x},
     )
-    made = curve.curve(figure, s, tmp_path / "a.pt")
-    train, test = curve.images(s, 10)[1]
+    made = learning_curve(figure, s, tmp_path / "a.pt")
+    train, test = images(s, 10)[1]
     assert all(torch.equal(x, part) for x, part in zip(seen, cycle([train, test])))
     assert torch.equal(made["end"], test)
-    for point, epochs in zip(made["points"], curve.schedule(1e3, 100, figure), strict=True):
+    for point, epochs in zip(made["points"], schedule(1e3, 100, figure), strict=True):
         means = [pytest.approx(part.mean().item(), abs=5e-4) for part in (train, test)]
         assert point == [100 * epochs, 1.235, means[0], 1.235, means[1]]
 
 
 def test_the_bound_of_100_samples_is_beside_the_elbo():
-    model, (_, (train, _)) = build(S, 64), curve.images(S, 50)
+    model, (_, (train, _)) = build(S, 64), images(S, 50)
     numbers = two_bounds(model, train)
     torch.manual_seed(0)
     assert numbers == [learners.bound(model, train), log_evidence(model, train, 100).mean.mean()]
@@ -366,7 +371,7 @@ def test_one_draw_of_uncertain_weights_is_not_their_mean(monkeypatch):
     monkeypatch.setattr(figures, "WEIGHTS", 1)
     model = build(FIGURES["F"].defaults | {"method": "bayes", "hidden": 8}, 64)
     model.decoder.log_sigma.data.fill_(-1.0)
-    x = curve.images(S, 5)[1][0]
+    x = images(S, 5)[1][0]
     averaged, at_mean = predictive(model, x)
     torch.manual_seed(0)
     drawn = copy.deepcopy(model).double().decoder.draw()
@@ -378,8 +383,8 @@ def test_one_draw_of_uncertain_weights_is_not_their_mean(monkeypatch):
 
 @pytest.mark.parametrize("pixels", ["afresh", "once", "threshold"])
 def test_pixels_are_read_as_asked(pixels):
-    x, (train, test) = curve.images(S | {"pixels": pixels}, 2000)
-    grey = curve.images(S | {"likelihood": "grey"}, 2000)[0]
+    x, (train, test) = images(S | {"pixels": pixels}, 2000)
+    grey = images(S | {"likelihood": "grey"}, 2000)[0]
     assert set(train.unique().tolist()) == set(test.unique().tolist()) == {0.0, 1.0}
     assert torch.equal(x, train) == (pixels != "afresh")
     assert ((x - grey).abs().max() < 0.1) == (pixels == "afresh")
@@ -391,7 +396,7 @@ def test_pixels_that_are_drawn_once_are_always_the_same(monkeypatch):
     monkeypatch.setattr(data, "load", lambda name: asked.append(name) or load("digits"))
     torch.manual_seed(5)
     grey, once = (
-        curve.images(S | settings, 10) for settings in ({"likelihood": "grey"}, {"pixels": "once"})
+        images(S | settings, 10) for settings in ({"likelihood": "grey"}, {"pixels": "once"})
     )
     assert asked == ["digits"] * 2
     for (x, (train, test)), prepare in (
@@ -402,7 +407,7 @@ def test_pixels_that_are_drawn_once_are_always_the_same(monkeypatch):
         assert torch.equal(x, prepare(digits.train, generator=noise))
         assert torch.equal(train, x[:10])
         assert torch.equal(test, prepare(digits.test, generator=noise)[:10])
-    curve.images(S | {"data": "mnist"}, 10)
+    images(S | {"data": "mnist"}, 10)
     assert asked[-1] == "mnist"
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from vaelib.distributions import diagonal_normal
-from vaelib.experiments import curve, importance, learners
+from vaelib.experiments import importance, learners, learning_curve
 from vaelib.experiments.figures import FIGURES, two_bounds
 from vaelib.objectives import elbo, iwae
 from vaelib.training import active_units
@@ -78,7 +78,7 @@ def test_their_adam_steps_on_the_sum_and_starts_slowly():
     ("method", "bound"), [("iwae", iwae), ("vae", partial(elbo, kl="sampled"))]
 )
 def test_each_method_raises_its_own_bound(method, bound):
-    x, (train, _) = curve.images(S, 50)
+    x, (train, _) = learning_curve.images(S, 50)
     one = importance.ImportanceWeighted(S | {"method": method}, x, 1e-3)
     assert one.how["shuffle"] is False  # the authors' minibatches have always the same images
     torch.manual_seed(1)
@@ -92,7 +92,7 @@ def test_each_method_raises_its_own_bound(method, bound):
 
 def test_a_run_ends_with_the_evidence_and_the_active_units(tmp_path, monkeypatch):
     monkeypatch.setattr(importance, "SAMPLES", 200)
-    made = curve.curve(TABLE, S | {"samples": 3e3}, tmp_path / "a.pt")
+    made = learning_curve.learning_curve(TABLE, S | {"samples": 3e3}, tmp_path / "a.pt")
     assert [point[0] for point in made["points"]] == [1498, 2996]
     for _, *numbers in made["points"]:
         (elbo_train, evidence_train), (elbo_test, evidence_test) = numbers[:2], numbers[2:]
@@ -110,7 +110,7 @@ def test_a_unit_is_active_where_its_mean_moves():
 
 
 def test_the_numbers_do_not_depend_on_what_was_drawn_before():
-    model, (_, (train, _)) = importance.build(S, torch.rand(9, 64)), curve.images(S, 50)
+    model, (_, (train, _)) = importance.build(S, torch.rand(9, 64)), learning_curve.images(S, 50)
     first = two_bounds(model, train)
     assert first[0] == learners.bound(model, train)
     torch.manual_seed(7)

@@ -12,7 +12,7 @@ import torch
 
 from vaelib import __main__ as command
 from vaelib import data, provenance
-from vaelib.experiments import RECORDED, Sweep, origin
+from vaelib.experiments import RUNS, Sweep, origin
 from vaelib.experiments import sweep as sweeps
 from vaelib.experiments.figures import COMMON, FIGURES
 
@@ -147,11 +147,11 @@ def instant(monkeypatch):
     """Runs that take no time and learn nothing; the list holds what each was asked for."""
     asked = []
 
-    def curve(figure, s, keep):
+    def learning_curve(figure, s, keep):
         asked.append((figure, s, keep, torch.get_num_threads()))
         return {"step_size": 0.5, "seconds": 12.5, "points": [[1, 2.0, 3.0]]}
 
-    monkeypatch.setattr(sweeps, "curve", curve)
+    monkeypatch.setattr(sweeps, "learning_curve", learning_curve)
     return asked
 
 
@@ -159,7 +159,7 @@ def test_an_entry_says_all_that_made_it(tmp_path, monkeypatch, instant):
     clock = iter([1000.0, 1007.4])
     monkeypatch.setattr(sweeps, "time", Mock(monotonic=lambda: next(clock)))
     evening = datetime(2020, 1, 31, 20, 0, tzinfo=(here := timezone(timedelta(hours=-5))))
-    monkeypatch.setattr(sweeps, "datetime", Mock(now=lambda to: evening.astimezone(to or here)))
+    monkeypatch.setattr(provenance, "datetime", Mock(now=lambda to: evening.astimezone(to or here)))
     monkeypatch.setenv("VAELIB_DATASET", "mnist")  # what data.load would take without a name
     threads, s = torch.get_num_threads(), COMMON | SMALL
     try:
@@ -256,7 +256,7 @@ def test_what_a_file_may_not_say_is_told_whole(tmp_path):
     assert str(raised.value) == f"{path}: no settings latents, lattice; there are {names}"
     with pytest.raises(ValueError, match="'figure9'") as raised:
         Sweep("figure9")
-    names = ", ".join(sorted(p.stem for p in RECORDED.glob("*.toml")))
+    names = ", ".join(sorted(p.stem for p in RUNS.glob("*.toml")))
     assert str(raised.value) == f"'figure9' is no TOML file, and none of {names}"
     with pytest.raises(ValueError, match="step_size must be of type float, got 'fast'"):
         sweep(tmp_path, "figure = 2\nstep_size = ['fast']")

@@ -28,10 +28,10 @@ def register(commands) -> None:
 
 def explorer(options: argparse.Namespace) -> None:
     """Train, measure and write the recorded explorer, then say what came out."""
-    from vaelib.explorer.produce import produce
-    from vaelib.explorer.recorded import check_place
+    from vaelib.experiments.plane.produce import produce
+    from vaelib.explorer.saved import check_writable
 
-    check_place(options.out)
+    check_writable(options.out)
     recorded = produce(
         options.data,
         epochs=options.epochs,

@@ -8,7 +8,6 @@ import os
 import time
 import tomllib
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from datetime import UTC, datetime
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,10 +16,10 @@ import torch
 from torch import Tensor
 
 from vaelib import data, files, provenance
-from vaelib.experiments.curve import curve
 from vaelib.experiments.figures import FIGURES, Figure
+from vaelib.experiments.learning_curve import learning_curve
 
-RECORDED = Path(__file__).with_name("recorded")
+RUNS = Path(__file__).with_name("runs")
 
 
 class Sweep:
@@ -113,9 +112,9 @@ def _file(named: str | Path) -> Path:
     """The file itself, or the one of that name that comes with the library."""
     if Path(named).suffix == ".toml":
         return Path(named)
-    path = RECORDED / f"{named}.toml"
+    path = RUNS / f"{named}.toml"
     if not path.exists():
-        names = ", ".join(sorted(p.stem for p in RECORDED.glob("*.toml")))
+        names = ", ".join(sorted(p.stem for p in RUNS.glob("*.toml")))
         raise ValueError(f"{str(named)!r} is no TOML file, and none of {names}")
     return path
 
@@ -124,16 +123,12 @@ def _entry(number: int | str, s: dict, keep: Path, threads: int) -> dict:
     """Make one run, and say what it was made by."""
     torch.set_num_threads(threads)
     begin = time.monotonic()
-    made = curve(FIGURES[number], s, keep)
+    made = learning_curve(FIGURES[number], s, keep)
     return {
         "settings": s,
         **made,
         "wall_seconds": round(time.monotonic() - begin),
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": provenance.commit(),
-        "machine": provenance.machine(),
-        "versions": provenance.versions(),
-        "data": provenance.fingerprint(data.load(s["data"])),
+        **provenance.record(data.load(s["data"])),
     }
 
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from tests.book.chapter_source import CHAPTERS
-from vaelib.experiments import RECORDED, Sweep
-from vaelib.experiments.curve import curve
+from vaelib.experiments import RUNS, Sweep
+from vaelib.experiments.learning_curve import learning_curve
 
-NAMES = sorted(path.stem for path in RECORDED.glob("*.json"))
+NAMES = sorted(path.stem for path in RUNS.glob("*.json"))
 NAMED = {name for c in CHAPTERS for name in re.findall(r'"([a-z0-9-]+)"', c.source)}
-SHOWN = NAMED & {path.stem for path in RECORDED.glob("*.toml")}
+SHOWN = NAMED & {path.stem for path in RUNS.glob("*.toml")}
 LONG = ("figure3", "table1", "table1-textbook")  # more than half a minute
 ROUNDING = 1.0  # nats; the same seed on one and on two threads differs by a tenth of that
 
@@ -46,7 +46,7 @@ def test_a_recorded_run_made_again_in_short_begins_alike(tmp_path, name):
     entry = sweep.done()[0]
     short = {"samples": float(entry["points"][0][0]), "step_size": entry["step_size"]}
     figure = sweep.figure._replace(at_the_end=lambda model, x: {})
-    made = curve(figure, entry["settings"] | short, tmp_path / "short.pt")
+    made = learning_curve(figure, entry["settings"] | short, tmp_path / "short.pt")
     (again,) = made["points"]
     for now, then in zip(again[1:], entry["points"][0][1:], strict=True):
         assert abs(now - then) < ROUNDING

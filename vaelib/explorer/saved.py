@@ -71,7 +71,7 @@ def from_bytes(raw: bytes, precision: str) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class SavedExplorer:
     """A decoder with two latents, where test images lie in their plane, and how both were made.
 
     Attributes:
@@ -83,8 +83,8 @@ class Recorded:
 
     >>> means, labels = torch.zeros(3, 2), torch.arange(3)
     >>> decoder = BernoulliDecoder(2, [8], 64)
-    >>> recorded = Recorded(decoder, means, labels, (8, 8), {"seed": 0})
-    >>> recorded.explorer().z
+    >>> saved = SavedExplorer(decoder, means, labels, (8, 8), {"seed": 0})
+    >>> saved.explorer().z
     (0.0, 0.0)
     """
 
@@ -128,13 +128,13 @@ class Recorded:
         return text + "\n"
 
     def save(self, path: str | PathLike) -> None:
-        """Write the file, whole or not at all; errors as for :func:`check_place` and ``text``."""
+        """Write the file, whole or not at all; errors as for :func:`check_writable` and text."""
         text = self.text()
-        check_place(path)
+        check_writable(path)
         files.write_text(path, text)
 
     @classmethod
-    def load(cls, path: str | PathLike) -> Recorded:
+    def load(cls, path: str | PathLike) -> SavedExplorer:
         """Read a file that :meth:`save` wrote.
 
         Raises:
@@ -152,7 +152,7 @@ class Recorded:
             raise ValueError(f"{path} is no recorded explorer: {error!r}") from None
 
 
-def check_place(path: str | PathLike) -> None:
+def check_writable(path: str | PathLike) -> None:
     """Raise an OSError, by name, where no file of that path can be written."""
     path = Path(path)
     if path.is_dir():

@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution
 from torch.nn.functional import max_pool2d
 
+from vaelib.exact import log_likelihoods
+
 REACH, CELLS = 6.0, 240
 CARE = 0.1
 
@@ -26,8 +28,8 @@ class Plane(Distribution):
     all are seen, and the share of the prior keeps every weight finite.
 
     Args:
-        model: gives ``prior``, standard normal in two latents, and ``decode``, Bernoulli pixels.
-        x: data in black and white, shape ``(batch, observed)``.
+        model: gives ``prior``, standard normal in two latents, and ``decode``, pixels of any kind.
+        x: data, shape ``(batch, observed)``.
 
     Source:
         Hesterberg (1995) for the share of the prior.
@@ -41,10 +43,8 @@ class Plane(Distribution):
         self.prior, self.width = model.prior, 2 * REACH / CELLS
         axis = (torch.arange(CELLS).to(x) + 0.5) * self.width - REACH
         z = torch.cartesian_prod(axis, axis)
-        p = model.decode(z)
-        empty = p.log_prob(x.new_zeros(x.shape[-1])) + self.prior.log_prob(z)
-        score = empty + x @ p.base_dist.logits.T  # a Bernoulli's log density is linear in x
-        score = max_pool2d(score.reshape(-1, 1, CELLS, CELLS), 3, 1, 1)
+        score = log_likelihoods(model.decode(z), x) + self.prior.log_prob(z)[:, None]
+        score = max_pool2d(score.T.reshape(-1, 1, CELLS, CELLS), 3, 1, 1)
         self.cells = Categorical(logits=score.flatten(1), validate_args=False)
 
     def rsample(self, sample_shape=()) -> Tensor:
@@ -55,9 +55,9 @@ class Plane(Distribution):
         return torch.where(torch.rand_like(plain[..., :1]) < CARE, plain, inside)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        place = ((z + REACH) / self.width).floor().long()
-        within = ((place >= 0) & (place < CELLS)).all(-1)
-        cell = (place * torch.tensor([CELLS, 1])).sum(-1).where(within, 0)
+        index = ((z + REACH) / self.width).floor().long()
+        within = ((index >= 0) & (index < CELLS)).all(-1)
+        cell = (index * torch.tensor([CELLS, 1])).sum(-1).where(within, 0)
         density = self.cells.log_prob(cell) - 2 * math.log(self.width)
         density = (density + math.log(1 - CARE)).where(within, -torch.inf)
         return density.logaddexp(self.prior.log_prob(z) + math.log(CARE))

@@ -8,8 +8,8 @@ import torch
 from vaelib.data import binarise
 from vaelib.distributions import bernoulli, diagonal_normal
 from vaelib.exact import log_evidence_quadrature
-from vaelib.explorer.measure import evidences
-from vaelib.explorer.proposal import REACH, Plane
+from vaelib.experiments.plane.measure import evidences
+from vaelib.experiments.plane.proposal import REACH, Plane
 from vaelib.models import BernoulliDecoder, Model, StandardNormal
 from vaelib.objectives import log_evidence
 

@@ -1,11 +1,10 @@
-"""From images to a recorded explorer: train, round, measure, and say how."""
+"""From images to a saved explorer: train, round, measure, and say how."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +12,21 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from vaelib import data, provenance
-from vaelib.explorer.measure import measure
-from vaelib.explorer.recorded import HALF, MOST_WEIGHTS, Recorded, unpack
+from vaelib.experiments.plane.measure import measure
+from vaelib.explorer.saved import HALF, MOST_WEIGHTS, SavedExplorer, unpack
 from vaelib.explorer.weights import pack
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
 from vaelib.training import ADAM, fit
 
 ENCODER = (512, 256)
-BATCH_SIZE, LEARNING_RATE, LARGEST_GRADIENT = 256, 3e-3, 50.0
+HOW = {"batch_size": 256, "learning_rate": 3e-3}
+LARGEST_GRADIENT = 50.0
+TRAINING = {
+    "encoder": [*ENCODER],
+    "activation": "silu",
+    **HOW,
+    "largest_gradient": LARGEST_GRADIENT,
+}
 
 
 def produce(
@@ -31,7 +37,7 @@ def produce(
     seed: int,
     command: str = "",
     progress: bool = True,
-) -> Recorded:
+) -> SavedExplorer:
     """Train a VAE with two latents and record what its explorer shows, with test figures.
 
     ::
@@ -50,7 +56,7 @@ def produce(
         progress: whether to show a progress bar.
 
     Returns:
-        Recorded; for the same seed, versions and machine the same but for date and times.
+        What can be saved; for the same seed, versions and machine the same but for date and times.
 
     Raises:
         ValueError: bad settings, by name, or a decoder too large for the file.
@@ -59,25 +65,27 @@ def produce(
     images = data.load(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = _model(images.train.shape[1], hidden)
-        _train(model, images.train, epochs, seed, progress)
+        model = build(images.train.shape[1], hidden)
+        train(model, images.train, epochs, seed=seed, progress=progress)
         trained = time.monotonic()
         model.decoder = unpack(*pack(model.decoder, HALF), HALF)
         means, labels, figures = measure(model, images, seed)
     settings = {"epochs": epochs, "decoder": list(hidden), "images": len(images.train)}
-    record = (
-        {"command": command, "seed": seed}
-        | _record(model, images, settings)
-        | {
-            "training_seconds": round(trained - begin),
-            "seconds": round(time.monotonic() - begin),
-            "test": figures,
-        }
-    )
-    return Recorded(model.decoder, means, labels, images.shape, record)
+    record = {
+        "command": command,
+        "seed": seed,
+        **provenance.record(images),
+        "training": settings | TRAINING,
+        "parameters": {half: _size(getattr(model, half)) for half in ("decoder", "encoder")},
+        "training_seconds": round(trained - begin),
+        "seconds": round(time.monotonic() - begin),
+        "test": figures,
+    }
+    return SavedExplorer(model.decoder, means, labels, images.shape, record)
 
 
-def _model(pixels: int, hidden: Sequence[int]) -> VAE:
+def build(pixels: int, hidden: Sequence[int]) -> VAE:
+    """Two latents between layers with SiLU, which are smooth, if the decoder fits the file."""
     decoder = BernoulliDecoder(2, hidden, pixels, nn.SiLU)
     size = _size(decoder)
     if size > MOST_WEIGHTS:
@@ -85,25 +93,13 @@ def _model(pixels: int, hidden: Sequence[int]) -> VAE:
     return VAE(StandardNormal(2), GaussianEncoder(pixels, ENCODER, 2, nn.SiLU), decoder)
 
 
-def _size(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
+def train(model: VAE, x: Tensor, epochs: int, **how) -> None:
+    """Fit the model to grey images, drawn black and white afresh in each epoch."""
+    optimizer = gentle(epochs * math.ceil(len(x) / HOW["batch_size"]))
+    fit(model, x, epochs=epochs, binarise=True, optimizer=optimizer, **HOW, **how)
 
 
-def _train(model: VAE, x: Tensor, epochs: int, seed: int, progress: bool) -> None:
-    fit(
-        model,
-        x,
-        epochs=epochs,
-        batch_size=BATCH_SIZE,
-        learning_rate=LEARNING_RATE,
-        binarise=True,
-        optimizer=_gentle(epochs * math.ceil(len(x) / BATCH_SIZE)),
-        seed=seed,
-        progress=progress,
-    )
-
-
-def _gentle(steps: int) -> Callable[..., Optimizer]:
+def gentle(steps: int) -> Callable[..., Optimizer]:
     """Adam with bounded gradients; its step size rises for a tenth of the time, then falls to 0."""
 
     def share(step: int) -> float:
@@ -123,20 +119,5 @@ def _gentle(steps: int) -> Callable[..., Optimizer]:
     return optimizer
 
 
-def _record(model: VAE, images: data.Dataset, settings: dict) -> dict:
-    return {
-        "data": provenance.fingerprint(images),
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": provenance.commit(),
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
-        "training": settings
-        | {
-            "encoder": list(ENCODER),
-            "activation": "silu",
-            "batch_size": BATCH_SIZE,
-            "learning_rate": LEARNING_RATE,
-            "largest_gradient": LARGEST_GRADIENT,
-        },
-        "parameters": {"decoder": _size(model.decoder), "encoder": _size(model.encoder)},
-    }
+def _size(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())

@@ -12,10 +12,10 @@ from torch import nn
 
 from vaelib import data
 from vaelib.exact import log_evidence_quadrature
+from vaelib.experiments.plane.measure import black_and_white
 from vaelib.explorer import pack
-from vaelib.explorer import recorded as record_room
-from vaelib.explorer.measure import black_and_white
-from vaelib.explorer.recorded import MOST_BYTES, Recorded, unpack
+from vaelib.explorer import saved as saved_room
+from vaelib.explorer.saved import MOST_BYTES, SavedExplorer, unpack
 from vaelib.models import BernoulliDecoder, GaussianDecoder, Model, StandardNormal
 
 PATH = Path(__file__).parents[2] / "recorded" / "explorer.json"
@@ -26,7 +26,7 @@ KINDS = [nn.Tanh, nn.ReLU, nn.Sigmoid, nn.Softplus, nn.SiLU]
 
 def small(hidden=(5,), **record):
     decoder = BernoulliDecoder(2, hidden, 12, nn.SiLU)
-    return Recorded(decoder, torch.randn(3, 2), torch.tensor([7, 0, 9]), (3, 4), record)
+    return SavedExplorer(decoder, torch.randn(3, 2), torch.tensor([7, 0, 9]), (3, 4), record)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,7 +70,7 @@ def test_a_file_gives_back_what_was_saved_and_shows_it(tmp_path):
     saved = small(seed=4)
     path = tmp_path / "new" / "folders" / "x.json"
     saved.save(path)
-    loaded = Recorded.load(path)
+    loaded = SavedExplorer.load(path)
     assert torch.equal(loaded.means, saved.means.half().float())
     assert loaded.labels.tolist() == [7, 0, 9]
     assert (loaded.shape, loaded.record) == ((3, 4), {"seed": 4})
@@ -89,7 +89,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="the disk is full"):
             small(seed=2).save(path)
-    assert Recorded.load(path).record == {"seed": 1}
+    assert SavedExplorer.load(path).record == {"seed": 1}
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -102,7 +102,7 @@ def test_a_file_that_would_be_too_large_is_not_written(tmp_path):
 @pytest.mark.parametrize(("more", "fits"), [(0, False), (1, True)])
 def test_the_end_of_the_last_line_counts(monkeypatch, more, fits):
     recorded = small()
-    monkeypatch.setattr(record_room, "MOST_BYTES", len(recorded.text()) - 1 + more)
+    monkeypatch.setattr(saved_room, "MOST_BYTES", len(recorded.text()) - 1 + more)
     with nullcontext() if fits else pytest.raises(ValueError, match="choose a smaller decoder"):
         recorded.text()
 
@@ -111,7 +111,7 @@ def test_the_end_of_the_last_line_counts(monkeypatch, more, fits):
 def test_another_file_is_no_recorded_explorer(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ValueError, match=r"x\.json is no recorded explorer"):
-        Recorded.load(tmp_path / "x.json")
+        SavedExplorer.load(tmp_path / "x.json")
 
 
 @pytest.mark.parametrize("where", ["weights", "means", "labels"])
@@ -120,7 +120,7 @@ def test_characters_that_are_no_base64_are_not_passed_over(tmp_path, where):
     fields[where] = fields[where][:4] + "*" + fields[where][4:]
     (tmp_path / "x.json").write_text(json.dumps(fields))
     with pytest.raises(ValueError, match="is no recorded explorer"):
-        Recorded.load(tmp_path / "x.json")
+        SavedExplorer.load(tmp_path / "x.json")
 
 
 def test_the_recorded_file_is_small_and_holds_no_images():
@@ -134,7 +134,7 @@ def test_the_recorded_file_is_small_and_holds_no_images():
 
 
 def test_the_recorded_file_says_how_it_was_made():
-    record = Recorded.load(PATH).record
+    record = SavedExplorer.load(PATH).record
     assert set(record) == RECORD
     assert record["command"] == "python -m vaelib explorer"
     assert record["data"] == {"name": "mnist", "sha256": data.MNIST}
@@ -147,7 +147,7 @@ def test_the_recorded_file_says_how_it_was_made():
 
 
 def test_the_recorded_decoder_draws_digits_of_every_kind():
-    recorded = Recorded.load(PATH)
+    recorded = SavedExplorer.load(PATH)
     assert recorded.labels.unique().tolist() == list(range(10))
     drawn = recorded.decoder(recorded.means).mean.detach()
     assert drawn.shape == (1000, 784)
@@ -157,7 +157,7 @@ def test_the_recorded_decoder_draws_digits_of_every_kind():
 
 @pytest.mark.mnist
 def test_the_recorded_means_are_where_their_images_are():
-    recorded, images = Recorded.load(PATH), data.load("mnist")
+    recorded, images = SavedExplorer.load(PATH), data.load("mnist")
     x, shown = black_and_white(images, recorded.record["seed"])
     assert torch.equal(recorded.labels, images.test_labels[shown])
     p = recorded.decoder(recorded.means)
@@ -166,7 +166,7 @@ def test_the_recorded_means_are_where_their_images_are():
 
 @pytest.mark.mnist
 def test_the_recorded_log_evidence_is_that_of_quadrature():
-    recorded = Recorded.load(PATH)
+    recorded = SavedExplorer.load(PATH)
     listed = recorded.record["test"]["each"]
     x, _ = black_and_white(data.load("mnist"), recorded.record["seed"])
     model = Model(StandardNormal(2).double()(), recorded.decoder.double(), None)

@@ -14,9 +14,10 @@ from torch import Tensor
 from vaelib import data, files
 from vaelib.experiments.figures import Figure
 from vaelib.experiments.learners import afresh, chosen
+from vaelib.models import binary
 
 
-def curve(figure: Figure, s: dict, keep: Path) -> dict:
+def learning_curve(figure: Figure, s: dict, keep: Path) -> dict:
     """Make a run, or go on with one that was killed.
 
     A step size of 0 means the paper's choice, see :func:`vaelib.experiments.learners.chosen`.
@@ -58,7 +59,7 @@ def images(s: dict, judged: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """What is trained on, and the training and test images that are judged, always the same."""
     found = data.load(s["data"])
     noise = torch.Generator().manual_seed(0)
-    if s["likelihood"] == "grey":
+    if not binary(s["likelihood"]):
         prepared = partial(data.dequantise, levels=found.levels, generator=noise)
     elif s["pixels"] == "threshold":
         prepared = torch.round

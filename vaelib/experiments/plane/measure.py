@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vaelib.data import Dataset, binarise
 from vaelib.divergence import Estimate
-from vaelib.explorer.proposal import Plane
+from vaelib.experiments.plane.proposal import Plane
 from vaelib.models import VAE, Model
 from vaelib.objectives import elbo, log_evidence
 
@@ -36,12 +36,12 @@ def measure(model: VAE, images: Dataset, seed: int) -> tuple[Tensor, Tensor, dic
     bounds = torch.stack([_elbos(model, x) for _ in range(ROUNDS)])
     evidence = evidences(model, x[shown])
     figures = {
-        "elbo": _figure(Estimate.of(bounds), ROUNDS),
-        "log_evidence": _figure(evidence, SAMPLES),
+        "elbo": figure(Estimate.of(bounds), ROUNDS),
+        "log_evidence": figure(evidence, SAMPLES),
         "each": {
             "index": shown[:LISTED].tolist(),
-            "log_evidence": _rounded(evidence.mean[:LISTED]),
-            "standard_error": _rounded(evidence.standard_error[:LISTED]),
+            "log_evidence": rounded(evidence.mean[:LISTED]),
+            "standard_error": rounded(evidence.standard_error[:LISTED]),
         },
     }
     return model.encode(x[shown]).mean, images.test_labels[shown], figures
@@ -69,7 +69,8 @@ def _elbos(model: VAE, x: Tensor) -> Tensor:
     return torch.cat([elbo(model, rows) for rows in x.split(1000)])
 
 
-def _figure(found: Estimate, samples: int) -> dict:
+def figure(found: Estimate, samples: int) -> dict:
+    """The average, its two standard errors, and how many images and samples it is of."""
     average = found.average()
     return {
         "mean": round(float(average.mean), 4),
@@ -80,5 +81,6 @@ def _figure(found: Estimate, samples: int) -> dict:
     }
 
 
-def _rounded(values: Tensor) -> list[float]:
+def rounded(values: Tensor) -> list[float]:
+    """Four digits after the point, for a file."""
     return [round(float(value), 4) for value in values]

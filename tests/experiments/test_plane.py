@@ -1,0 +1,134 @@
+"""A latent plane from training to record: what is trained, what is measured, what is said."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+
+from vaelib import data
+from vaelib.divergence import Estimate
+from vaelib.experiments.plane import measure, produce
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Fewer samples, where only the way they go is tested."""
+    monkeypatch.setattr(measure, "SAMPLES", 50)
+    monkeypatch.setattr(measure, "ROUNDS", 2)
+
+
+def make(seed=3, epochs=1, **changes):
+    settings = {"hidden": [12, 9], "progress": False} | changes
+    return produce.produce("digits", epochs=epochs, seed=seed, **settings)
+
+
+@pytest.mark.usefixtures("few")
+def test_a_record_says_all_that_the_recorded_one_says():
+    path = Path(__file__).parents[2] / "recorded/explorer.json"
+    recorded, made = json.loads(path.read_text("utf8"))["record"], make().record
+    assert made.keys() == recorded.keys()
+    for part in ("training", "parameters", "machine", "versions", "data", "test"):
+        assert made[part].keys() == recorded[part].keys()
+
+
+def test_the_same_seed_gives_the_same_file_and_another_does_not(few):
+    first = json.loads(make(3).text())
+    torch.rand(1)
+    state = torch.random.get_rng_state()
+    again, other = (json.loads(make(seed).text()) for seed in (3, 4))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for fields in (first, again):
+        for name in ("date", "training_seconds", "seconds"):
+            del fields["record"][name]
+    assert first == again
+    assert first["weights"] != other["weights"]
+
+
+def test_what_is_measured_is_what_is_recorded(few, monkeypatch):
+    seen = []
+
+    def look(model, images, seed):
+        seen.append(model)
+        return measure.measure(model, images, seed)
+
+    monkeypatch.setattr(produce, "measure", look)
+    recorded = make()
+    assert seen[0].decoder is recorded.decoder
+    assert all(torch.equal(p, p.half().float()) for p in recorded.decoder.parameters())
+    x, shown = measure.black_and_white(data.load("digits"), 3)
+    assert torch.equal(recorded.means, seen[0].encode(x[shown]).mean)
+
+
+def test_training_raises_the_bound(few):
+    once, more = (make(epochs=n).record["test"]["elbo"]["mean"] for n in (1, 20))
+    assert more > once + 5
+
+
+def test_figures_are_written_with_both_errors_and_four_digits_after_the_point():
+    found = Estimate(torch.tensor([-3.00006, -1.246912]), torch.tensor([0.123456, 0.0]))
+    errors = {"over_images": 0.8766, "monte_carlo": 0.0617}
+    figure = {"mean": -2.1235, **errors, "images": 2, "samples": 7}
+    assert measure.figure(found, 7) == figure
+    assert measure.rounded(torch.tensor([1.23456, -0.00004])) == [1.2346, -0.0]
+
+
+@pytest.mark.usefixtures("few")
+def test_training_is_told_what_the_record_says(monkeypatch):
+    asked, steps = [], []
+    monkeypatch.setattr(produce, "fit", lambda *words, **how: asked.append((words, how)))
+    monkeypatch.setattr(produce, "gentle", steps.append)
+    monkeypatch.setenv("VAELIB_DATASET", "mnist")  # what data.load would take without a name
+    recorded = make(epochs=4)
+    ((model, x), how) = asked[0]
+    assert steps == [4 * 6]  # of 1,498 images, 256 in each
+    said = recorded.record["training"]
+    assert torch.equal(x, data.load("digits").train)
+    assert how == {
+        "epochs": 4, "batch_size": said["batch_size"], "learning_rate": said["learning_rate"],
+        "binarise": True, "seed": 3, "progress": False, "optimizer": None,
+    }  # fmt: skip
+    kinds = {type(layer) for half in (model.encoder, recorded.decoder) for layer in half.network}
+    assert kinds - {torch.nn.Linear, torch.nn.Sigmoid} == {torch.nn.SiLU}
+    assert said["activation"] == "silu"
+    assert recorded.record["command"] == ""
+    assert 0 <= recorded.record["training_seconds"] <= recorded.record["seconds"] < 600
+
+
+@pytest.mark.usefixtures("few")
+def test_a_bar_is_shown_unless_it_is_not_wanted(monkeypatch):
+    asked = []
+    monkeypatch.setattr(produce, "fit", lambda *_, **how: asked.append(how["progress"]))
+    produce.produce("digits", epochs=1, hidden=[12], seed=3)
+    make()
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize(("fit", "fits"), [(0, True), (1, False)])
+def test_a_decoder_may_have_just_as_many_weights_as_fit(monkeypatch, fit, fits):
+    size = sum(p.numel() for p in produce.build(6, [5]).decoder.parameters())
+    monkeypatch.setattr(produce, "MOST_WEIGHTS", size - fit)
+    with nullcontext() if fits else pytest.raises(ValueError, match="needs 51 weights; 50 fit"):
+        produce.build(6, [5])
+
+
+def test_what_is_shown_is_spread_over_the_test_images(monkeypatch):
+    for shown, indices in ((100, range(0, 200, 2)), (400, range(299))):
+        monkeypatch.setattr(measure, "SHOWN", shown)
+        assert measure.black_and_white(data.load("digits"), 0)[1].tolist() == list(indices)
+
+
+def test_the_gradient_is_bounded_and_the_step_size_rises_and_falls():
+    w = torch.nn.Parameter(torch.zeros(2))
+    adam = produce.gentle(100)([w], lr=0.1)
+    sizes = []
+    for _ in range(100):
+        w.grad = torch.tensor([3e6, 4e6])
+        sizes.append(adam.param_groups[0]["lr"])
+        adam.step()
+        assert w.grad.norm() <= produce.LARGEST_GRADIENT + 1e-3
+    assert sizes[:2] == pytest.approx([0.01, 0.02], rel=1e-2)
+    assert max(sizes) == pytest.approx(0.1, rel=0.05)
+    assert sizes.index(max(sizes)) == 9
+    assert sizes[-1] < 1e-4
