@@ -44,6 +44,28 @@ def test_each_pair_has_the_density_that_p_gives_it(p, values, known):
     torch.testing.assert_close(here, each, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [Normal, Laplace])
+@pytest.mark.parametrize("spread", [lambda x: x, lambda x: x**20, lambda x: (x > 0.5) + 1e-6 * x])
+def test_grey_pixels_have_their_density_whatever_values_they_take(kind, spread):
+    """Few values in the middle of their range, or none, leave the polynomial as exact."""
+    p, x = Independent(kind(Z, 0.7), 1), spread(torch.rand(40, 4).double())
+    each = torch.stack([p.log_prob(row) for row in x], -1)
+    torch.testing.assert_close(log_likelihoods(p, x), each, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "asked"), [(Normal, 5), (Laplace, 44)])
+def test_a_density_of_degree_two_is_asked_for_five_times_and_another_for_each_x(kind, asked):
+    calls = []
+
+    class Counted(kind):
+        def log_prob(self, value):
+            calls.append(value)
+            return super().log_prob(value)
+
+    log_likelihoods(Independent(Counted(Z, 0.7), 1), torch.rand(40, 4).double())
+    assert len(calls) == asked
+
+
 def test_a_pixel_that_cannot_be_leaves_the_others_alone():
     p = Independent(Categorical(logits=torch.tensor([[0.0, 0.0, -torch.inf]] * 3).double()), 1)
     x = torch.tensor([[0, 1, 1], [2, 0, 0], [1, 1, 0], [1, 1, 1]]).double()
