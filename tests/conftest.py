@@ -14,7 +14,7 @@ import pytest
 import torch
 from tqdm import tqdm
 
-from tests.data.mirror import home, mirrors  # noqa: F401
+from tests.data.mirror import home, mirrored, mirrors  # noqa: F401
 from vaelib import data
 
 collect_ignore = ["fuzz", "mutants"]  # need more than the tests do: make fuzz, make mutants
@@ -78,5 +78,5 @@ def small_mnist(tmp_path, monkeypatch):
         raw = header + values.astype(np.uint8).tobytes()
         monkeypatch.setitem(data.MNIST, file, hashlib.sha256(raw).hexdigest())
         (folder / f"{file}.gz").write_bytes(gzip.compress(raw))
-    monkeypatch.setattr("vaelib.data.mnist.MIRRORS", ("http://127.0.0.1:9/",))
+    mirrored(monkeypatch, "http://127.0.0.1:9/")
     return folder

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from vaelib.commands import audit, evaluate, experiment, explorer, fetch, sample, train
+from vaelib.commands import audit, data, evaluate, experiment, explorer, sample, train
 from vaelib.commands.arguments import PROGRAM
 
-COMMANDS = (train, evaluate, sample, audit, fetch, explorer, experiment)
+COMMANDS = (train, evaluate, sample, audit, data, explorer, experiment)
 BAD_INPUT = (
     ValueError,
     ImportError,

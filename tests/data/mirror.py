@@ -8,15 +8,21 @@ from types import SimpleNamespace
 import pytest
 
 from vaelib import data
+from vaelib.data.sources import SOURCES
 
 GZ = [f"{file}.gz" for file in data.MNIST]
 
 
-class Mirror(SimpleHTTPRequestHandler):
-    """Serves a folder, lists what was asked for, and hangs up early or worse where told to."""
+def mirrored(monkeypatch, *urls, name="mnist", **others):
+    """Say where a data set is fetched."""
+    monkeypatch.setitem(SOURCES, name, SOURCES[name]._replace(mirrors=urls, **others))
 
-    def __init__(self, *args, asked, cut, faults, **kwargs):
-        self.asked, self.cut, self.faults = asked, cut, faults
+
+class Mirror(SimpleHTTPRequestHandler):
+    """Serves a folder, lists what was asked for, and does otherwise where told to."""
+
+    def __init__(self, *args, asked, faults, **kwargs):
+        self.asked, self.faults = asked, faults
         super().__init__(*args, **kwargs)
 
     def log_message(self, *_):
@@ -29,33 +35,27 @@ class Mirror(SimpleHTTPRequestHandler):
         else:
             super().do_GET()
 
-    def send_header(self, key, value):
-        more = key == "Content-Length" and self.path in self.cut
-        super().send_header(key, str(int(value) + 1) if more else value)
-
 
 @pytest.fixture
 def mirrors(small_mnist, tmp_path, monkeypatch):
-    """Two folders, served as mirrors; what was ``asked`` of them, and what they shall ``cut``.
+    """Two folders, served as mirrors, and what was ``asked`` of them.
 
     ``faults`` holds for a path what to do instead of serving it; ``over`` is set at the end.
     """
-    asked, cut, faults, over = [], set(), {}, Event()
+    asked, faults, over = [], {}, Event()
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
         folder.mkdir()
         for path in small_mnist.iterdir():
             (folder / path.name).write_bytes(path.read_bytes())
-    handler = partial(Mirror, directory=tmp_path, asked=asked, cut=cut, faults=faults)
+    handler = partial(Mirror, directory=tmp_path, asked=asked, faults=faults)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         urls = tuple(f"http://127.0.0.1:{server.server_port}/{name}/" for name in ("one", "two"))
-        monkeypatch.setattr("vaelib.data.mnist.MIRRORS", urls)
+        mirrored(monkeypatch, *urls)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         one, two = folders
-        yield SimpleNamespace(
-            one=one, two=two, urls=urls, asked=asked, cut=cut, faults=faults, over=over
-        )
+        yield SimpleNamespace(one=one, two=two, urls=urls, asked=asked, faults=faults, over=over)
         over.set()
         server.shutdown()
 

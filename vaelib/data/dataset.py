@@ -9,10 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vaelib.data.mnist import MNIST, read, source
+from vaelib.data.fetched import read
 from vaelib.data.numbers import numbers
-
-FETCHED = ("mnist", "fashion-mnist")
+from vaelib.data.sources import SOURCES
 
 
 class Dataset(NamedTuple):
@@ -61,13 +60,14 @@ def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
     >>> load("digits").train.shape
     torch.Size([1498, 64])
     """
-    name = name or os.environ.get("VAELIB_DATASET") or _suited()
+    suited = "mnist" if torch.cuda.is_available() else "digits"
+    name = name or os.environ.get("VAELIB_DATASET") or suited
     if name in EMBEDDED:
         return EMBEDDED[name]()
-    if name in FETCHED:
+    if name in SOURCES:
         return _fetched(name, place(name, folder))
     raise ValueError(
-        f"no data set {name!r}: choose one of {', '.join([*EMBEDDED, *FETCHED])} (argument or "
+        f"no data set {name!r}: choose one of {', '.join([*EMBEDDED, *SOURCES])} (argument or "
         "VAELIB_DATASET)"
     )
 
@@ -83,20 +83,12 @@ def place(name: str, folder: str | Path | None = None) -> Path | None:
     Returns:
         Path, or None for ``digits``, which have no files of their own.
     """
-    if name not in FETCHED:
-        return None
-    folder = folder or (os.environ.get("VAELIB_DATA_DIR") if name == "mnist" else None)
-    return Path(folder).expanduser() if folder else _cache(name)
-
-
-def _suited() -> str:
-    return "mnist" if torch.cuda.is_available() else "digits"
-
-
-def _cache(name: str) -> Path:
     from pooch import os_cache
 
-    return os_cache("vaelib") / name
+    if name not in SOURCES:
+        return None
+    folder = folder or (os.environ.get("VAELIB_DATA_DIR") if name == "mnist" else None)
+    return Path(folder).expanduser() if folder else os_cache("vaelib") / name
 
 
 def _digits() -> Dataset:
@@ -110,8 +102,7 @@ def _digits() -> Dataset:
 
 
 def _fetched(name: str, folder: Path) -> Dataset:
-    wanted = source(name)
-    arrays = [torch.from_numpy(read(folder, file, wanted)) for file in MNIST]
+    arrays = [torch.from_numpy(a) for a in read(folder, SOURCES[name])]
     images = [numbers(a.reshape(len(a), -1)) for a in arrays[::2]]
     return Dataset(name, (28, 28), 256, *images, *(a.long() for a in arrays[1::2]))
 

@@ -14,21 +14,20 @@ REACH = 6  # seconds for a mirror to be found and to take a connection
 TIMEOUT = 20  # seconds for a mirror to answer, and for the next bytes to come
 PATIENCE = 20  # seconds after which a mirror must have been as fast as SLOWEST
 SLOWEST = 4096  # bytes a second
-MOST = 64 * 2**20  # bytes; the largest file that is fetched has ten million
 
 
-def download(url: str, path: Path) -> None:
+def download(url: str, path: Path, most: int) -> None:
     """Write what ``url`` gives to ``path``, with a progress bar.
 
     Raises:
-        OSError: it cannot be reached, does not answer, answers with an error, is too slow or too
-            long.
+        OSError: it cannot be reached, does not answer, answers with an error, is too slow, or has
+            more than ``most`` bytes.
     """
     from pooch import HTTPDownloader
     from tqdm.auto import tqdm
 
     def hook(response, *_, **__):
-        response.iter_content = lambda chunk_size: _chunks(response.raw, chunk_size)
+        response.iter_content = lambda chunk_size: steady(response.raw, chunk_size, most)
 
     reach(url)
     with tqdm(desc=path.name, total=1, unit="B", unit_scale=True, leave=False) as bar:
@@ -75,22 +74,23 @@ def _connect(server: SplitResult, connected: Future) -> None:
     connected.set_exception(failed)
 
 
-def _chunks(raw, size: int) -> Iterator[bytes]:
-    """What has come so far, whenever something has; a server that drips is left."""
+def steady(raw, size: int, most: int) -> Iterator[bytes]:
+    """Yield what has come so far of a urllib3 response, whenever something has.
+
+    Raises:
+        OSError: the connection broke, what comes is too slow, or is more than ``most`` bytes.
+    """
     from urllib3.exceptions import HTTPError
 
     begin, got = monotonic(), 0
-    while True:
-        try:
-            chunk = raw.read1(size)
-        except HTTPError as error:
-            raise OSError(str(error)) from None
-        if not chunk:
-            return
-        got += len(chunk)
-        seconds = monotonic() - begin
-        if seconds > PATIENCE and got < SLOWEST * seconds:
-            raise TimeoutError(f"{got} bytes in {seconds:.0f} seconds are too slow")
-        if got > MOST:
-            raise OSError(f"more than {MOST} bytes")
-        yield chunk
+    try:
+        while chunk := raw.read1(size):
+            got += len(chunk)
+            seconds = monotonic() - begin
+            if seconds > PATIENCE and got < SLOWEST * seconds:
+                raise TimeoutError(f"{got} bytes in {seconds:.0f} seconds are too slow")
+            if got > most:
+                raise OSError(f"more than {most} bytes")
+            yield chunk
+    except HTTPError as error:
+        raise OSError(str(error)) from None

@@ -6,8 +6,6 @@ from math import prod
 
 import numpy as np
 
-MOST = 64 * 2**20  # bytes that a file may hold, uncompressed; MNIST's largest has 47 million
-
 
 def parse(raw: bytes) -> np.ndarray:
     """The array in the bytes of an IDX file.

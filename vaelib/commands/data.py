@@ -9,12 +9,12 @@ from vaelib.commands.arguments import add
 
 def register(commands) -> None:
     about = "fetch a data set if it is not there, verify it, say where it lies"
-    parser = add(commands, "data", about, "data mnist --folder mnist", fetch)
+    parser = add(commands, "data", about, "data mnist --folder mnist", run)
     parser.add_argument("name", help="the data set: digits, mnist or fashion-mnist")
     parser.add_argument("--folder", help="where its files are, or are put")
 
 
-def fetch(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Load it, which fetches and verifies it, and say what it is."""
     from vaelib import data
 

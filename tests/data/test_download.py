@@ -1,14 +1,17 @@
-"""Mirrors that cannot be reached: given up in seconds, asked for one file and not for four."""
+"""Mirrors that cannot be reached, or are too slow: given up in seconds, and asked only once."""
 
 import socket
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from threading import Event
+from threading import enumerate as enumerate_threads
+from types import SimpleNamespace
 
 import pytest
+from urllib3.exceptions import ProtocolError
 
-from tests.data.mirror import GZ
+from tests.data.mirror import GZ, mirrored
 from vaelib import data
-from vaelib.data import download, mnist
+from vaelib.data import download, fetched
 
 
 @contextmanager
@@ -28,13 +31,13 @@ def listening(full=False):
 @pytest.fixture
 def asked(monkeypatch):
     """Every address that was asked, within limits small enough for a test."""
-    urls, real = [], mnist.download
+    urls, real = [], fetched.download
 
-    def noted(url, path):
+    def noted(url, *how):
         urls.append(url)
-        real(url, path)
+        real(url, *how)
 
-    monkeypatch.setattr(mnist, "download", noted)
+    monkeypatch.setattr(fetched, "download", noted)
     monkeypatch.setattr(download, "REACH", 0.5)
     return urls
 
@@ -88,9 +91,10 @@ def test_a_mirror_that_cannot_be_reached_is_given_up_and_the_reason_is_short(
     home, asked, monkeypatch, dead
 ):
     with dead(monkeypatch) as (url, reason):
-        monkeypatch.setattr(mnist, "MIRRORS", (url, url))
+        mirrored(monkeypatch, url, url)
         with pytest.raises(FileNotFoundError) as error:
             data.load("mnist")
+    assert all(thread.daemon for thread in enumerate_threads()[1:])  # none is waited for
     _, *reasons, way_out = str(error.value).splitlines()
     assert all(line.startswith(f"  {url}: ") and reason in line for line in reasons)
     assert "set VAELIB_DATA_DIR" in way_out
@@ -100,14 +104,14 @@ def test_a_mirror_that_cannot_be_reached_is_given_up_and_the_reason_is_short(
 @pytest.mark.parametrize("dead", [a_black_hole, a_closed_port])
 def test_it_is_not_asked_again_for_the_other_files(mirrors, home, asked, monkeypatch, dead):
     with dead(monkeypatch) as (url, _):
-        monkeypatch.setattr(mnist, "MIRRORS", (url, *mirrors.urls))
+        mirrored(monkeypatch, url, *mirrors.urls)
         data.load("mnist")
     assert asked == [f"{url}{GZ[0]}", *(f"{mirrors.urls[0]}{name}" for name in GZ)]
 
 
 def test_another_load_asks_it_again(mirrors, asked, tmp_path, monkeypatch):
     closed = "http://127.0.0.1:9/"
-    monkeypatch.setattr(mnist, "MIRRORS", (closed, *mirrors.urls))
+    mirrored(monkeypatch, closed, *mirrors.urls)
     for folder in ("one", "two"):
         data.load("mnist", tmp_path / "fetched" / folder)
     assert asked.count(f"{closed}{GZ[0]}") == 2
@@ -123,7 +127,7 @@ def test_one_dead_address_of_several_does_no_harm(asked, monkeypatch):
             download.reach("http://c.invalid/")
 
 
-@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443), ("socks5", 1080)])
 def test_the_port_is_that_of_the_scheme_unless_it_is_named(asked, monkeypatch, scheme, port):
     ports = []
 
@@ -143,3 +147,36 @@ def test_behind_a_proxy_only_the_proxy_must_be_reached(asked, monkeypatch):
         monkeypatch.setenv("http_proxy", f"{host}:{port}")
         monkeypatch.setenv("no_proxy", "")
         download.reach("http://e.invalid/")
+
+
+MOST = 2**26
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sizes", "said"),
+    [
+        ([20], [1], None),
+        ([21], [21 * 4096], None),
+        ([21], [21 * 4096 - 1], "^86015 bytes in 21 seconds are too slow$"),
+        ([1, 40], [40 * 4096 - 1, 1], None),
+        ([1, 40], [40 * 4096 - 2, 1], "^163839 bytes in 40 seconds are too slow$"),
+        ([1], [MOST], None),
+        ([1, 1], [MOST, 1], "^more than 67108864 bytes$"),
+    ],
+)
+def test_what_is_too_slow_or_too_much_is_known_to_the_byte(monkeypatch, seconds, sizes, said):
+    clock = iter([5.0, *(5.0 + s for s in seconds)])
+    monkeypatch.setattr(download, "monotonic", lambda: next(clock))
+    coming = iter([memoryview(bytes(size)) for size in sizes] + [b""])
+    chunks = download.steady(SimpleNamespace(read1=lambda size: next(coming)), 9, MOST)
+    with pytest.raises(OSError, match=said) if said else nullcontext():
+        assert [len(chunk) for chunk in chunks] == sizes
+
+
+def test_a_connection_that_breaks_says_how():
+    class Broken:
+        def read1(self, _):
+            raise ProtocolError("Connection broken: 12 bytes read")
+
+    with pytest.raises(OSError, match="Connection broken: 12 bytes read"):
+        next(download.steady(Broken(), 10, MOST))
