@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = sorted(ROOT.glob("vaelib/**/*.py"))
 WIDEST = 72  # characters on a page 1280 wide; those of a method have four less
 BLOCK = re.compile(r"^ *::\n\n((?: +.+\n|\n)+)|^(>>> (?:.+\n)+)", re.MULTILINE)
 
@@ -25,11 +24,14 @@ def too_wide(text, limit):
     return [line for line in lines if len(line.removeprefix("    ")) > limit]
 
 
-@pytest.mark.parametrize("path", ROOMS, ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_formulas_and_examples_fit_the_page(path):
-    tree = ast.parse(path.read_text("utf8"))
-    found = {name: too_wide(doc, WIDEST - 4 * depth) for depth, name, doc in docstrings(tree)}
-    assert {name: lines for name, lines in found.items() if lines} == {}
+def test_formulas_and_examples_fit_the_page():
+    found = {
+        (path.relative_to(ROOT).as_posix(), name): too_wide(doc, WIDEST - 4 * depth)
+        for path in ROOT.glob("vaelib/**/*.py")
+        for depth, name, doc in docstrings(ast.parse(path.read_text("utf8")))
+    }
+    assert len(found) > 500
+    assert {where: lines for where, lines in found.items() if lines} == {}
 
 
 @pytest.mark.parametrize("text", [f"A.\n\n::\n\n    {'x' * 73}\n\nB.", f"A.\n\n>>> x\n{'x' * 73}"])

@@ -52,7 +52,7 @@ def checkout(tmp_path, monkeypatch):
     return git
 
 
-def test_the_commit_is_the_whole_one_and_says_where_files_differ(checkout):
+def test_the_commit_is_the_whole_one_and_says_where_files_differ(checkout, capfd):
     checkout("add", ".")
     checkout("commit", "-m", "one")
     known = checkout("rev-parse", "HEAD")
@@ -61,6 +61,7 @@ def test_the_commit_is_the_whole_one_and_says_where_files_differ(checkout):
     assert provenance.commit() == known
     (provenance.HERE / "provenance.py").write_text("2")
     assert provenance.commit() == f"{known}-dirty"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_outside_a_checkout_there_is_no_commit(checkout, monkeypatch, capfd):
@@ -76,13 +77,6 @@ def test_outside_a_checkout_there_is_no_commit(checkout, monkeypatch, capfd):
 def test_before_the_first_commit_there_is_none(checkout):
     checkout("add", ".")
     assert provenance.commit() is None
-
-
-def test_nothing_is_said_on_the_terminal(checkout, capfd):
-    checkout("add", ".")
-    checkout("commit", "-m", "one")
-    assert provenance.commit()
-    assert capfd.readouterr() == ("", "")
 
 
 def test_known_data_are_named_by_their_files_and_others_by_their_images():

@@ -34,15 +34,15 @@ def _fit(s: Setting, x: Tensor, **options) -> Callable[[int], object]:
 
 
 def lean_elbo(s: Setting, x: Tensor) -> Callable[[int], None]:
-    return _lean(s, x, _elbo)
+    return _lean(s, x, elbo_by_hand)
 
 
 def lean_elbo_default(s: Setting, x: Tensor) -> Callable[[int], None]:
-    return _lean(s, x, _elbo, "highest")
+    return _lean(s, x, elbo_by_hand, "highest")
 
 
 def lean_iwae(s: Setting, x: Tensor) -> Callable[[int], None]:
-    return _lean(s, x, partial(_iwae, samples=s.samples))
+    return _lean(s, x, partial(iwae_by_hand, samples=s.samples))
 
 
 def lean_objective(s: Setting, x: Tensor) -> Callable[[int], None]:
@@ -74,7 +74,7 @@ def _loop(s: Setting, x: Tensor, model: nn.Module, bound, precision: str = ""):
     return run
 
 
-def _elbo(encoder: nn.Module, decoder: nn.Module, x: Tensor) -> Tensor:
+def elbo_by_hand(encoder: nn.Module, decoder: nn.Module, x: Tensor) -> Tensor:
     mu, log_sigma = encoder(x).chunk(2, -1)
     sigma = log_sigma.exp()
     logits = decoder(torch.addcmul(mu, sigma, torch.randn_like(sigma)))
@@ -83,7 +83,7 @@ def _elbo(encoder: nn.Module, decoder: nn.Module, x: Tensor) -> Tensor:
     return -(reconstruction + kl)
 
 
-def _iwae(encoder: nn.Module, decoder: nn.Module, x: Tensor, samples: int) -> Tensor:
+def iwae_by_hand(encoder: nn.Module, decoder: nn.Module, x: Tensor, samples: int) -> Tensor:
     mu, log_sigma = encoder(x).chunk(2, -1)
     eps = torch.randn(samples, *mu.shape, device=x.device)
     z = torch.addcmul(mu, log_sigma.exp(), eps)

@@ -37,10 +37,14 @@ def curves(found: Found, device: str, s: Scale) -> None:
     places = ("cpu", device)
     elbo = [[_curve(x.to(place), seed, s.epochs) for seed in range(s.seeds)] for place in places]
     found.note(cpu=elbo[0], device=elbo[1])
-    here, there = map(torch.tensor, elbo)
-    noise = ((here.var(0) + there.var(0)) / s.seeds).sqrt()
-    apart = ((here.mean(0) - there.mean(0)).abs() / noise).max()
-    found.target("standard errors between the curves", float(apart), most=5)
+    found.target("standard errors between the curves", apart(*elbo), most=5)
+
+
+def apart(here: list, there: list) -> float:
+    """The largest distance of two means over seeds, in standard errors; ``(seeds, epochs)``."""
+    here, there = torch.tensor(here), torch.tensor(there)
+    noise = ((here.var(0) + there.var(0)) / len(here)).sqrt()
+    return float(((here.mean(0) - there.mean(0)).abs() / noise).max())
 
 
 def _curve(x: Tensor, seed: int, epochs: int) -> list[float]:
@@ -56,7 +60,7 @@ def precision(found: Found, device: str, s: Scale) -> None:
     """
     train, test = (part.to(device) for part in pixels(s))
     scores = {way: [_score(way, train, test, n, s) for n in range(s.seeds)] for way in WAYS}
-    found.note(nats={way: _cost(scores["float32"], scores[way]) for way in WAYS})
+    found.note(nats={way: cost(scores["float32"], scores[way]) for way in WAYS})
     for batch in (128, 4096):
         entries = [_turn(way, Setting(batch=batch), train) for way in WAYS]
         interleave([e.warm_up(device, s.turn / 2) for e in entries], device, s.rounds)
@@ -88,6 +92,6 @@ def _turn(way: str, s: Setting, x: Tensor) -> Entry:
     return Entry(way, lambda n: _fit(way, model, x, epochs=n, batch_size=s.batch))
 
 
-def _cost(exact: list[float], scores: list[float]) -> dict:
+def cost(exact: list[float], scores: list[float]) -> dict:
     lost = torch.tensor(exact, dtype=torch.float64) - torch.tensor(scores, dtype=torch.float64)
     return {"mean": float(lost.mean()), "error": float(lost.std() / len(lost) ** 0.5)}

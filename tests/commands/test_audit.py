@@ -1,7 +1,6 @@
 """``python -m vaelib audit``: the page, and a status that a script can read."""
 
 import os
-import subprocess
 import sys
 from unittest.mock import Mock
 
@@ -67,14 +66,6 @@ def run(folder, monkeypatch, capsys):
         return status, said.out, said.err
 
     return typed
-
-
-@pytest.mark.not_mutated
-def test_a_shell_sees_the_page_and_the_status(folder):
-    words = [sys.executable, "-m", "vaelib", "audit", "mine:wrong"]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=300)
-    assert (done.returncode, done.stderr) == (1, "")
-    assert "→ Write the KL as" in done.stdout
 
 
 def test_a_bound_ends_with_0_and_anything_else_with_1(run):

@@ -41,7 +41,7 @@ def alone(monkeypatch):
 @pytest.fixture
 def asked(monkeypatch, alone):
     """Training that ends at once; what it was asked for, and why it shall say that it ended."""
-    known = SimpleNamespace(stopped="", calls=[], settings=[])
+    known = SimpleNamespace(stopped="", epochs=3, calls=[], settings=[])
 
     def fit(model, x, **how):
         known.calls.append((model, x, how))
@@ -49,7 +49,8 @@ def asked(monkeypatch, alone):
         settings = path.with_name("settings.json")
         known.settings.append(settings.exists() and json.loads(settings.read_text("utf8")))
         checkpoint.save(path, {"model": model.state_dict(), "best": None})
-        return History([Terms(-9.0, -7.0, 2.0)] * 3, HISTORY, known.stopped)
+        train = [Terms(-9.0, -7.0, 2.0)] * known.epochs
+        return History(train, HISTORY[: known.epochs], known.stopped)
 
     monkeypatch.setattr(vaelib.training, "fit", fit)
     return known
@@ -116,21 +117,17 @@ def test_importance_weights_have_no_kl_to_weigh(asked, tmp_path, words):
 
 
 @pytest.mark.parametrize(
-    ("stopped", "status", "said"),
+    ("stopped", "epochs", "status", "said"),
     [
-        ("interrupted", 130, "3 epochs, then interrupted; validation ELBO -3.46 nats"),
-        ("patience", 0, "3 epochs, which was long without progress; validation ELBO -3.46 nats"),
+        ("interrupted", 3, 130, "3 epochs, then interrupted; validation ELBO -3.46 nats"),
+        ("patience", 3, 0, "3 epochs, which was long without progress; validation ELBO -3.46 nats"),
+        ("interrupted", 0, 130, "interrupted before the first epoch was over"),
     ],
 )
-def test_how_it_ended_is_said(asked, tmp_path, capsys, stopped, status, said):
-    asked.stopped = stopped
+def test_how_it_ended_is_said(asked, tmp_path, capsys, stopped, epochs, status, said):
+    asked.stopped, asked.epochs = stopped, epochs
     assert train.train(options("--out", tmp_path / "run")) == status
     assert capsys.readouterr().out == f"{tmp_path / 'run'}: {said}\n"
-
-
-def test_nothing_is_said_of_an_epoch_that_was_none():
-    said = train._said(History([], [], "interrupted"))
-    assert said == "interrupted before the first epoch was over"
 
 
 def test_of_several_processes_one_writes_and_all_leave(asked, tmp_path, monkeypatch, capsys):
@@ -156,16 +153,18 @@ def test_of_several_processes_one_writes_and_all_leave(asked, tmp_path, monkeypa
         (None, False, {"TORCHELASTIC_RESTART_COUNT": "1"}, ("cpu", True, [])),
     ],
 )
-def test_each_process_has_its_place(monkeypatch, alone, device, gpu, environment, expected):
+def test_each_process_has_its_place(
+    monkeypatch, tmp_path, asked, device, gpu, environment, expected
+):
     joined = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(shares, "join", joined.append)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     words = ["--device", device] if device else []
-    place, resume = train._place(options(*words, "--out", "run"))
-    assert (place, resume, list(map(str, joined))) == expected
-    assert train._place(options(*words, "--resume", "--out", "run"))[1]
+    train.train(options(*words, "--out", tmp_path / "run"))
+    ((_, _, how),) = asked.calls
+    assert (how["device"], how["resume"], list(map(str, joined))) == expected
 
 
 def test_settings_say_what_was_chosen_and_of_what(tmp_path):
@@ -315,76 +314,3 @@ def test_without_a_shape_there_is_no_picture(asked, tmp_path):
     train.train(options("--data", tmp_path / "x.npy", "--out", tmp_path / "run"))
     names = {p.name for p in (tmp_path / "run").iterdir()}
     assert names == {"settings.json", "checkpoint.pt", "history.json"}
-
-
-@pytest.mark.parametrize(
-    ("shape", "found"),
-    [((20, 9), (3, 3)), ((20, 10), None), ((20, 2, 3), (2, 3)), ((20, 1), (1, 1))],
-)
-def test_a_file_is_mapped_and_its_images_have_their_shape(tmp_path, shape, found):
-    x = np.arange(np.prod(shape), dtype="f4").reshape(shape) / 1000
-    np.save(tmp_path / "x.npy", x)
-    seen = images.find(str(tmp_path / "x.npy"))
-    assert seen.shape == found
-    assert seen.name == str((tmp_path / "x.npy").resolve())
-    assert np.array_equal(seen.train, x[:-2].reshape(18, -1))
-    assert np.array_equal(seen.validation, x[-2:].reshape(2, -1))
-    assert seen.test is seen.validation
-    base = seen.train
-    while not isinstance(base, np.memmap):
-        base = base.base
-    assert base.mode == "r"
-
-
-def test_two_images_are_enough_and_a_name_is_that_of_a_data_set(tmp_path, monkeypatch):
-    np.save(tmp_path / "x.npy", np.eye(2, 9))
-    seen = images.find(str(tmp_path / "x.npy"))
-    assert (seen.train.shape, seen.validation.shape) == ((1, 9), (1, 9))
-    load, asked = images.data.load, []
-    monkeypatch.setattr(images.data, "load", lambda name: asked.append(name) or load("digits"))
-    images.find("mnist")
-    assert asked == ["mnist"]
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"^there is no file .*none\.npy$"):
-        images.find(str(tmp_path / "none.npy"))
-
-
-@pytest.mark.parametrize(
-    ("count", "held"),
-    [(2, 1), (19, 1), (20, 2), (99_999, 9_999), (100_010, 10_000), (200_000, 10_000)],
-)
-def test_a_tenth_is_held_out_but_not_too_much(count, held):
-    x = np.arange(count)
-    train, validation = images._split(x)
-    assert np.array_equal(train, x[:-held])
-    assert np.array_equal(validation, x[-held:])
-
-
-@pytest.mark.parametrize("shape", [(3,), (1, 4), (2, 2, 2, 2)])
-def test_an_array_that_is_no_images_is_told_whole(tmp_path, shape):
-    path = tmp_path / "x.npy"
-    np.save(path, np.zeros(shape))
-    with pytest.raises(ValueError, match="two images") as raised:
-        images.find(str(path))
-    assert str(raised.value) == (
-        f"{path} must hold at least two images, shape (images, pixels) or "
-        f"(images, height, width), got {shape}"
-    )
-
-
-@pytest.mark.parametrize("content", [b"", b"epoch 3", b"\x93NUMPY\x01\x00"])
-def test_a_file_without_an_array_is_named(tmp_path, content):
-    path = tmp_path / "x.npy"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="holds no array of numbers: ") as raised:
-        images.find(str(path))
-    assert str(raised.value).startswith(f"{path} holds no array of numbers: ")
-
-
-def test_a_file_is_never_unpickled(tmp_path):
-    path = tmp_path / "x.npy"
-    np.save(path, np.array([{"a": 1}, {"b": 2}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="holds no array of numbers"):
-        images.find(str(path))
