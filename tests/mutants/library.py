@@ -19,26 +19,6 @@ FOLDER = ROOT / "_build" / "mutants"
 LINKED = ("vaelib", "tests", "recorded", "chapters", "_ext", "README.md")
 RUN = ("run", "--max-children", str(os.cpu_count() + 1))  # some of the tests wait
 NOTICED = {"killed", "timeout", "segfault"}
-SETTINGS = """
-[tool.mutmut]
-source_paths = ["vaelib"]
-only_mutate = ["vaelib/{room}.py", "vaelib/{room}/*"]
-also_copy = ["recorded", "chapters", "_ext"]
-timeout_multiplier = 3.0
-timeout_constant = 5.0
-use_git_change_detection = false
-pytest_add_cli_args = [
-    "-p", "no:nbmake", "-p", "no:cacheprovider", "-m", "not not_mutated and not long",
-    "-o", "tmp_path_retention_policy=none",
-]
-pytest_add_cli_args_test_selection = {tests}
-"""
-DIFFERENCES = """
-import json, sys
-from mutmut.mutation.diff_apply import find_mutant, get_diff_for_mutant
-names = sys.stdin.read().split()
-print(json.dumps([get_diff_for_mutant(name, path=find_mutant(name).path) for name in names]))
-"""
 GENERATE = """
 from pathlib import Path
 from mutmut.__main__ import copy_also_copy_files, copy_src_dir, create_mutants, setup_source_paths
@@ -55,17 +35,19 @@ def prepared(room):
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(ROOT / name)
     (folder / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)  # which test calls what
-    settings = SETTINGS.format(room=room, tests=json.dumps(ROOMS[room]))
-    (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text("utf8") + settings)
+    own = f'[tool.mutmut]\nonly_mutate = ["vaelib/{room}.py", "vaelib/{room}/*"]\n'
+    own += f"pytest_add_cli_args_test_selection = {json.dumps(ROOMS[room])}\n"
+    settings = (ROOT / "pyproject.toml").read_text("utf8").replace("[tool.mutmut]\n", own)
+    (folder / "pyproject.toml").write_text(settings, "utf8")
     return folder
 
 
-def python(folder, *arguments, given=None):
+def python(folder, *arguments):
     env = {k: v for k, v in os.environ.items() if k != "VAELIB_DATA_DIR"}  # MNIST takes long
     env |= {"OMP_THREAD_LIMIT": "1"}  # a fork has no threads, and would wait for them for ever
     command = [sys.executable, *arguments]
     with TemporaryDirectory() as place:  # forks leave behind what tests have written
-        how = {"cwd": folder, "env": env | {"TMPDIR": place}, "input": given}
+        how = {"cwd": folder, "env": env | {"TMPDIR": place}}
         done = subprocess.run(command, capture_output=True, text=True, **how)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr}")
@@ -82,19 +64,12 @@ def results(folder):
     return dict(line.strip().split(": ") for line in lines if ": " in line)
 
 
-def as_line(mutant, difference):
+def as_line(folder, mutant):
     """Return a mutant as one line: where it is, what stood there, and what stands there now."""
-    old, new = (
-        " ".join(line[1:].strip() for line in difference.splitlines()[2:] if line[:1] == sign)
-        for sign in "-+"
-    )
+    shown = mutmut(folder, "show", mutant).partition("\n@@")[2].splitlines()[1:]
+    old, new = (" ".join(x[1:].strip() for x in shown if x[:1] == sign) for sign in "-+")
     where = mutant.rpartition("__mutmut_")[0].replace("ǁ", ".").replace("x_", "", 1)
     return f"{where}: {old} → {new}"
-
-
-def lines(folder, mutants):
-    differences = json.loads(python(folder, "-c", DIFFERENCES, given="\n".join(mutants)))
-    return sorted(map(as_line, mutants, differences))
 
 
 def try_all(folder, mutants):
@@ -127,4 +102,4 @@ def survivors(room, count=None):
         raise RuntimeError(f"{room}: mutmut left {len(left)} of {len(tried)} untried, as {left[0]}")
     missed = [m for m in tried if found[m] not in NOTICED]
     endless = [m for m in tried if found[m] == "timeout"]
-    return len(tried), lines(folder, missed), lines(folder, endless)
+    return len(tried), *(sorted(as_line(folder, m) for m in some) for some in (missed, endless))

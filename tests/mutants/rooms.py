@@ -11,7 +11,7 @@ BESIDE = {  # tests that know a room and lie elsewhere
     "validation": ["objectives", "inference/test_hmc.py", "training/test_training.py"],
     "models": ["objectives/test_objectives.py"],
     "prose": ["checks/test_checks.py"],
-    "__main__": ["test_main.py"],
+    "__main__": ["test_main.py", "commands/test_help.py"],
 }
 
 
