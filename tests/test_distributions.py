@@ -22,20 +22,6 @@ def test_normal_density_is_scipys(sigma):
     np.testing.assert_allclose(p.log_prob(z), expected, rtol=1e-6)
 
 
-def test_normal_density_is_the_docstrings():
-    mu, sigma, z = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 3.0]), torch.tensor([0.7, 0.1])
-    expected = -0.5 * ((z - mu) ** 2 / sigma**2 + (2 * torch.pi * sigma**2).log()).sum()
-    torch.testing.assert_close(diagonal_normal(mu, sigma).log_prob(z), expected)
-
-
-def test_normal_has_its_mean_and_deviation():
-    p = diagonal_normal(BATCH, BATCH.exp())
-    assert p.batch_shape == (4, 3)
-    assert p.event_shape == (2,)
-    torch.testing.assert_close(p.mean, BATCH)
-    torch.testing.assert_close(p.stddev, BATCH.exp())
-
-
 def test_normal_samples_are_torchs():
     for p in (diagonal_normal(BATCH, BATCH.exp()), unit_normal(BATCH)):
         for shape in ((), (5,)):
@@ -88,13 +74,6 @@ def test_a_deviation_of_the_right_shape_is_kept_as_it_is():
     assert diagonal_normal(torch.zeros(3), sigma).base_dist.scale is sigma
     with pytest.raises(TypeError):
         diagonal_normal(torch.zeros(3), "wide")
-
-
-def test_bernoulli_has_its_mean_and_shapes():
-    p = bernoulli(BATCH)
-    assert p.batch_shape == (4, 3)
-    assert p.event_shape == (2,)
-    torch.testing.assert_close(p.mean, 1 / (1 + (-BATCH).exp()))
 
 
 NAN, INF = torch.tensor([0.0, torch.nan]), torch.tensor([0.0, -torch.inf])

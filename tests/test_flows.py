@@ -147,9 +147,3 @@ def test_sizes_are_those_asked_for(asked, bends, hidden, pieces):
     assert len(transforms) == bends
     assert transforms[0].hyper[0].out_features == hidden
     assert transforms[0].hyper[-1].out_features == 2 * (3 * pieces - 1)
-
-
-def test_what_is_drawn_has_the_shapes_of_a_q(flow):
-    q = flow(X)
-    assert (q.batch_shape, q.event_shape) == ((2,), (2,))
-    assert q.log_prob(q.sample((5,))).shape == (5, 2)

@@ -7,6 +7,8 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"></head>
 <body><main><h1>A figure</h1>{}</main></body></html>"""
+ALPHA = """c => [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]
+    .filter((_, i) => i % 4 === 3)"""
 
 
 @contextmanager

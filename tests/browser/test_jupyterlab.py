@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.browser.figure_page import ALPHA
 from vaelib.models import BernoulliDecoder
 
 CHAPTER = Path(__file__).parents[2] / "chapters" / "elbo.ipynb"
@@ -28,8 +29,6 @@ decoder = BernoulliDecoder(2, [16], 64)
 means, labels = torch.randn(9, 2), torch.arange(9)
 explorer = LatentExplorer(decoder, means, labels, (8, 8))
 explorer"""
-ALPHA = """c => [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]
-    .filter((_, i) => i % 4 === 3)"""
 CELLS = [SHOW, "print('read back:', explorer.z)", "explorer.z = (1.0, -0.5)"]
 
 

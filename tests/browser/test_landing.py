@@ -1,25 +1,14 @@
 """The landing page's explorer, opened from the disk: moved by hand, and right in every pixel."""
 
-import base64
-import copy
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from tests.browser.figure_page import blank, centre, drag, said, settle, swipe
-from vaelib.explorer import LatentExplorer, pack
+from tests.browser.figure_page import ALPHA, blank, centre, drag, said
 from vaelib.explorer.saved import SavedExplorer
 
 KNOB = "Point in the latent plane"
-ALPHA = """canvas => [...canvas.getContext("2d").getImageData(0, 0, 28, 28).data]
-    .filter((_, i) => i % 4 === 3)"""
-DECODE = """([layers, base64, precision, points]) => {
-    const raw = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-    const f = decoder(layers, floats(new DataView(raw.buffer), precision));
-    return points.map((z) => [...f(z)]);
-}"""
 RECORDED = SavedExplorer.load(Path(__file__).parents[2] / "recorded" / "explorer.json")
 
 
@@ -29,21 +18,6 @@ def landing(browser, site):
         page.goto((site / "index.html").as_uri())
         page.get_by_role("slider", name=KNOB).wait_for()
         page.get_by_role("slider", name=KNOB).scroll_into_view_if_needed()
-        yield page
-
-
-@pytest.fixture
-def phone(browser, site):
-    size = {"width": 390, "height": 844}
-    with blank(browser, viewport=size, has_touch=True, is_mobile=True) as page:
-        page.goto((site / "index.html").as_uri())
-        page.get_by_role("slider", name=KNOB).scroll_into_view_if_needed()
-        yield page
-
-
-@pytest.fixture
-def script(browser):
-    with blank(browser, LatentExplorer) as page:
         yield page
 
 
@@ -75,43 +49,9 @@ def test_it_begins_in_the_middle_and_follows_the_mouse(landing):
     assert_drawn(landing, under(landing, x + 61, y - 37))
 
 
-def test_it_follows_the_keys(landing):
-    landing.get_by_role("slider", name=KNOB).focus()
-    for keys, z in [
-        (["ArrowRight"] * 7 + ["ArrowDown"] * 4, [0.7, -0.4]),
-        (["Shift+ArrowLeft", "Shift+ArrowUp"], [0.68, -0.38]),
-        (["Home"], [0.0, 0.0]),
-    ]:
-        for key in keys:
-            landing.keyboard.press(key)
-        settle(landing)
-        assert_drawn(landing, z)
-
-
-def test_it_follows_a_finger_and_fits_a_phone(phone):
-    x, y = centre(phone, KNOB)
-    swipe(phone, KNOB, -50, 40)
-    assert_drawn(phone, under(phone, x - 50, y + 40))
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_the_nearest_test_image_is_named(landing):
-    landing.get_by_role("slider", name=KNOB).focus()
-    landing.keyboard.press("ArrowLeft")
-    settle(landing)
-    nearest = (RECORDED.means - torch.tensor([-0.1, 0.0])).norm(dim=1).argmin()
-    assert f"shows a {RECORDED.labels[nearest]}" in said(landing, KNOB)
-
-
 def test_the_picture_makes_room_for_the_figure(landing):
     assert landing.locator("figure.landing img").count() == 0
     assert landing.locator("figure.landing .vaelib-explorer").count() == 1
-
-
-def test_the_record_stands_beneath(landing):
-    text = landing.locator("figure.landing .legend").inner_text()
-    assert RECORDED.record["command"] in text
-    assert RECORDED.summary() in text.replace("−", "-")
 
 
 def test_without_scripts_the_picture_stays(browser, site):
@@ -139,11 +79,3 @@ def test_the_page_is_whole_before_the_weights_are_there_and_moves_for_nothing(br
         page.get_by_role("slider", name=KNOB).wait_for()
         assert page.evaluate(below) == pytest.approx(before, abs=1)
     assert (site / "index.html").stat().st_size < 60_000
-
-
-def test_the_browser_computes_the_recorded_decoder(script):
-    points = 3 * torch.randn(200, 2).double()
-    layers, weights = pack(RECORDED.decoder, "float16")
-    packed = [layers, base64.b64encode(weights).decode(), "float16", points.tolist()]
-    expected = copy.deepcopy(RECORDED.decoder).double()(points).mean.detach()
-    np.testing.assert_allclose(script.evaluate(DECODE, packed), expected, rtol=0, atol=1e-9)

@@ -136,13 +136,6 @@ def test_full_normals_match_the_sample_mean():
     check("eq-kl", wrong={"reversed": kl(p, q)}, exact=kl(q, p), samples=estimate)
 
 
-@pairs
-def test_shapes_are_those_of_the_broadcast_batches(q, p):
-    shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
-    for value in (kl(q, p), kl_quadrature(q, p), kl_monte_carlo(q, p, 2).mean):
-        assert value.shape == shape
-
-
 @pytest.mark.parametrize(
     ("q", "p"),
     [
@@ -205,13 +198,6 @@ def test_normals_and_what_has_its_shape_are_not_expanded():
     coins, coin = Bernoulli(torch.full((5, 3), 0.2)), Bernoulli(torch.full((3,), 0.3))
     assert kl(Fixed(coins, 1), Independent(coin, 1)).shape == (5,)
     assert kl(Fixed(coins, 1), Fixed(coins, 1)).shape == (5,)
-
-
-def test_quadrature_takes_single_precision():
-    q, p = Normal(torch.ones(1), torch.full((1,), 0.5)), Normal(torch.zeros(1), torch.ones(1))
-    value = kl_quadrature(q, p)
-    check("eq-kl", closed_form=kl(q, p).double(), quadrature=value, tolerance=1e-6)
-    assert value.dtype == torch.float64
 
 
 @pytest.mark.parametrize("family", [Normal, Laplace, Gamma, Gumbel])
@@ -375,7 +361,7 @@ def test_single_precision_is_no_excuse(family):
     double = [value.double() for value in single]
     closed_form = kl(family(*double[:2]), family(*double[2:]))
     check("eq-kl", closed_form=closed_form, quadrature=kl_quadrature(q, p))
-    assert q.sample().dtype == torch.float32
+    assert (q.sample().dtype, kl_quadrature(q, p).dtype) == (torch.float32, torch.float64)
 
 
 def test_quadrature_leaves_the_random_numbers_alone():

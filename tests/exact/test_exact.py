@@ -8,7 +8,6 @@ from vaelib.checks import check, check_bound
 from vaelib.distributions import bernoulli, diagonal_normal
 from vaelib.divergence import Estimate
 from vaelib.exact import Discrete, LinearGaussian, elbo_by_enumeration, gauss_hermite
-from vaelib.exact.quadrature import log_evidence_quadrature
 from vaelib.models import Model
 from vaelib.objectives import log_joint
 
@@ -38,13 +37,6 @@ def test_linear_posterior_is_bayes(latent, observed, batch):
     z = torch.randn(5, *batch, latent).double()
     bayes = log_joint(model, x, z) - model.log_evidence(x)
     check("eq-posterior", bayes=bayes, here=model.encode(x).log_prob(z))
-
-
-@pytest.mark.parametrize("latent", [1, 2])
-def test_linear_evidence_is_the_integral(latent):
-    model, x = linear(latent, 3), torch.randn(4, 3).double()
-    value = log_evidence_quadrature(model, x).value
-    check("eq-evidence", tolerance=1e-6, quadrature=value, here=model.log_evidence(x))
 
 
 def test_linear_model_takes_a_learned_sigma():

@@ -1,7 +1,6 @@
 """Evidence by quadrature against closed forms, a dense grid, and importance sampling."""
 
 import math
-import warnings
 
 import pytest
 import torch
@@ -195,26 +194,11 @@ def test_fifty_digits_have_their_dense_grid(small_vae):
 
 
 @torch.no_grad()
-def test_three_hundred_digits_agree_with_importance_sampling(small_vae):
-    model, x = small_vae
+def test_a_hundred_digits_agree_with_importance_sampling(small_vae):
+    model, x = small_vae[0], small_vae[1][:100]
     value = log_evidence_quadrature(model, x).value
     wrong = {"p(z) unnormalised": value + math.log(2 * math.pi)}
     check("eq-evidence", wrong=wrong, quadrature=value, sampled=by_importance(model, x, 1000))
-
-
-def test_a_bad_encoder_changes_nothing(small_vae):
-    model, x = small_vae[0], small_vae[1][:5]
-    before = log_evidence_quadrature(model, x).value
-    liar = Model(model.prior, model.decode, lambda x: diagonal_normal(x[..., :2] + 50, 0.01))
-    check("eq-evidence", before=before, after=log_evidence_quadrature(liar, x).value)
-
-
-def test_one_datum_does_not_depend_on_the_others(small_vae):
-    model, x = small_vae[0], small_vae[1][:6]
-    alone = torch.stack([log_evidence_quadrature(model, row).value for row in x])
-    check(
-        "eq-evidence", tolerance=1e-6, alone=alone, together=log_evidence_quadrature(model, x).value
-    )
 
 
 def test_a_looser_tolerance_is_kept_and_honest(small_vae):
@@ -223,18 +207,6 @@ def test_a_looser_tolerance_is_kept_and_honest(small_vae):
     value, error = log_evidence_quadrature(model, x, tolerance=1e-3)
     assert (error <= 1e-3).all()
     assert ((value - exact).abs() <= error + 1e-9).all()
-
-
-def test_a_jump_in_the_decoder_warns():
-    def decode(z):
-        return diagonal_normal(5 * (z > 0.1).double(), 1.0)
-
-    model = without_encoder(standard(1), decode)
-    with pytest.warns(
-        UserWarning, match=r"quadrature reached .* for 1 of 1 data; .*tanh, not ReLU"
-    ):
-        error = log_evidence_quadrature(model, torch.zeros(1, 1).double(), tolerance=1e-9).error
-    assert error > 1e-9
 
 
 def test_an_edge_across_the_plane_warns_instead_of_splitting_forever():
@@ -255,15 +227,9 @@ def test_the_warning_counts_the_data_that_missed_the_tolerance():
         return diagonal_normal(5 * (z > 5.1).double(), 0.5)
 
     x = torch.tensor([[0.0], [5.0]]).double()
-    with pytest.warns(UserWarning, match="for 1 of 2 data"):
+    with pytest.warns(UserWarning, match=r"reached .* for 1 of 2 data; .*tanh, not ReLU"):
         error = log_evidence_quadrature(without_encoder(standard(1), decode), x).error
     assert error[0] <= 1e-6 < error[1]
-
-
-def test_smooth_networks_do_not_warn(small_vae):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        log_evidence_quadrature(small_vae[0], small_vae[1][:5])
 
 
 def test_no_graph_is_left(small_vae):
@@ -300,10 +266,9 @@ def test_bad_arguments_raise_by_name(call, message):
         call()
 
 
-@pytest.mark.parametrize("learn", [False, True])
-def test_a_trained_gaussian_decoder_has_its_dense_grid(learn):
+def test_a_trained_gaussian_decoder_has_its_dense_grid():
     digits = data.load("digits")
-    decoder = GaussianDecoder(2, [16], 64, sigma=0.3, learn_sigma=learn)
+    decoder = GaussianDecoder(2, [16], 64, sigma=0.3, learn_sigma=True)
     model = VAE(StandardNormal(2), GaussianEncoder(64, [16], 2), decoder)
     training.fit(model, digits.train, epochs=3, progress=False)
     model.double()

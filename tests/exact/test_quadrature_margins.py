@@ -34,16 +34,6 @@ def test_where_the_log_density_does_not_bend_down_nothing_can_rise():
         assert p._overshoot(f[None, :, None], HALF).abs().max() < 1e-12
 
 
-def test_the_overshoot_adds_the_bends_along_both_axes():
-    p = plane(latent=2)
-    x, y = p.offsets[:, 0] * HALF, p.offsets[:, 1] * HALF
-
-    def of(f):
-        return p._overshoot(f[None, :, None], HALF)
-
-    torch.testing.assert_close(of(-(x**2) - 5 * y**2), of(-(x**2)) + of(-5 * y**2))
-
-
 def test_the_overshoot_of_a_parabola_is_an_eighth_of_its_bend_over_the_wider_gap():
     p = plane(latent=2)
     x, y = p.offsets[:, 0] * HALF, p.offsets[:, 1] * HALF

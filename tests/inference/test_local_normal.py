@@ -24,7 +24,7 @@ def vae():
 
 
 def test_finds_the_posterior_mean_and_the_inverse_of_each_precision(linear):
-    q, posterior = local_normal(linear, X, FAR, steps=1500, samples=16), linear.encode(X)
+    q, posterior = local_normal(linear, X, FAR, steps=400, samples=256), linear.encode(X)
     precision = posterior.precision_matrix.diagonal(dim1=-2, dim2=-1)
     torch.testing.assert_close(q.mean, posterior.mean, atol=0.02, rtol=0)
     torch.testing.assert_close(q.variance, 1 / precision, atol=0, rtol=0.03)

@@ -134,20 +134,6 @@ def given(model, theta):
     return VAE(model.prior_module, model.encoder, decoder)
 
 
-def test_the_sampled_and_the_exact_bound_agree():
-    model = images()
-    rows = PIXELS.expand(20, 7, 3)
-    with torch.no_grad():
-        exact, sampled = (
-            torch.stack([variational_bayes(model, rows, 7, 1, k).mean() for _ in range(400)])
-            for k in ("exact", "sampled")
-        )
-    exact, sampled = Estimate.of(exact), Estimate.of(sampled)
-    error = (exact.standard_error**2 + sampled.standard_error**2).sqrt()
-    assert (exact.mean - sampled.mean).abs() < 5 * error
-    assert error < kl(model.decoder.q, model.decoder.prior) / 7 / 50
-
-
 def test_one_sample_and_the_exact_kl_are_the_default():
     torch.manual_seed(1)
     short = variational_bayes(images(), PIXELS, 7)
@@ -300,17 +286,7 @@ def test_weights_start_narrow_under_a_standard_prior():
     decoder = UncertainDecoder(BernoulliDecoder(2, [4], 3))
     torch.testing.assert_close(decoder.q.stddev, torch.full_like(decoder.mu, 0.01))
     assert torch.equal(decoder.prior.stddev, torch.ones_like(decoder.mu))
-
-
-def test_what_was_saved_comes_back():
-    model, other = images(sigma=0.3), images(BernoulliDecoder(2, [4], 3), sigma=0.01)
-    other.load_state_dict(model.state_dict())
-    values = []
-    for m in (model, other):
-        torch.manual_seed(1)
-        values.append(variational_bayes(m, PIXELS, 7).detach())
-    assert torch.equal(*values)
-    assert "prior_sigma=1.0" in repr(model)
+    assert "prior_sigma=1.0" in repr(decoder)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])

@@ -10,7 +10,6 @@ from torch.distributions import Bernoulli, Independent
 from vaelib.distributions import diagonal_normal
 from vaelib.inference import wake_sleep
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, Model, StandardNormal
-from vaelib.training import fit
 from vaelib.validation import unexamined
 
 NOISE = 0.7
@@ -106,15 +105,6 @@ def test_latents_may_be_discrete():
     model = Model(bits(torch.zeros(1)), lambda z: bits(z @ w), lambda x: bits(x @ w.T))
     wake_sleep(model, torch.ones(5, 2)).mean().backward()
     assert w.grad.isfinite().all()
-
-
-def test_it_trains_a_model():
-    torch.manual_seed(0)
-    x = torch.bernoulli(torch.tensor([0.9, 0.9, 0.1, 0.1]).repeat(400, 1))
-    model = VAE(StandardNormal(1), GaussianEncoder(4, [8], 1), BernoulliDecoder(1, [8], 4))
-    fit(model, x, epochs=20, learning_rate=1e-2, objective=wake_sleep, progress=False)
-    mean = model.decode(model.prior.sample((2000,))).mean.mean(0)
-    assert ((mean - x.mean(0)).abs() < 0.05).all()
 
 
 def test_an_encoder_that_is_not_a_number_is_handed_on():

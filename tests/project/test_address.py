@@ -1,10 +1,6 @@
 """The repository's address is found, and nothing that needs it is shown where it is unknown."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import address
 import nbformat
@@ -216,7 +212,6 @@ def shown(clone, monkeypatch, environment):
     ("origin", "environment", "url", "branch"),
     [
         (FORMS[1], {}, FOUND, "main"),
-        (FORMS[3], {}, FOUND, "main"),
         (FORMS[4], ON_MAIN, "https://github.com/fork/book", "notebooks"),
     ],
 )
@@ -258,25 +253,3 @@ def test_a_book_that_lies_nowhere_shows_no_link_that_needs_a_place(clone, monkey
     assert "pip install ." in text
     assert "appear where the site is built in a clone whose origin lies on GitHub" in text
     assert "year   = {2031}\n}" in text
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(
-    ("origin", "environment"), [(FORMS[0], {}), (FORMS[3], {}), (ELSEWHERE[0], {}), ("", ON_MAIN)]
-)
-def test_every_page_of_the_whole_book_leads_to_its_own_repository(tmp_path, origin, environment):
-    copy_of_the_tree(tmp_path)
-    committed(tmp_path, origin)
-    config = tmp_path / "_config.yml"
-    off = config.read_text("utf8").replace("execute_notebooks: cache", 'execute_notebooks: "off"')
-    config.write_text(off, "utf8")
-    bin = Path(sys.executable).parent
-    for command in (
-        [bin / "jupyter-book", "build", "."],
-        [bin / "pytest", "-q", "tests/browser/test_head.py", "-k", "address or buttons"],
-    ):
-        environment = {**os.environ, "PYTHONPATH": "", **environment}
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
