@@ -114,7 +114,7 @@ def test_results_may_lie_elsewhere_and_a_name_is_enough(tmp_path):
     assert own.runs == recorded.runs
     assert recorded.done()
     assert own.done() == []
-    names = ", ".join(sorted(p.stem for p in RECORDED.glob("*.toml")))
+    names = ", ".join(sorted(p.stem for p in RUNS.glob("*.toml")))
     with pytest.raises(ValueError, match=f"^'figure9' is no TOML file, and none of {names}$"):
         Sweep("figure9")
 

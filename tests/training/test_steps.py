@@ -13,7 +13,7 @@ import torch
 from torch.optim import SGD
 
 from tests.training.test_training import X, parameters, small_vae, train
-from vaelib.objectives import ELBO, elbo, iwae
+from vaelib.objectives import ELBO, Terms, elbo, iwae
 from vaelib.training import History, TensorBoard, Validation, loop, surroundings
 from vaelib.training.rows import Rows
 from vaelib.validation import examining, unexamined

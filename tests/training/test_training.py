@@ -12,7 +12,7 @@ from tqdm import tqdm
 from vaelib.divergence import kl, kl_by_coordinate
 from vaelib.exact import LinearGaussian
 from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
-from vaelib.objectives import ELBO, elbo, elbo_terms
+from vaelib.objectives import ELBO, Terms, elbo, elbo_terms
 from vaelib.training import Checkpoint, evaluate, fit
 
 
