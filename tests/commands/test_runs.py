@@ -1,6 +1,7 @@
 """The commands beside ``train`` from within: what they ask for, and what they say, whole."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 import vaelib.experiments
+from tests.commands.test_train import SETTINGS
 from vaelib import data
 from vaelib.commands import arguments, evaluate, experiment, explorer, folder, sample
 from vaelib.commands import data as data_command
@@ -17,10 +19,7 @@ from vaelib.explorer import saved
 from vaelib.objectives import elbo, log_evidence
 from vaelib.training import checkpoint
 
-SETTINGS = {
-    "latent": 3, "pixels": 64, "hidden": [6], "activation": "relu", "seed": 4, "shape": [8, 8],
-    "likelihood": "bernoulli", "data": "digits",
-}  # fmt: skip
+SMALL = {"pixels": 64, "hidden": [6], "activation": "relu", "shape": [8, 8], "data": "digits"}
 
 
 def typed(command, *words):
@@ -35,11 +34,11 @@ def typed(command, *words):
 def make(tmp_path):
     """A function that makes a run folder whose model nobody trained, with two loud latent units."""
 
-    def run(**settings):
+    def run(**changes):
         path = tmp_path / "run"
-        described = SETTINGS | settings
-        folder.open_run(path, described, resume=True)
-        model = folder.build(described)
+        settings = replace(SETTINGS, **SMALL | changes)
+        folder.open_run(path, settings, resume=True)
+        model = settings.model()
         with torch.no_grad():
             model.encoder.network[-1].weight[[0, 2]] *= 20
             model.encoder.network[-1].weight[1] = 0
@@ -111,7 +110,7 @@ def test_an_array_of_samples_is_that_of_the_seed(make, tmp_path, capsys, seed):
 def test_a_picture_of_samples_is_that_of_the_seed(make, tmp_path, capsys):
     path, out, again = make(), tmp_path / "x.png", tmp_path / "again.png"
     typed(sample, path, "--count", 7, "--seed", 2, "--out", out)
-    folder.picture(*folder.load(path), again, 7, 2)
+    folder.picture(folder.load(path)[0], [8, 8], again, 7, 2)
     assert out.read_bytes() == again.read_bytes()
     assert capsys.readouterr().out == f"{out}\n"
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from torch import nn
 import vaelib.training
 from vaelib import plots, provenance
 from vaelib.commands import folder, images, train
+from vaelib.commands.settings import ACTIVATIONS, Settings
 from vaelib.models import BernoulliDecoder, GaussianDecoder
 from vaelib.objectives import ELBO, Terms, iwae
 from vaelib.training import Checkpoint, History, checkpoint, shares
@@ -81,8 +83,8 @@ def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
     }
     assert model.prior.batch_shape + model.prior.event_shape == (20,)
     assert capsys.readouterr().out == f"{tmp_path / 'run'}: 3 epochs; validation ELBO -3.46 nats\n"
-    loaded, described = folder.load(tmp_path / "run")
-    assert asked.settings == [described]  # written before training
+    loaded, settings = folder.load(tmp_path / "run")
+    assert asked.settings == [asdict(settings)]  # written before training
     both = zip(model.parameters(), loaded.parameters(), strict=True)
     assert all(torch.equal(mine, theirs) for mine, theirs in both)
     history = json.loads((tmp_path / "run" / "history.json").read_text("utf8"))
@@ -164,26 +166,26 @@ def test_each_process_has_its_place(
     words = ["--device", device] if device else []
     train.train(options(*words, "--out", tmp_path / "run"))
     ((_, _, how),) = asked.calls
-    assert (how["device"], how["resume"], list(map(str, joined))) == expected
+    assert (how["device"], how["checkpoint"].resume, list(map(str, joined))) == expected
 
 
 def test_settings_say_what_was_chosen_and_of_what(tmp_path):
     chosen = options("--latent", 3, "--resume", "--every", 5, "--out", tmp_path / "run")
     x = torch.zeros(4, 6)
-    described = folder.describe(chosen, images.Images("mine", (2, 3), x, x, x))
-    assert described == {
+    settings = Settings.of(chosen, images.Images("mine", (2, 3), x, x, x))
+    assert asdict(settings) == {
         "data": "mine", "pixels": 6, "shape": [2, 3], "versions": provenance.versions(),
         "latent": 3, "hidden": [400], "activation": "relu", "likelihood": "bernoulli",
         "objective": "elbo", "samples": 1, "beta": 1.0, "free_bits": 0.0, "epochs": 20,
         "batch_size": 128, "learning_rate": 1e-3, "patience": None, "seed": 0,
     }  # fmt: skip
-    assert folder.describe(chosen, images.Images("mine", None, x, x, x))["shape"] is None
+    assert Settings.of(chosen, images.Images("mine", None, x, x, x)).shape is None
 
 
-DESCRIBED = {
-    "latent": 3, "pixels": 10, "hidden": [7, 5], "activation": "tanh", "seed": 4, "shape": None,
-    "likelihood": "bernoulli", "data": "σ²",
-}  # fmt: skip
+SETTINGS = Settings.of(
+    options("--latent=3", "--hidden", 7, 5, "--activation=tanh", "--seed=4", "--out=run"),
+    images.Images("σ²", None, *[torch.zeros(4, 10)] * 3),
+)
 
 
 @pytest.mark.parametrize(
@@ -192,8 +194,8 @@ DESCRIBED = {
 @pytest.mark.parametrize("activation", ["relu", "tanh", "silu"])
 def test_a_model_is_as_its_settings_say(likelihood, kind, activation):
     state = torch.get_rng_state()
-    s = DESCRIBED | {"likelihood": likelihood, "activation": activation}
-    model = folder.build(s)
+    s = replace(SETTINGS, likelihood=likelihood, activation=activation)
+    model = s.model()
     assert torch.equal(torch.get_rng_state(), state)
     layers = {
         part: [(m.in_features, m.out_features) for m in network if isinstance(m, nn.Linear)]
@@ -201,14 +203,14 @@ def test_a_model_is_as_its_settings_say(likelihood, kind, activation):
     }
     assert layers == {"q": [(10, 7), (7, 5), (5, 6)], "p": [(3, 5), (5, 7), (7, 10)]}
     between = {type(m) for net in (model.encoder, model.decoder) for m in net.network[1::2]}
-    assert between == {folder.ACTIVATIONS[activation]}
+    assert between == {ACTIVATIONS[activation]}
     assert type(model.decoder) is kind
     assert model.prior.event_shape == (3,)
     if likelihood == "gaussian":
         sigma = model.decode(torch.zeros(3)).base_dist.scale
         torch.testing.assert_close(sigma, torch.full_like(sigma, 0.3))
         assert sigma.requires_grad
-    again, other = folder.build(s), folder.build(s | {"seed": 5})
+    again, other = s.model(), replace(s, seed=5).model()
     assert torch.equal(again.encoder.network[0].weight, model.encoder.network[0].weight)
     assert not torch.equal(other.encoder.network[0].weight, model.encoder.network[0].weight)
 
@@ -224,25 +226,33 @@ def another_encoding(monkeypatch):
 @pytest.mark.usefixtures("another_encoding")
 def test_a_run_is_opened_once(tmp_path):
     path = tmp_path / "deep" / "run"
-    folder.open_run(path, DESCRIBED, resume=False)
+    folder.open_run(path, SETTINGS, resume=False)
     written = (path / "settings.json").read_text("utf8")
-    assert written == json.dumps(DESCRIBED, indent=1, ensure_ascii=False) + "\n"
-    folder.open_run(path, {}, resume=True)
+    assert written == json.dumps(asdict(SETTINGS), indent=1, ensure_ascii=False) + "\n"
+    folder.open_run(path, replace(SETTINGS, seed=5), resume=True)
     with pytest.raises(ValueError, match="holds a run") as raised:
-        folder.open_run(path, {}, resume=False)
+        folder.open_run(path, replace(SETTINGS, seed=5), resume=False)
     assert str(raised.value) == (
         f"{path} holds a run: --resume goes on with it, another --out is new"
     )
     assert (path / "settings.json").read_text("utf8") == written
     assert [p.name for p in path.iterdir()] == ["settings.json"]
     (tmp_path / "empty").mkdir()
-    folder.open_run(tmp_path / "empty", DESCRIBED, resume=True)
+    folder.open_run(tmp_path / "empty", SETTINGS, resume=True)
     assert (tmp_path / "empty" / "settings.json").exists()
+
+
+@pytest.mark.parametrize("written", ["{", "[]", "{}", '{"latent": 3, "width": 2}'])
+def test_foreign_settings_are_none(tmp_path, written):
+    (tmp_path / "settings.json").write_text(written)
+    (tmp_path / "checkpoint.pt").touch()
+    with pytest.raises(ValueError, match=r"settings.json does not hold the settings of a run: "):
+        folder.load(tmp_path)
 
 
 @pytest.mark.parametrize("lacking", ["settings.json", "checkpoint.pt"])
 def test_half_a_run_is_none(tmp_path, lacking):
-    folder.open_run(tmp_path, DESCRIBED, resume=False)
+    folder.open_run(tmp_path, SETTINGS, resume=False)
     checkpoint.save(tmp_path / "checkpoint.pt", {"model": {}, "best": None})
     (tmp_path / lacking).unlink()
     with pytest.raises(ValueError, match="holds no run") as raised:
@@ -254,12 +264,12 @@ def test_half_a_run_is_none(tmp_path, lacking):
 @pytest.mark.usefixtures("another_encoding")
 @pytest.mark.parametrize("best", [True, False])
 def test_what_is_loaded_is_the_best_if_there_is_one(tmp_path, best):
-    folder.open_run(tmp_path, DESCRIBED, resume=False)
-    last, good = (folder.build(DESCRIBED | {"seed": seed}).state_dict() for seed in (1, 2))
+    folder.open_run(tmp_path, SETTINGS, resume=False)
+    last, good = (replace(SETTINGS, seed=seed).model().state_dict() for seed in (1, 2))
     state = {"model": last, "best": good if best else None}
     checkpoint.save(tmp_path / "checkpoint.pt", state)
-    model, described = folder.load(tmp_path)
-    assert described == DESCRIBED
+    model, settings = folder.load(tmp_path)
+    assert settings == SETTINGS
     assert not model.training
     for name, value in (good if best else last).items():
         assert torch.equal(model.state_dict()[name], value)
@@ -283,10 +293,9 @@ def drawn(monkeypatch):
     ("count", "rows", "columns"), [(64, 8, 8), (1, 1, 1), (2, 1, 2), (12, 3, 4), (13, 4, 4)]
 )
 def test_a_picture_has_all_images_in_rows_from_the_top(tmp_path, drawn, count, rows, columns):
-    described = DESCRIBED | {"shape": [2, 5]}
-    model = folder.build(described)
+    model = SETTINGS.model()
     state = torch.get_rng_state()
-    folder.picture(model, described, tmp_path / "x.png", count, 9)
+    folder.picture(model, [2, 5], tmp_path / "x.png", count, 9)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(9)
     x = model.decode(model.prior.sample((count,))).mean
@@ -306,7 +315,7 @@ def test_after_training_the_picture_has_64_images_by_the_runs_seed(asked, tmp_pa
     seen, path = [], tmp_path / "run"
     monkeypatch.setattr(folder, "picture", lambda *words: seen.append(words))
     train.train(options("--seed", 3, "--hidden", 4, "--out", path))
-    assert seen == [(asked.calls[0][0], asked.settings[0], path / "samples.png", 64, 3)]
+    assert seen == [(asked.calls[0][0], [8, 8], path / "samples.png", 64, 3)]
 
 
 def test_without_a_shape_there_is_no_picture(asked, tmp_path):

@@ -33,14 +33,14 @@ def evaluate(options: argparse.Namespace) -> None:
     from vaelib.training.evaluation import ACTIVE, active_units
     from vaelib.training.rows import Rows
 
-    model, described = folder.load(options.run_folder)
-    shown = images.find(options.data or described["data"])
+    model, settings = folder.load(options.run_folder)
+    shown = images.find(options.data or settings.data)
     count = min(options.images, len(shown.test))
     rows = Rows("test", shown.test, torch.device("cpu"), torch.float32)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(options.seed)
         x = rows[torch.linspace(0, len(rows) - 1, count).long()]
-        x = data.binarise(x) if binary(described["likelihood"]) else x
+        x = data.binarise(x) if binary(settings.likelihood) else x
         bounds = torch.stack([elbo(model, x) for _ in range(ROUNDS)])
         weighed = log_evidence(model, x, options.samples)
         active = active_units(model, x)
@@ -49,4 +49,4 @@ def evaluate(options: argparse.Namespace) -> None:
         mean, over_images, sampling = found.average()
         average = f"{name:12}  {mean:.2f} ± {over_images:.2f} over images"
         print(f"{average}, ± {sampling:.3f} by sampling")
-    print(f"active units  {active} of {described['latent']} (variance of the mean above {ACTIVE})")
+    print(f"active units  {active} of {settings.latent} (variance of the mean above {ACTIVE})")

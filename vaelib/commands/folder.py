@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 from math import ceil
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from vaelib import files, provenance
-from vaelib.commands.images import Images
-from vaelib.models import DECODERS, VAE, GaussianEncoder, StandardNormal
+from vaelib import files
+from vaelib.commands.settings import Settings
+from vaelib.models import VAE
 from vaelib.training import History, checkpoint
 
 SETTINGS, CHECKPOINT, HISTORY = "settings.json", "checkpoint.pt", "history.json"
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
-NOT_KEPT = ("run", "defaults", "resume", "out", "every", "tensorboard", "device")
 
 
-def describe(options: argparse.Namespace, images: Images) -> dict:
-    """The settings of a run, as they are written."""
-    chosen = {name: value for name, value in vars(options).items() if name not in NOT_KEPT}
-    return chosen | {
-        "data": images.name,
-        "pixels": images.train.shape[1],
-        "shape": list(images.shape) if images.shape else None,
-        "versions": provenance.versions(),
-    }
-
-
-def build(described: dict) -> VAE:
-    """The model that settings describe, with parameters drawn by their seed."""
-    latent, pixels = described["latent"], described["pixels"]
-    hidden, activation = described["hidden"], ACTIVATIONS[described["activation"]]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(described["seed"])
-        encoder = GaussianEncoder(pixels, hidden, latent, activation)
-        kind = DECODERS[described["likelihood"]]
-        decoder = kind(latent, hidden[::-1], pixels, activation=activation)
-    return VAE(StandardNormal(latent), encoder, decoder)
-
-
-def open_run(path: Path, described: dict, resume: bool) -> None:
+def open_run(path: Path, settings: Settings, resume: bool) -> None:
     """Make the folder, or see that the run in it is to go on.
 
     Raises:
@@ -54,19 +26,19 @@ def open_run(path: Path, described: dict, resume: bool) -> None:
         if not resume:
             raise ValueError(f"{path} holds a run: --resume goes on with it, another --out is new")
         return
-    files.write_json(path / SETTINGS, described)
+    settings.write(path / SETTINGS)
 
 
-def finish(path: Path, described: dict, model: VAE, history: History) -> None:
+def finish(path: Path, settings: Settings, model: VAE, history: History) -> None:
     """Write what there is to say after training."""
-    files.write_json(path / SETTINGS, described)
+    settings.write(path / SETTINGS)
     rows = {n: [t._asdict() for t in getattr(history, n)] for n in ("train", "validation")}
     files.write_json(path / HISTORY, rows | {"stopped": history.stopped})
-    if described["shape"]:
-        picture(model, described, path / "samples.png", 64, described["seed"])
+    if settings.shape:
+        picture(model, settings.shape, path / "samples.png", 64, settings.seed)
 
 
-def load(path: Path) -> tuple[VAE, dict]:
+def load(path: Path) -> tuple[VAE, Settings]:
     """The trained model of a run folder, and its settings.
 
     Raises:
@@ -74,14 +46,14 @@ def load(path: Path) -> tuple[VAE, dict]:
     """
     if not (path / SETTINGS).is_file() or not (path / CHECKPOINT).is_file():
         raise ValueError(f"{path} holds no run: it lacks {SETTINGS} or {CHECKPOINT}")
-    described = json.loads((path / SETTINGS).read_text("utf8"))
-    model, state = build(described), checkpoint.load(path / CHECKPOINT)
+    settings, state = Settings.read(path / SETTINGS), checkpoint.load(path / CHECKPOINT)
+    model = settings.model()
     model.load_state_dict(state["best"] or state["model"])
-    return model.eval(), described
+    return model.eval(), settings
 
 
 @torch.no_grad()
-def picture(model: VAE, described: dict, path: Path, count: int, seed: int) -> None:
+def picture(model: VAE, shape: list[int], path: Path, count: int, seed: int) -> None:
     """Draw z from the prior, and the means of p(x given z) in rows from the top, about a square."""
     import matplotlib.pyplot as plt
 
@@ -94,7 +66,7 @@ def picture(model: VAE, described: dict, path: Path, count: int, seed: int) -> N
     rows = ceil(count / columns)
     blank = x.new_zeros(rows * columns - count, x.shape[1])
     grid = torch.cat([x, blank]).reshape(rows, columns, -1)
-    axes = mosaic(grid.flip(0), described["shape"])
+    axes = mosaic(grid.flip(0), shape)
     axes.set_axis_off()
     axes.figure.savefig(path, dpi=150)
     plt.close(axes.figure)

@@ -26,11 +26,11 @@ def sample(options: argparse.Namespace) -> None:
 
     from vaelib.commands import folder
 
-    model, described = folder.load(options.run_folder)
+    model, settings = folder.load(options.run_folder)
     if options.out.suffix == ".png":
-        if described["shape"] is None:
+        if settings.shape is None:
             raise ValueError("height and width of an image are not known: write an array, .npy")
-        folder.picture(model, described, options.out, options.count, options.seed)
+        folder.picture(model, settings.shape, options.out, options.count, options.seed)
     elif options.out.suffix == ".npy":
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(options.seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from functools import partial
 from pathlib import Path
 
 from vaelib.commands.arguments import add, amount, positive, whole
@@ -63,32 +62,32 @@ def register(commands) -> None:
 def train(options: argparse.Namespace) -> int:
     """Train, write the folder, say what came out; 130 if somebody interrupted it."""
     from vaelib.commands import folder, images
+    from vaelib.commands.settings import Settings
     from vaelib.models import binary
     from vaelib.training import Checkpoint, TensorBoard, Validation, fit, shares
 
-    objective = _objective(options)
     device, resume = _place(options)
     found = images.find(options.data)
-    described = folder.describe(options, found)
+    settings = Settings.of(options, found)
+    model, bound = settings.model(), settings.bound()
     if shares.rank() == 0:
-        folder.open_run(options.out, described, resume)
-    model = folder.build(described)
+        folder.open_run(options.out, settings, resume)
     history = fit(
         model,
         found.train,
-        epochs=options.epochs,
-        objective=objective,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        binarise=binary(options.likelihood),
-        validation=Validation(found.validation, options.patience),
-        seed=options.seed,
+        epochs=settings.epochs,
+        objective=bound,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        binarise=binary(settings.likelihood),
+        validation=Validation(found.validation, settings.patience),
+        seed=settings.seed,
         device=device,
         checkpoint=Checkpoint(options.out / folder.CHECKPOINT, options.every, resume),
         callback=TensorBoard(options.tensorboard) if options.tensorboard else None,
     )
     if shares.rank() == 0:
-        folder.finish(options.out, described, model, history)
+        folder.finish(options.out, settings, model, history)
         print(f"{options.out}: {_said(history)}")
     shares.leave()
     return 130 if history.stopped == "interrupted" else 0
@@ -100,21 +99,6 @@ def likelihood(word: str) -> str:
     if word not in DECODERS:
         raise argparse.ArgumentTypeError(f"must be one of {', '.join(DECODERS)}, got {word!r}")
     return word
-
-
-def _objective(options: argparse.Namespace):
-    """What is maximised.
-
-    Raises:
-        ValueError: a weight of the KL, or free bits, for a bound that has none.
-    """
-    from vaelib.objectives import ELBO, iwae
-
-    if options.objective == "elbo":
-        return ELBO(options.samples, beta=options.beta, free_bits=options.free_bits)
-    if (options.beta, options.free_bits) != (1, 0):
-        raise ValueError("--objective iwae has no KL that --beta or --free-bits could weigh")
-    return partial(iwae, samples=options.samples)
 
 
 def _place(options: argparse.Namespace) -> tuple[str, bool]:
