@@ -2,7 +2,7 @@
 
 import torch
 
-from vaelib.audit.arguments import bind
+from vaelib.audit.binding import bind
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case, Layout
 

@@ -1,6 +1,6 @@
 """How an audit reads the reconstruction, and a σ² that is a parameter of the loss itself."""
 
-from math import exp, log
+from math import exp
 
 import pytest
 import torch
@@ -9,12 +9,11 @@ from torch.distributions import ContinuousBernoulli, Laplace, Normal
 from torch.nn import functional as F
 
 from tests.audit.probes import begin, closed_form, powers, squares
-from vaelib.audit import likelihood
-from vaelib.audit.fit import Weight
 from vaelib.audit.heads import READINGS
-from vaelib.audit.learned import _moved, _reached, learned
-from vaelib.audit.likelihood import Likelihood, error_and_constant, read
+from vaelib.audit.learned import find_learned_variance
+from vaelib.audit.likelihood import Likelihood, find_likelihood
 from vaelib.audit.shapes import BINARY
+from vaelib.audit.weights import Weight
 
 
 def loss_of(error, images=torch.mean):
@@ -68,7 +67,9 @@ RIGHT = {
 
 
 def test_a_density_that_torch_refuses_outside_its_range_is_told_inside():
-    found = read(*begin(loss_of(summed(lambda p, x: -ContinuousBernoulli(p).log_prob(x)))))
+    found = find_likelihood(
+        *begin(loss_of(summed(lambda p, x: -ContinuousBernoulli(p).log_prob(x))))
+    )
     assert (found.kind, found.everywhere) == ("continuous Bernoulli", None)
 
 
@@ -81,13 +82,13 @@ def test_a_density_that_torch_refuses_outside_its_range_is_told_inside():
 )
 def test_a_scale_without_an_error_is_no_gaussian(loss):
     expected = "not a Gaussian with the variance that it is given"
-    assert read(*begin(loss)) == Likelihood(expected)
+    assert find_likelihood(*begin(loss)) == Likelihood(expected)
 
 
 @pytest.mark.parametrize("kind", RIGHT)
 def test_a_likelihood_is_told_with_the_weight_of_a_pixel(kind):
     pixel, everywhere = RIGHT[kind]
-    found = read(*begin(loss_of(summed(pixel))))
+    found = find_likelihood(*begin(loss_of(summed(pixel))))
     assert found == Likelihood(kind, True, found.per_pixel, everywhere=everywhere)
     assert found.per_pixel.factor == pytest.approx(5)
     assert powers(found.per_pixel) == {"batch": -1}
@@ -96,63 +97,22 @@ def test_a_likelihood_is_told_with_the_weight_of_a_pixel(kind):
 
 @pytest.mark.parametrize(("whose", "error"), [("batch", of_batch), ("image", of_image)])
 def test_a_variance_that_is_the_error_itself_is_told(whose, error):
-    found = read(*begin(loss_of(error)))
+    found = find_likelihood(*begin(loss_of(error)))
     assert found == Likelihood("Gaussian", True, found.per_pixel, whose, everywhere=True)
     assert found.per_pixel.factor == pytest.approx(5)
     assert powers(found.per_pixel) == {"batch": -1}
     assert not found.free
 
 
-@pytest.mark.parametrize(
-    ("pixels", "images", "image", "expected"),
-    [
-        (torch.sum, torch.sum, (5,), {}),
-        (torch.mean, torch.sum, (5,), {"pixels": -1}),
-        (torch.mean, torch.mean, (5,), {"batch": -1, "pixels": -1}),
-        (torch.sum, torch.mean, (2, 3, 5), {"batch": -1}),
-        (torch.mean, torch.sum, (2, 3, 5), {"channels": -1, "height": -1, "width": -1}),
-    ],
-)
-def test_the_weight_of_a_pixel_tells_what_is_averaged(pixels, images, image, expected):
-    found = read(*begin(loss_of(lambda a, b: pixels(squares(a, b).flatten(1), 1), images), image))
-    assert found.per_pixel.factor == pytest.approx(5)
-    assert powers(found.per_pixel) == expected
-
-
 def test_rows_of_pixels_are_compared_with_images():
     error = summed(lambda x_hat, x: squares(x_hat, x.flatten(1)))
-    found = read(*begin(loss_of(error), (2, 3, 5), flat=True))
+    found = find_likelihood(*begin(loss_of(error), (2, 3, 5), flat=True))
     assert (found.kind, found.everywhere) == ("Gaussian", True)
     assert found.per_pixel.factor == pytest.approx(5)
 
 
-@pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        ("cross-entropy with x and x̂ exchanged", summed(lambda a, b: entropy(b, a))),
-        ("squared error of a sigmoid", summed(lambda a, b: squares(a.sigmoid(), b))),
-        (
-            "Bernoulli on logits, a sigmoid applied twice",
-            summed(lambda a, b: entropy_of_logits(a.sigmoid(), b)),
-        ),
-        (
-            "the root of the batch's squared error",
-            lambda a, b: squares(a, b).sum().sqrt() * torch.ones(len(b)),
-        ),
-        ("the root of each image's squared error", lambda a, b: squares(a, b).sum(1).sqrt()),
-        (
-            "a cross-entropy that weighs its two terms differently",
-            summed(lambda a, b: -2 * b * a.log() - (1 - b) * (1 - a).log()),
-        ),
-        ("a function that has no name here", summed(lambda a, b: (a - b) ** 4)),
-    ],
-)
-def test_what_is_no_likelihood_has_a_name_and_no_weight(kind, error):
-    assert read(*begin(loss_of(error))) == Likelihood(kind)
-
-
 def test_a_loss_without_a_reconstruction_has_no_likelihood():
-    found = read(*begin(lambda x_hat, x, mu, logvar: closed_form(mu, logvar).sum()))
+    found = find_likelihood(*begin(lambda x_hat, x, mu, logvar: closed_form(mu, logvar).sum()))
     assert found == Likelihood("a function that has no name here")
 
 
@@ -169,14 +129,14 @@ def test_a_loss_without_a_reconstruction_has_no_likelihood():
     ],
 )
 def test_it_is_told_whether_the_formula_holds_for_pixels_from_minus_4_to_4(pixel, everywhere):
-    found = read(*begin(loss_of(summed(pixel))))
+    found = find_likelihood(*begin(loss_of(summed(pixel))))
     assert found.proper
     assert found.everywhere is everywhere
 
 
 @pytest.mark.parametrize("ranges", [{}, {"x": BINARY}])
 def test_a_loss_tried_with_black_and_white_pixels_alone_is_said_to_be(ranges):
-    found = read(*begin(loss_of(summed(entropy)), ranges=ranges))
+    found = find_likelihood(*begin(loss_of(summed(entropy)), ranges=ranges))
     assert found.kind == "Bernoulli on probabilities"
     assert found.binary_only is bool(ranges)
 
@@ -197,7 +157,7 @@ def with_scale(name, weights, rows=False):
 @pytest.mark.parametrize("name", READINGS)
 @pytest.mark.parametrize(("second", "proper"), [(5.0, True), (2.5, False), (10.0, False)])
 def test_a_decoders_own_scale_is_read_with_the_weight_of_its_logarithm(name, second, proper):
-    found = read(*begin(with_scale(name, (5.0, second))))
+    found = find_likelihood(*begin(with_scale(name, (5.0, second))))
     assert found == Likelihood(
         "Gaussian", proper, found.per_pixel, "argument", name, found.normaliser, True
     )
@@ -208,7 +168,7 @@ def test_a_decoders_own_scale_is_read_with_the_weight_of_its_logarithm(name, sec
 
 @pytest.mark.parametrize("name", READINGS)
 def test_a_scale_without_its_logarithm_is_told_to_lack_it_whole(name):
-    found = read(*begin(with_scale(name, (5.0, 0.0))))
+    found = find_likelihood(*begin(with_scale(name, (5.0, 0.0))))
     assert (found.kind, found.proper, found.scale) == ("Gaussian", False, name)
     assert found.normaliser == 0
     assert found.per_pixel.factor == pytest.approx(5)
@@ -219,60 +179,17 @@ def test_a_scale_without_its_logarithm_is_told_to_lack_it_whole(name):
 )
 def test_a_scale_is_one_number_a_row_or_an_image(image, layout):
     loss = with_scale("log σ", (5.0, 5.0), rows="flat" in layout)
-    found = read(*begin(loss, image, **layout))
+    found = find_likelihood(*begin(loss, image, **layout))
     assert (found.kind, found.proper, found.scale) == ("Gaussian", True, "log σ")
     assert found.per_pixel.factor == pytest.approx(5)
     assert powers(found.per_pixel) == {"batch": -1}
 
 
 def test_a_scale_that_is_not_the_variance_is_told():
-    found = read(*begin(lambda x_hat, x, mu, logvar, scale: (squares(x_hat, x) * scale**3).sum()))
+    found = find_likelihood(
+        *begin(lambda x_hat, x, mu, logvar, scale: (squares(x_hat, x) * scale**3).sum())
+    )
     assert found == Likelihood("not a Gaussian with the variance that it is given")
-
-
-def test_only_the_pixels_and_their_scale_differ_between_the_inputs_tried():
-    def loss(x_hat, x, mu, logvar, z, scale):
-        return (x_hat + x + scale).sum() + (mu + logvar + z).sum()
-
-    inputs, y = likelihood._values(*begin(loss), 4)
-    assert [float(loss(**each)) for each in inputs] == pytest.approx(y.tolist())
-    assert y.dtype == torch.float64
-    different = {r: any(not torch.equal(inputs[0][r], i[r]) for i in inputs) for r in inputs[0]}
-    assert different == {
-        "x_hat": True, "x": True, "scale": True, "mu": False, "logvar": False, "z": False,
-    }  # fmt: skip
-
-
-def test_the_weight_of_the_error_is_told_beside_the_rest():
-    def loss(x_hat, x, mu, logvar):
-        return 3 * squares(x_hat, x).sum() + 7
-
-    assert error_and_constant(*begin(loss)) == pytest.approx((3, 7))
-
-
-IMAGES = {
-    "x_hat": torch.tensor([[0.5, 0.25], [0.5, 0.0]]),
-    "x": torch.tensor([[1.0, 0.75], [1.0, 0.0]]),
-    "scale": torch.tensor([[0.0, log(4)], [0.0, 0.0]]),
-}  # the error of three pixels is ½, its half square ⅛, that of the last is 0
-
-
-@pytest.mark.parametrize(
-    ("found", "total"),
-    [
-        (Likelihood("Gaussian"), 3 / 8),
-        (Likelihood("Laplace"), 3 / 2),
-        (Likelihood("Gaussian", current=0.25), 3 / 8 / 0.25),
-        (Likelihood("Gaussian", variance="parameter s", current=0.5), 3 / 8 / 0.5),
-        (Likelihood("Gaussian", variance="batch"), log(3 / 8) / 2 * 4),
-        (Likelihood("Gaussian", variance="image"), log(2 / 8) + log(1 / 8)),
-        (Likelihood("Gaussian", scale="log σ²"), 2 / 8 + 1 / 8 / 4 + log(4) / 2),
-        (Likelihood("Gaussian", scale="log σ²", normaliser=3), 2 / 8 + 1 / 8 / 4 + 3 * log(4) / 2),
-        (Likelihood("Gaussian", scale="log σ"), 2 / 8 + 1 / 8 / 16 + log(4)),
-    ],
-)
-def test_the_unweighted_sum_over_all_pixels_is_that_of_the_kind(found, total):
-    assert float(found.total(IMAGES)) == pytest.approx(total)
 
 
 class Learned(nn.Module):
@@ -299,7 +216,7 @@ class Learned(nn.Module):
 
 def learned_of(loss, image=(5,), **how):
     probe, case = begin(loss, image, **how)
-    return learned(probe, case, read(probe, case))
+    return find_learned_variance(probe, case, find_likelihood(probe, case))
 
 
 @pytest.mark.parametrize(
@@ -324,7 +241,7 @@ def test_a_variance_that_is_a_parameter_is_told_with_its_name_and_value(module, 
 
 
 def test_a_parameter_that_only_weighs_the_error_is_told_to_lack_its_logarithm():
-    before = read(*begin(Learned(logarithm=0.0)))
+    before = find_likelihood(*begin(Learned(logarithm=0.0)))
     found = learned_of(Learned(logarithm=0.0))
     assert found == Likelihood(
         "Gaussian", False, before.per_pixel, "parameter log_variance",
@@ -360,93 +277,16 @@ def test_a_weight_that_a_small_step_brings_to_zero_or_beyond_is_no_variance(weig
     ],
 )
 def test_only_a_gaussian_of_constant_variance_is_looked_at(found):
-    assert learned(*begin(Learned()), found) is found
+    assert find_learned_variance(*begin(Learned()), found) is found
 
 
 def test_a_loss_without_parameters_is_left_as_it_is_found():
     probe, case = begin(loss_of(summed(squares)))
-    found = read(probe, case)
-    assert learned(probe, case, found) is found
-
-
-class Parameters(nn.Module):
-    """Parameters of several kinds, and something that is none."""
-
-    def __init__(self):
-        super().__init__()
-        self.used = nn.Parameter(torch.tensor([0.0, 1.0]))
-        self.unused = nn.Parameter(torch.tensor(1.0))
-        self.without_effect = nn.Parameter(torch.tensor(1.0))
-        self.frozen = nn.Parameter(torch.tensor(1.0), requires_grad=False)
-        self.last = nn.Parameter(torch.tensor(1.0))
-
-    def forward(self, x_hat, x, mu, logvar):
-        error = squares(x_hat, x).sum(1)
-        return error * self.used[1] * self.frozen + 0 * self.without_effect + self.last
-
-    def no_gradient(self, x_hat, x, mu, logvar):
-        return self(x_hat, x, mu, logvar).detach()
-
-
-class Bare(nn.Module):
-    def forward(self, x_hat, x, mu, logvar):
-        return squares(x_hat, x).sum()
-
-
-class Frozen(nn.Module):
-    """No parameter, though what it gives has a gradient."""
-
-    def __init__(self):
-        super().__init__()
-        self.own = torch.tensor(1.0, requires_grad=True)
-
-    def forward(self, x_hat, x, mu, logvar):
-        return self.own * squares(x_hat, x).sum()
-
-
-class NoModule:
-    def loss(self, x_hat, x, mu, logvar):
-        return squares(x_hat, x).sum()
-
-
-@pytest.mark.parametrize(
-    ("loss", "names"),
-    [
-        (Parameters(), ["used", "last"]),
-        (Parameters().forward, ["used", "last"]),
-        (Parameters().no_gradient, []),
-        (Bare(), []),
-        (Frozen(), []),
-        (NoModule().loss, []),
-        (loss_of(summed(squares)), []),
-    ],
-)
-def test_the_parameters_looked_at_are_those_that_get_a_gradient(loss, names):
-    assert _reached(*begin(loss)) == names
-
-
-def test_a_parameter_is_moved_in_a_copy_that_is_called_in_the_same_way():
-    module = Learned()
-    probe, _ = begin(module.in_a_tuple, entry=1, dtype=torch.float32)
-    probe.fresh = True
-    moved = _moved(probe, "log_variance")
-    assert module.log_variance.item() == -1
-    copy = moved.loss.__self__
-    assert copy.log_variance.item() == pytest.approx(-0.7)
-    assert copy.beta.item() == 1
-    alike = ("binding", "entry", "dtype", "fresh")
-    assert [getattr(moved, a) for a in alike] == [getattr(probe, a) for a in alike]
-    assert isinstance(moved, type(probe))
+    found = find_likelihood(probe, case)
+    assert find_learned_variance(probe, case, found) is found
 
 
 def test_the_normaliser_of_a_learned_variance_counts_all_pixels_of_an_image():
     found = learned_of(Learned(), (2, 3, 5))
     assert found.per_pixel.factor == pytest.approx(5, rel=1e-5)
     assert powers(found.per_pixel) == {"batch": -1}
-
-
-@pytest.mark.parametrize("loss", [Learned(), with_scale("log σ²", (5.0, 5.0))])
-def test_the_callers_noise_is_left_alone(loss):
-    before = torch.get_rng_state()
-    learned_of(loss)
-    assert torch.equal(torch.get_rng_state(), before)

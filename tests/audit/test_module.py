@@ -3,59 +3,15 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from tests.audit import losses
+from tests.audit.catalogue import SHAPE, Model, halved, of_logits
 from vaelib.audit import audit
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
-
-SHAPE = (5, 6)
-
-
-class Model(nn.Module):
-    """Draws with its second head as one of several things; ends with a sigmoid or not."""
-
-    def __init__(self, sigma, end=torch.sigmoid, drawn=True):
-        super().__init__()
-        torch.manual_seed(0)
-        self.sigma, self.end, self.drawn = sigma, end, drawn
-        self.hidden = nn.Linear(30, 20)
-        self.mu, self.head = nn.Linear(20, 4), nn.Linear(20, 4)
-        self.decoder = nn.Sequential(nn.Linear(4, 20), nn.ReLU(), nn.Linear(20, 30))
-
-    def forward(self, x):
-        h = self.hidden(x.flatten(1)).relu()
-        mu, head = self.mu(h), self.head(h)
-        z = mu + self.sigma(head) * torch.randn_like(mu) if self.drawn else mu
-        return self.end(self.decoder(z)).view_as(x), mu, head
-
-
-def halved(h):
-    return (h / 2).exp()
-
-
-DRAWN = {
-    "log σ²": halved,
-    "log σ": torch.exp,
-    "σ": lambda h: h,
-    "softplus⁻¹ σ": F.softplus,
-}
 
 
 def head(found):
     return next(evidence for what, _, evidence in found.lines if what == "second head")
-
-
-@pytest.mark.parametrize("name", DRAWN)
-def test_the_second_head_is_what_the_model_draws_with(name):
-    found = audit(losses.log_sigma_as_if_log_variance, Model(DRAWN[name]), shape=SHAPE)
-    assert head(found) == f"the model draws with it as {name}"
-    assert found.elbo == found.bound == (name == "log σ²")
-    if name != "log σ²":
-        assert found.advice == (
-            "Make loss and sampler agree: the loss takes the second head for log σ², the model "
-            f"draws with it as {name}."
-        )
 
 
 def test_a_trained_head_far_below_zero_is_told_as_well():
@@ -75,30 +31,6 @@ def test_two_mistakes_that_cancel_are_found_right():
     assert head(found) == "the model draws with it as log σ"
 
 
-def test_a_head_that_has_no_name_is_not_guessed():
-    model = Model(lambda h: 0.7 * (h / 3).exp())
-    found = audit(losses.log_sigma_as_if_log_variance, model, shape=SHAPE)
-    assert found.sampler.readings == ()
-    assert head(found) == "the model draws with it as no reading that has a name"
-    assert not found.bound
-    assert found.advice.endswith("the model draws with it as something else.")
-
-
-class Apart(Model):
-    """Returns heads that x̂ does not come from, though they are the right ones."""
-
-    def forward(self, x):
-        x_hat, mu, logvar = super().forward(x)
-        return x_hat, mu.clone(), logvar.clone()
-
-
-def test_heads_that_x_hat_does_not_come_from_leave_the_reading_open():
-    found = audit(losses.log_sigma_as_if_log_variance, Apart(halved), shape=SHAPE)
-    assert (found.sampler.draws, found.sampler.readings) == (True, None)
-    assert head(found) == "x̂ does not come from the heads returned: how it draws is open"
-    assert found.elbo
-
-
 class Detached(Model):
     def forward(self, x):
         x_hat, mu, logvar = super().forward(x)
@@ -108,40 +40,6 @@ class Detached(Model):
 def test_heads_without_gradient_leave_the_reading_open():
     found = audit(losses.log_sigma_as_if_log_variance, Detached(halved), shape=SHAPE)
     assert found.sampler.readings is None
-
-
-def test_a_model_that_does_not_draw_is_told():
-    found = audit(losses.log_sigma_as_if_log_variance, Model(halved, drawn=False), shape=SHAPE)
-    assert not found.bound
-    assert found.advice == (
-        "Draw z = μ + σε in the model: its x̂ does not depend on the second head."
-    )
-
-
-def of_logits(x_hat, x, mu, logvar):
-    bce = F.binary_cross_entropy_with_logits(x_hat, x, reduction="none").flatten(1).sum(1)
-    return (bce + 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1)).mean()
-
-
-def test_a_sigmoid_in_model_and_loss_is_told():
-    found = audit(of_logits, Model(halved), shape=SHAPE)
-    assert found.advice.startswith("Leave the model's last sigmoid out")
-    assert audit(of_logits, Model(halved, end=lambda o: o), shape=SHAPE).advice.startswith("Noth")
-
-
-def test_a_missing_sigmoid_is_told():
-    found = audit(losses.log_sigma_as_if_log_variance, Model(halved, end=lambda o: o), shape=SHAPE)
-    assert not found.bound
-    assert found.advice.startswith("End the model with a sigmoid")
-
-
-def test_parameters_without_gradient_are_named():
-    model = Model(halved)
-    for name in ("idle", "lazy"):
-        model.register_parameter(name, nn.Parameter(torch.ones(2)))
-    found = audit(losses.log_sigma_as_if_log_variance, model, shape=SHAPE)
-    assert found.sampler.unreached == ("idle", "lazy")
-    assert found.advice == "Let the gradient through to idle, lazy."
 
 
 @pytest.mark.parametrize("normed", [False, True])

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from vaelib.audit import sampler
-from vaelib.audit.arguments import OPTIONAL, REQUIRED, Binding
+from vaelib.audit.binding import OPTIONAL, REQUIRED, Binding
 from vaelib.audit.probe import Probe
 from vaelib.audit.sampler import Sampler
 
@@ -57,7 +57,7 @@ def few(monkeypatch):
     ],
 )
 def test_readings_are_those_that_the_draws_fit(few, sigma, readings):
-    told = sampler.read(Model(sigma), X, OUTPUTS, probe(loss))
+    told = sampler.find_sampler(Model(sigma), X, OUTPUTS, probe(loss))
     assert told == Sampler(readings, draws=True, probabilities=False)
 
 
@@ -67,7 +67,7 @@ def test_a_head_that_is_the_variance_is_told(few):
             mu, h = self.a * x, (self.b * x).exp()
             return mu + h.sqrt() * torch.randn_like(mu), mu, h
 
-    told = sampler.read(Positive(None), X, OUTPUTS, probe(loss))
+    told = sampler.find_sampler(Positive(None), X, OUTPUTS, probe(loss))
     assert told.readings == ("σ²",)
 
 
@@ -93,7 +93,7 @@ def test_all_of_x_hat_must_lie_between_0_and_1(few, end, probabilities, kind):
     sigma = torch.zeros_like if kind == "still" else torch.exp
     model = (Apart if kind == "apart" else Model)(sigma, end)
     model.idle = nn.Parameter(torch.ones(()))
-    told = sampler.read(model, X, OUTPUTS, probe(loss))
+    told = sampler.find_sampler(model, X, OUTPUTS, probe(loss))
     assert (told.draws, told.probabilities) == (kind != "still", probabilities)
     assert told.unreached == ("idle",)
     assert (told.readings is None) == (kind != "drawn")
@@ -103,24 +103,11 @@ def test_the_model_and_the_noise_are_left_as_they_were(few):
     model = Model(halved)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    told = sampler.read(model, X, OUTPUTS, probe(loss))
+    told = sampler.find_sampler(model, X, OUTPUTS, probe(loss))
     assert torch.equal(torch.get_rng_state(), before)
     assert (model.a.item(), model.b.item(), model.a.dtype) == (0.5, 1.0, torch.float32)
     assert model.a.grad is None
     assert told.readings == ("log σ²",)
-
-
-def test_equal_models_are_drawn_from_alike(monkeypatch):
-    drawn = []
-    monkeypatch.setattr(sampler, "DRAWS", 1)
-    monkeypatch.setattr(sampler, "_explains", lambda noise, h, slope: drawn.append((noise, h)))
-    for seed in (1, 2):
-        torch.manual_seed(seed)
-        sampler.read(Model(halved), X, OUTPUTS, probe(loss))
-    (noise, h), (again, _) = drawn[0], drawn[-1]
-    assert torch.equal(noise, again)
-    assert noise.shape == h.shape == (1, 30, 2)
-    assert noise.dtype == torch.float64
 
 
 @pytest.mark.parametrize("kind", [tuple, list, dict])
@@ -156,57 +143,20 @@ SIGNS = torch.tensor([-1.0, 1.0]).repeat(5)[:, None].double()
 )
 def test_weights_are_scaled_until_the_head_takes_both_signs(w, spread):
     module = Scaled(w)
-    told = sampler._spread(module, SIGNS, OUTPUTS)
+    told = sampler.spread(module, SIGNS, OUTPUTS)
     assert told.w.item() == pytest.approx(spread)
     assert module.w.item() == w
 
 
 def test_weights_that_reach_too_far_whatever_their_share_are_left_out():
-    assert sampler._spread(Scaled(1000), SIGNS, OUTPUTS).w.item() == 0
+    assert sampler.spread(Scaled(1000), SIGNS, OUTPUTS).w.item() == 0
 
 
 def test_other_weights_spread_as_those_of_the_model_do():
     torch.manual_seed(0)
-    told = sampler._spread(Scaled([98.0, 102.0] * 500), SIGNS, OUTPUTS).w.detach()
+    told = sampler.spread(Scaled([98.0, 102.0] * 500), SIGNS, OUTPUTS).w.detach()
     assert told.std().item() == pytest.approx(2, rel=0.1)
     assert told.abs().max() < 10
-
-
-class Fixed(nn.Module):
-    """Draws with ε that is known."""
-
-    def __init__(self, outputs=lambda x_hat, mu, h: (x_hat, mu, h)):
-        super().__init__()
-        self.outputs = outputs
-        self.mu = nn.Parameter(torch.tensor([1.0, -0.5, 2.0, 0.0]))
-        self.h = nn.Parameter(torch.tensor([0.0, 0.0, 2.0, 0.5]))
-
-    def forward(self, x):
-        mu, h = self.mu * x, self.h * x
-        return self.outputs(mu + h.exp() * torch.tensor([-0.5, 0.5, 3.0, 1.0]), mu, h)
-
-
-def test_the_quotient_of_both_gradients_is_the_slope_times_the_noise():
-    noise, h = sampler._quotients(Fixed(), torch.ones(1), OUTPUTS)
-    assert h.tolist() == [0, 0, 2, 0.5]
-    assert not h.requires_grad
-    expected = torch.tensor([-0.5, torch.nan, 3.0, 1.0]) * h.exp()
-    assert torch.allclose(noise, expected, equal_nan=True)
-
-
-@pytest.mark.parametrize(
-    "outputs",
-    [
-        lambda x_hat, mu, h: (x_hat, mu.clone(), h.clone()),
-        lambda x_hat, mu, h: (x_hat, mu.clone(), h),
-        lambda x_hat, mu, h: (x_hat, mu, h.clone()),
-        lambda x_hat, mu, h: (x_hat.detach(), mu, h),
-        lambda x_hat, mu, h: (x_hat, mu.detach(), h),
-        lambda x_hat, mu, h: (x_hat, mu, h.detach()),
-    ],
-)
-def test_heads_off_the_way_to_x_hat_have_no_quotient(outputs):
-    assert sampler._quotients(Fixed(outputs), torch.ones(1), OUTPUTS) is None
 
 
 def alike(count, square=1.0):
@@ -230,7 +180,7 @@ def alike(count, square=1.0):
     ],
 )
 def test_noise_must_be_standard_to_six_errors_or_two_percent(count, square, explained):
-    assert sampler._explains(*alike(count, square)) is explained
+    assert sampler.explains(*alike(count, square)) is explained
 
 
 def test_noise_must_be_standard_for_small_and_large_heads_alike():
@@ -239,17 +189,17 @@ def test_noise_must_be_standard_for_small_and_large_heads_alike():
     for middle in (0.2, 1.8):
         uneven = torch.where(part == 0, middle, 1.5 - middle / 2).sqrt()
         assert (uneven**2).mean() == pytest.approx(1, abs=1e-3)
-        assert not sampler._explains(noise * uneven, h, slope)
-        assert not sampler._explains((noise * uneven).flip(0), h.flip(0), slope.flip(0))
+        assert not sampler.explains(noise * uneven, h, slope)
+        assert not sampler.explains((noise * uneven).flip(0), h.flip(0), slope.flip(0))
 
 
 def test_quotients_that_are_not_finite_are_left_out():
     noise, h, slope = (part.reshape(10, 90) for part in alike(900))
     noise[::5] = torch.nan
     noise[1] = torch.inf
-    assert sampler._explains(noise, h, slope)
+    assert sampler.explains(noise, h, slope)
     noise[:4] = torch.nan
-    assert not sampler._explains(noise, h, slope)
+    assert not sampler.explains(noise, h, slope)
 
 
 class Parts(nn.Module):
@@ -281,19 +231,5 @@ def refused(x_hat, x, mu, logvar):
     ],
     ids=["all", "mu alone", "a number", "one entry", "two entries", "refused", *OPTIONAL],
 )
-def test_parameters_that_the_loss_does_not_reach_are_named(asked, unreached):
-    assert sampler._unreached(Parts(), X, OUTPUTS, asked) == unreached
-
-
-def test_the_loss_gets_the_images_that_the_model_got():
-    seen = {}
-
-    def keep(x_hat, x, mu, logvar):
-        seen.update(x_hat=x_hat, x=x, mu=mu, logvar=logvar)
-        return loss(x_hat, x, mu, logvar)
-
-    sampler._unreached(Parts(), X, ("mu", "logvar", "x_hat"), probe(keep))
-    assert seen["x"] is X
-    assert seen["mu"].grad_fn is not None
-    for role in OUTPUTS:
-        assert torch.equal(seen[role], X)
+def test_parameters_that_the_loss_does_not_reach_are_named(few, asked, unreached):
+    assert sampler.find_sampler(Parts(), X, OUTPUTS, asked).unreached == unreached

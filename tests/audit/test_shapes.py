@@ -30,11 +30,6 @@ def test_the_axes_of_a_layout_are_those_whose_sizes_are_free(layout, axes):
     assert layout.axes == axes
 
 
-def test_a_layout_is_as_simple_as_can_be_unless_told():
-    assert Layout((5,)) == Layout((5,), True, False, None, False, False)
-    assert Case(Layout((5,))) == Case(Layout((5,)), 3, 4, 1, {})
-
-
 def test_sizes_are_named_by_their_axes():
     assert Case(Layout((2, 3, 5)), 7, 4).sizes() == {
         "batch": 7, "channels": 2, "height": 3, "width": 5, "latents": 4,
@@ -87,15 +82,6 @@ def test_the_shape_of_each_argument_follows_from_the_layout(how, differ):
     images = dict.fromkeys(("x_hat", "x", "scale"), (7, 2, 3, 5))
     codes = dict.fromkeys(("mu", "logvar", "z"), (7, 4))
     assert shapes(Layout((2, 3, 5), **how)) == images | codes | differ
-
-
-def test_what_is_drawn_has_its_shape_and_float64():
-    case = Case(Layout((2, 3, 5), samples=1, single=True), samples=6)
-    drawn = case.draw(ROLES, seeded())
-    assert [*drawn] == [*ROLES]
-    for role, values in drawn.items():
-        assert values.shape == case.shape(role)
-        assert values.dtype == torch.float64
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from vaelib.audit import (
-    gradients,
-    learned,
-    likelihood,
-    near_prior,
-    noise,
-    sampler,
-    samples,
-    value,
-    words,
-)
-from vaelib.audit.arguments import ROLES, bind
+from vaelib.audit import words
+from vaelib.audit.binding import ROLES, bind
+from vaelib.audit.divergence import find_noisy_divergence
+from vaelib.audit.gradients import find_gradients
+from vaelib.audit.learned import find_learned_variance
+from vaelib.audit.likelihood import find_likelihood
+from vaelib.audit.near_prior import find_divergence
 from vaelib.audit.probe import Probe, Unreadable, beginnings
 from vaelib.audit.report import Audit
+from vaelib.audit.sampler import Sampler, find_sampler
 from vaelib.audit.shapes import AXES, Case
+from vaelib.audit.value import UNKNOWN, consistent, find_together, find_value
 
 IMAGES = 64  # that a model is shown
 
@@ -93,15 +90,15 @@ def audit(
     found = None
     for probe, case in beginnings(loss, binding, entry, shape):
         tried = _one(probe, case)
-        named = tried.value is not None and tried.together != samples.UNKNOWN
+        named = tried.value is not None and tried.together != UNKNOWN
         if found is None or named or (tried.value is not None and found.value is None):
-            found, kept = tried, (probe, case)
-        if "z" not in probe.roles or (found.value and found.together != samples.UNKNOWN):
+            found, kept = tried, probe
+        if named or "z" not in probe.roles:
             break
-    elsewhere = _elsewhere(loss, binding, entry, shape, kept[1], found)
-    seen = _module(module, data, shape, outputs, kept[0]) if module is not None else None
     return replace(
-        found, sampler=seen, binary=_binary(data), sizes=sizes, elsewhere=elsewhere
+        found, elsewhere=_elsewhere(beginnings(loss, binding, entry, shape), found), sizes=sizes,
+        sampler=None if module is None else _module(module, data, shape, outputs, kept),
+        binary=None if data is None else bool(((data == 0) | (data == 1)).all()),
     )  # fmt: skip
 
 
@@ -109,42 +106,40 @@ def _one(probe: Probe, case: Case) -> Audit:
     """All that the loss itself tells, with one layout."""
     inputs = case.draw(probe.roles, torch.Generator().manual_seed(0))
     sampling = probe(inputs) != probe(inputs, 1)
-    p = learned.learned(probe, case, likelihood.read(probe, case))
-    d = noise.read(probe, case) if sampling else near_prior.read(probe, case)
+    p = find_learned_variance(probe, case, find_likelihood(probe, case))
+    d = (find_noisy_divergence if sampling else find_divergence)(probe, case)
     told = p.per_pixel is not None and (d.standard or d.other_prior is not None)
-    v = value.read(probe, case, p, d) if told else None
+    v = find_value(probe, case, p, d) if told else None
     several = told and case.layout.samples is not None
     return Audit(
-        p, d, v, gradients.read(probe, case, d), sampling, probe.fresh,
-        samples.together(probe, case, p, d, v) if several else None, None, None,
-        told and (sampling or value.consistent(probe, case, p, d)),
-        tuple(probe.output(inputs).shape), "", case.layout,
+        likelihood=p, divergence=d, value=v, gradients=find_gradients(probe, case, d),
+        sampling=sampling, stateful=probe.fresh,
+        together=find_together(probe, case, p, d, v) if several else None,
+        consistent=told and (sampling or consistent(probe, case, p, d)),
+        unreduced=tuple(probe.output(inputs).shape), layout=case.layout,
     )  # fmt: skip
 
 
-def _elsewhere(loss, binding, entry, shape, kept: Case, found: Audit) -> str:
+def _elsewhere(begun: Iterator[tuple[Probe, Case]], found: Audit) -> str:
     """How pixels are reduced in images of channels, height and width, if not as in rows."""
-    if found.likelihood.per_pixel is None or kept.layout.axes != ("batch", "pixels", "latents"):
+    rows, kept = found.likelihood.per_pixel, found.layout
+    if rows is None or kept.axes != ("batch", "pixels", "latents"):
         return ""
-    rows = words.over_pixels(found.likelihood.per_pixel, kept.layout)
-    for probe, case in beginnings(loss, binding, entry, shape):
-        if case.layout == replace(kept.layout, image=case.image) and len(case.image) == 3:
-            p = likelihood.read(probe, case)
-            images = p.per_pixel and words.over_pixels(p.per_pixel, case.layout)
-            return f"for images of shape (C, H, W): {images}" if images not in (None, rows) else ""
+    for probe, case in begun:
+        if case.layout == replace(kept, image=case.image) and len(case.image) == 3:
+            w = find_likelihood(probe, case).per_pixel
+            images = w and words.over_pixels(w, case.layout)
+            told = images not in (None, words.over_pixels(rows, kept))
+            return f"for images of shape (C, H, W): {images}" if told else ""
     return ""
 
 
-def _module(module: nn.Module, data, shape, outputs, probe: Probe) -> sampler.Sampler:
+def _module(module: nn.Module, data, shape, outputs, probe: Probe) -> Sampler:
     if shape is None:
         raise ValueError("with a module, tell data=…, or the shape of an image: shape=(1, 28, 28)")
     generator = torch.Generator().manual_seed(0)
     x = torch.rand((IMAGES, *shape), generator=generator) if data is None else data[:IMAGES]
-    return sampler.read(module, x, outputs, probe)
-
-
-def _binary(data: Tensor | None) -> bool | None:
-    return None if data is None else bool(((data == 0) | (data == 1)).all())
+    return find_sampler(module, x, outputs, probe)
 
 
 def _sizes(shape: tuple[int, ...] | None, batch: int, latents: int) -> dict[str, int]:

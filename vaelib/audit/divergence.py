@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from vaelib.audit.fit import Fit, Weight, fit, weight
 from vaelib.audit.heads import READINGS, reading
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case
+from vaelib.audit.weights import Fit, Weight, least_squares, weight
 
 NEAR, FAR = (-2.0, 2.0), (4.0, 8.0)
 FORWARD, BACKWARD, SAMPLED = "forward", "backward", "sampled"
+SEEDS = 100
 
 
 @dataclass(frozen=True)
@@ -75,26 +76,27 @@ class Divergence:
     def terms(self, inputs: dict[str, Tensor]) -> Tensor:
         """Σ over all coordinates, unweighted, without constants."""
         shown = columns(self.form, self.reading, inputs)
-        return sum(c * column for c, column in zip(self._ordered(), shown, strict=True))
-
-    def _ordered(self) -> tuple[float, ...]:
-        if self.form == FORWARD:
-            return self.a, self.m, self.v, self.g
-        return self.a, self.v, self.g
+        return sum(getattr(self, name) * column for name, column in shown.items())
 
 
-def columns(form: str, name: str | None, inputs: dict[str, Tensor]) -> list[Tensor]:
-    """Σ over all coordinates of each term of a form."""
+def columns(form: str, name: str | None, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Σ over all coordinates of each term of a form, by the name of its coefficient."""
     mu, h, head = inputs["mu"], inputs["logvar"], reading(name)
     variance, logarithm = head.variance(h), head.log_variance(h)
     if form == FORWARD:
-        terms = [mu**2, mu, variance, logarithm]
+        terms = {"a": mu**2, "m": mu, "v": variance}
     elif form == BACKWARD:
-        terms = [mu**2 / variance, 1 / variance, logarithm]
+        terms = {"a": mu**2 / variance, "v": 1 / variance}
     else:
         z = inputs["z"].reshape(mu.shape)
-        terms = [z**2, (z - mu) ** 2 / variance, logarithm]
-    return [term.sum() for term in terms]
+        terms = {"a": z**2, "v": (z - mu) ** 2 / variance}
+    return {name: term.sum() for name, term in (terms | {"g": logarithm}).items()}
+
+
+def stacked(form: str, name: str | None, inputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The terms of a form for each of the inputs, as columns of a fit."""
+    sums = [columns(form, name, i) for i in inputs]
+    return {c: torch.stack([s[c] for s in sums]) for c in sums[0]}
 
 
 def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Divergence | None:
@@ -106,9 +108,10 @@ def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Diverge
     inputs, y = values(probe, tried)
     exact = None
     for form, name in _forms(probe, inputs, y):
-        found = _fit(form, name, inputs, y)
+        terms = stacked(form, name, inputs)
+        found = least_squares([*terms.values()], y)
         if found.residual < probe.tolerance:
-            told = _shares(form, name, found)
+            told = _shares(form, name, found, terms)
             if told.standard:
                 return _weighed(probe, tried, told)
             exact = exact or (told if found.residual < probe.exact else None)
@@ -140,23 +143,15 @@ def still(probe: Probe, case: Case, generator: torch.Generator) -> dict:
     return held | {"x_hat": middle}
 
 
-def _fit(form: str, name: str | None, inputs: list[dict], y: Tensor) -> Fit:
-    sums = torch.stack([torch.stack(columns(form, name, i)) for i in inputs], 1)
-    return fit([*sums], y)
-
-
-def _shares(form: str, name: str, found: Fit) -> Divergence:
+def _shares(form: str, name: str, found: Fit, names) -> Divergence:
     """The coefficients as shares of the weight of one coordinate."""
     raw = found.coefficients[:-1]
     main = per_coordinate(form, raw)
     if not abs(main):
         return Divergence(None)
     zero = 1e-7 * raw.abs().max()
-    shares = [0.0 if abs(c) < zero else float(c / main) for c in raw]
-    names = ("a", "m", "v", "g") if form == FORWARD else ("a", "v", "g")
-    coefficients = dict(zip(names, shares, strict=True))
-    seen = coefficients["v"] or coefficients["g"]
-    return Divergence(form, name if seen else None, **coefficients)
+    shares = {n: 0.0 if abs(c) < zero else float(c / main) for n, c in zip(names, raw, strict=True)}
+    return Divergence(form, name if shares["v"] or shares["g"] else None, **shares)
 
 
 def _weighed(probe: Probe, case: Case, d: Divergence) -> Divergence:
@@ -165,7 +160,8 @@ def _weighed(probe: Probe, case: Case, d: Divergence) -> Divergence:
         return d
 
     def measure(c: Case) -> float:
-        found = _fit(d.form, d.reading, *values(probe, c))
+        inputs, y = values(probe, c)
+        found = least_squares([*stacked(d.form, d.reading, inputs).values()], y)
         return float(per_coordinate(d.form, found.coefficients[:-1]))
 
     return replace(d, per_latent=weight(measure, case))
@@ -176,3 +172,43 @@ def per_coordinate(form: str, raw: Tensor) -> Tensor:
     k = 2 if form == BACKWARD else -2
     significant = abs(raw[-1]) > 1e-6 * raw.abs().max()
     return k * raw[-1] if significant else 2 * raw[0]
+
+
+def find_noisy_divergence(probe: Probe, case: Case) -> Divergence:
+    """A loss that draws noise: under a held seed it is exact but for Σ ε and Σ ε² of that seed.
+
+    With z = μ + σε, log q − log p per coordinate is ½ μ² + μσε + ½ σ²ε² − ½ log σ² + a constant:
+    all entries alike, the coefficients of μ² and log σ² are exact, and that of σ² is averaged.
+    """
+    wide = Case(case.layout, batch=16, latents=64, ranges=case.ranges)
+    for name in READINGS:
+        found = [_noisy(probe, wide, name, seed) for seed in range(3)]
+        if max(f.residual for f in found) < probe.tolerance:
+            found = [_noisy(probe, wide, name, seed) for seed in range(SEEDS)]
+            return _averaged(probe, case, name, torch.stack([f.coefficients for f in found]))
+    return Divergence(None)
+
+
+def _noisy(probe: Probe, case: Case, name: str, seed: int) -> Fit:
+    generator = torch.Generator().manual_seed(5)
+    held = still(probe, case, generator)
+    inputs = [case.fill(probe.roles, generator, held) for _ in range(12)]
+    y = torch.tensor([probe(i, seed) for i in inputs], dtype=torch.float64)
+    sigma = READINGS[name].variance
+    cross = torch.stack([(i["mu"] * sigma(i["logvar"]).sqrt()).sum() for i in inputs])
+    return least_squares([*stacked(FORWARD, name, inputs).values(), cross], y)
+
+
+def _averaged(probe: Probe, case: Case, name: str, raw: Tensor) -> Divergence:
+    """Coefficients over seeds; v with its standard error."""
+    main = float(per_coordinate(FORWARD, raw[:, :4].mean(0)))
+    a, m, v, g = (raw[:, :4].mean(0) / main).tolist()
+    error = float(raw[:, 2].std() / len(raw) ** 0.5 / abs(main))
+
+    def measure(c: Case) -> float:
+        return float(per_coordinate(FORWARD, _noisy(probe, c, name, 0).coefficients[:4]))
+
+    return Divergence(
+        FORWARD, name, a=a, m=0.0 if abs(m) < 1e-6 else m, v=v, g=g, error=error,
+        per_latent=weight(measure, case),
+    )  # fmt: skip

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vaelib.audit.divergence import Divergence
 from vaelib.audit.heads import at_log_sigma
-from vaelib.audit.probe import Probe
+from vaelib.audit.probe import Probe, gradients_to
 from vaelib.audit.shapes import BINARY, Case
 
 DECADES = range(1, 31)
@@ -39,7 +39,7 @@ class Gradients:
         return all(self.reached.values())
 
 
-def read(probe: Probe, case: Case, d: Divergence) -> Gradients:
+def find_gradients(probe: Probe, case: Case, d: Divergence) -> Gradients:
     """Differentiate the loss, at usual values and at extreme ones."""
     inputs = case.draw(probe.roles, torch.Generator().manual_seed(11))
     _, grads = _gradients(probe, inputs)
@@ -53,13 +53,9 @@ def read(probe: Probe, case: Case, d: Divergence) -> Gradients:
 
 
 def _gradients(probe: Probe, inputs: dict) -> tuple[Tensor, dict[str, Tensor | None]]:
-    named = [r for r in ("x_hat", "mu", "logvar") if r in inputs]
-    leaves = {r: inputs[r].to(probe.dtype).requires_grad_() for r in named}
+    leaves = {r: inputs[r].to(probe.dtype).requires_grad_() for r in ("x_hat", "mu", "logvar")}
     y = probe.output(inputs | leaves).sum()
-    if not y.requires_grad:
-        return y, dict.fromkeys(named)
-    grads = torch.autograd.grad(y, [*leaves.values()], allow_unused=True)
-    return y, dict(zip(named, grads, strict=True))
+    return y, gradients_to(y, leaves)
 
 
 def _finite(probe: Probe, case: Case, d: Divergence, log_sigma: float) -> bool:
@@ -92,34 +88,29 @@ def _clamp(probe: Probe, case: Case, d: Divergence) -> tuple[float | None, float
     """Where the loss stops to change with log σ²; None where it does not stop."""
     if d.reading is None:
         return None, None
-    low = _end(probe, case, d, -60.0) if d.g else None
-    return low, _end(probe, case, d, 60.0)
+    return tuple(_end(probe, case, d, far) if d.g or far > 0 else None for far in (-60.0, 60.0))
 
 
 def _end(probe: Probe, case: Case, d: Divergence, far: float) -> float | None:
-    try:
-        return _flat(probe, case, d, far)
-    except Exception:  # the loss refuses such values
-        return None
-
-
-def _flat(probe: Probe, case: Case, d: Divergence, end: float) -> float | None:
     drawn = case.draw(probe.roles, torch.Generator().manual_seed(14))
     unit = abs(d.per_latent.at(case.sizes())) * drawn["logvar"].numel()
 
     def value(t: float) -> float:
         return probe(drawn | {"logvar": at_log_sigma(d.reading, drawn["logvar"], t / 2)})
 
-    last = value(end)
-    if not abs(value(end * 59 / 60) - last) < 1e-6 * unit:
+    def flat(t: float) -> bool:
+        return abs(value(t) - last) < 1e-6 * unit
+
+    try:
+        last = value(far)
+        if not flat(far * 59 / 60):
+            return None
+        near = 0.0
+        if flat(near):
+            return near
+        for _ in range(40):
+            middle = (near + far) / 2
+            near, far = (near, middle) if flat(middle) else (middle, far)
+    except Exception:  # the loss refuses such values
         return None
-    near, far = 0.0, end
-    if abs(value(near) - last) < 1e-6 * unit:
-        return near
-    for _ in range(40):
-        middle = (near + far) / 2
-        if abs(value(middle) - last) < 1e-6 * unit:
-            far = middle
-        else:
-            near = middle
     return far

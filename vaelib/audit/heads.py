@@ -15,18 +15,19 @@ class Reading:
     """What a head means.
 
     Attributes:
-        variance: σ² from h.
         log_variance: log σ² from h.
         head: h from log σ.
         slope: dσ/dh.
         code: σ² and log σ² as one writes them.
     """
 
-    variance: Callable[[Tensor], Tensor]
     log_variance: Callable[[Tensor], Tensor]
     head: Callable[[Tensor], Tensor]
     slope: Callable[[Tensor], Tensor]
     code: tuple[str, str]
+
+    def variance(self, h: Tensor) -> Tensor:
+        return self.log_variance(h).exp()
 
 
 def _before_softplus(t: Tensor) -> Tensor:
@@ -34,22 +35,16 @@ def _before_softplus(t: Tensor) -> Tensor:
 
 
 READINGS = {
-    "log σ²": Reading(
-        torch.exp, lambda h: h, lambda t: 2 * t, lambda h: (h / 2).exp() / 2, ("e^h", "h")
-    ),
-    "log σ": Reading(
-        lambda h: (2 * h).exp(), lambda h: 2 * h, lambda t: t, torch.exp, ("e^(2h)", "2h")
-    ),
-    "σ": Reading(torch.square, lambda h: 2 * h.log(), torch.exp, torch.ones_like, ("h²", "log h²")),
+    "log σ²": Reading(lambda h: h, lambda t: 2 * t, lambda h: (h / 2).exp() / 2, ("e^h", "h")),
+    "log σ": Reading(lambda h: 2 * h, lambda t: t, torch.exp, ("e^(2h)", "2h")),
+    "σ": Reading(lambda h: 2 * h.log(), torch.exp, torch.ones_like, ("h²", "log h²")),
     "σ²": Reading(
-        lambda h: h,
         torch.log,
         lambda t: (2 * t).exp(),
         lambda h: h.clamp(min=1e-12).rsqrt() / 2,
         ("h", "log h"),
     ),
     "softplus⁻¹ σ": Reading(
-        lambda h: softplus(h) ** 2,
         lambda h: 2 * softplus(h).log(),
         _before_softplus,
         torch.sigmoid,

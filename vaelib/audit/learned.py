@@ -10,15 +10,15 @@ from math import log
 import torch
 from torch import Tensor, nn
 
-from vaelib.audit.fit import weight
 from vaelib.audit.likelihood import Likelihood, error_and_constant
-from vaelib.audit.probe import Probe
+from vaelib.audit.probe import Probe, gradients_to, trained
 from vaelib.audit.shapes import Case
+from vaelib.audit.weights import weight
 
 STEP = 0.3
 
 
-def learned(probe: Probe, case: Case, found: Likelihood) -> Likelihood:
+def find_learned_variance(probe: Probe, case: Case, found: Likelihood) -> Likelihood:
     """The Gaussian of ``found``, told as learned where a parameter of the loss moves its σ².
 
     With p → p + 0.3 the weight of the error goes from a to a', and the constant from c to c'.
@@ -51,12 +51,9 @@ def _reached(probe: Probe, case: Case) -> list[str]:
     module = _module(probe.loss)
     if module is None:
         return []
-    parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
     y = probe.output(case.draw(probe.roles, torch.Generator().manual_seed(7))).sum()
-    if not parameters or not y.requires_grad:
-        return []
-    grads = torch.autograd.grad(y, [*parameters.values()], allow_unused=True)
-    return [n for n, g in zip(parameters, grads, strict=True) if g is not None and g.any()]
+    grads = gradients_to(y, trained(module))
+    return [name for name, grad in grads.items() if grad is not None and grad.any()]
 
 
 def _moved(probe: Probe, name: str) -> Probe:

@@ -15,7 +15,7 @@ from vaelib.audit.shapes import Case
 AWAY = 6.0
 
 
-def read(probe: Probe, case: Case) -> Divergence:
+def find_divergence(probe: Probe, case: Case) -> Divergence:
     """Tell which divergence the loss takes, with its floor or turn where it has one."""
     near = read_within(probe, case, NEAR)
     if near is not None and not near.standard:
@@ -34,14 +34,10 @@ def _with_turn(probe: Probe, case: Case, near: Divergence, far: Divergence) -> D
     rest = []
     for d, slope, where in zip((near, far), slopes, (NEAR, FAR), strict=True):
         inputs, y = values(probe, case.within(mu=where), 1)
-        rest.append(float(y[0]) - slope * (float(d.terms(inputs[0])) - _half(case)))
+        kl = float(d.terms(inputs[0])) - case.batch * case.latents / 2
+        rest.append(float(y[0]) - slope * kl)
     nats = (rest[0] - rest[1]) / (slopes[1] - slopes[0]) / case.batch
     return replace(near, turn=(nats, slopes[1] / slopes[0]))
-
-
-def _half(case: Case) -> float:
-    """The KL's terms at the prior, where the KL itself is 0."""
-    return case.batch * case.latents / 2
 
 
 def _with_floor(probe: Probe, case: Case, far: Divergence) -> Divergence:
@@ -61,10 +57,10 @@ def _with_floor(probe: Probe, case: Case, far: Divergence) -> Divergence:
     coordinate, image = zero.clone(), zero.clone()
     coordinate[..., 0] = AWAY
     image[0] = AWAY
-    count = {"batch": case.batch, "image": case.batch, "coordinate": zero.numel()}
-    whose = "coordinate"
     if abs(extra(image)) < 1e-6:
-        whose = "batch"
+        whose, count = "batch", case.batch
     elif abs(extra(coordinate)) < 1e-6:
-        whose = "image"
-    return replace(far, floor=extra(zero) / count[whose], floor_of=whose)
+        whose, count = "image", case.batch
+    else:
+        whose, count = "coordinate", zero.numel()
+    return replace(far, floor=extra(zero) / count, floor_of=whose)

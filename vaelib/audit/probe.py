@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from vaelib.audit.arguments import Binding
+from vaelib.audit.binding import Binding
 from vaelib.audit.shapes import BINARY, Case, layouts
 
 
@@ -90,6 +90,19 @@ def entries(result) -> dict:
 def chosen(found: dict, entry) -> Tensor:
     """One entry of a result, or the sum of several."""
     return sum(torch.as_tensor(found[k]) for k in (entry if isinstance(entry, tuple) else (entry,)))
+
+
+def gradients_to(y: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor | None]:
+    """The gradient of y to each of the leaves, by name; None where there is none."""
+    if not y.requires_grad or not leaves:
+        return dict.fromkeys(leaves)
+    grads = torch.autograd.grad(y, [*leaves.values()], allow_unused=True)
+    return dict(zip(leaves, grads, strict=True))
+
+
+def trained(module: nn.Module) -> dict[str, Tensor]:
+    """The parameters of a module that training moves."""
+    return {name: p for name, p in module.named_parameters() if p.requires_grad}
 
 
 def beginnings(loss: Callable, binding: Binding, entry, image) -> Iterator[tuple[Probe, Case]]:

@@ -8,13 +8,13 @@ from math import isclose
 
 from vaelib.audit.advice import advise
 from vaelib.audit.divergence import Divergence
-from vaelib.audit.fit import Weight, number
 from vaelib.audit.gradients import Gradients
 from vaelib.audit.likelihood import Likelihood
 from vaelib.audit.lines import lines
 from vaelib.audit.sampler import Sampler
 from vaelib.audit.shapes import Layout
-from vaelib.audit.value import Value
+from vaelib.audit.value import RIGHT, Value
+from vaelib.audit.weights import Weight, number
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Audit:
         sampling: whether it draws noise itself.
         stateful: whether it changes from call to call.
         together: how several samples of z are put together; None if it takes one.
-        sampler: how the model uses its second head; None without a model.
-        binary: whether the data are black and white; None if there are none.
         consistent: whether both parts, added, give the loss at fresh inputs.
         unreduced: the shape of the value, where it is more than one number.
-        elsewhere: how it reduces images, where that differs from rows of pixels.
         layout: the shapes it was tried with.
+        elsewhere: how it reduces images, where that differs from rows of pixels.
+        sampler: how the model uses its second head; None without a model.
+        binary: whether the data are black and white; None if there are none.
         sizes: for which β and σ² are given as numbers.
     """
 
@@ -45,12 +45,12 @@ class Audit:
     sampling: bool
     stateful: bool
     together: str | None
-    sampler: Sampler | None
-    binary: bool | None
     consistent: bool
     unreduced: tuple[int, ...]
-    elsewhere: str
     layout: Layout
+    elsewhere: str = ""
+    sampler: Sampler | None = None
+    binary: bool | None = None
     sizes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -94,14 +94,13 @@ class Audit:
         p, d, s = self.likelihood, self.divergence, self.sampler
         if self.value is None or not (p.proper and d.standard and self.consistent):
             return False
-        agrees = s is None or (s.draws and (s.readings is None or d.reading in (None, *s.readings)))
+        agrees = s is None or (s.draws and s.agrees(d.reading))
         if s and p.kind == "Bernoulli on probabilities" and not s.probabilities:
             return False
         grey = self.binary is False and p.kind.startswith("Bernoulli")
-        together = self.together in (None, "importance-weighted bound", "mean over samples")
         positive = min(p.per_pixel.factor, d.per_latent.factor) > 0
         inside = p.everywhere is not False or (s is not None and s.probabilities)
-        return agrees and not grey and together and positive and inside and not d.turn
+        return agrees and not grey and self.together in RIGHT and positive and inside and not d.turn
 
     def shown(self, w: Weight) -> str:
         """A weight as a formula, and as a number where it depends on sizes."""
@@ -133,10 +132,8 @@ class Audit:
             f"<td>{escape(evidence)}</td></tr>"
             for what, told, evidence in self.lines
         )
-        head = (
-            "<tr><th scope='col'>What</th><th scope='col'>Told</th><th scope='col'>Seen</th></tr>"
-        )
+        head = "".join(f"<th scope='col'>{name}</th>" for name in ("What", "Told", "Seen"))
         return (
-            f"<table class='audit'><thead>{head}</thead><tbody>{rows}</tbody></table>"
+            f"<table class='audit'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
             f"<p>→ {escape(self.advice)}</p>"
         )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.audit.heads import READINGS
-from vaelib.audit.probe import Probe, chosen, entries
+from vaelib.audit.probe import Probe, chosen, entries, gradients_to, trained
 
 DRAWS = 400
 
@@ -32,8 +32,12 @@ class Sampler:
     probabilities: bool
     unreached: tuple[str, ...] = ()
 
+    def agrees(self, reading: str | None) -> bool:
+        """Whether it may draw with the second head as a loss reads it."""
+        return self.readings is None or reading in (None, *self.readings)
 
-def read(module: nn.Module, x: Tensor, outputs: tuple[str, ...], probe: Probe) -> Sampler:
+
+def find_sampler(module: nn.Module, x: Tensor, outputs: tuple[str, ...], probe: Probe) -> Sampler:
     """Tell how ``module(x)`` samples, and where the gradients of its loss do not reach.
 
     With z = μ + σ(h) ε, the gradients of anything behind z are dz to μ, and dz · σ'(h) ε to h.
@@ -44,19 +48,17 @@ def read(module: nn.Module, x: Tensor, outputs: tuple[str, ...], probe: Probe) -
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        copied = _spread(copy.deepcopy(module).double(), x.double(), outputs)
+        copied = spread(copy.deepcopy(module).double(), x.double(), outputs)
         drawn = [_quotients(copied, x.double(), outputs) for _ in range(DRAWS)]
         own = copy.deepcopy(module)
         x_hat, again = (named(own(x), outputs)["x_hat"] for _ in range(2))
         unreached = _unreached(copy.deepcopy(module), x, outputs, probe)
+    draws, readings = not torch.equal(x_hat, again), None
+    if draws and drawn[0] is not None:
+        noise, h = (torch.stack(part) for part in zip(*drawn, strict=True))
+        readings = tuple(r for r, head in READINGS.items() if explains(noise, h, head.slope(h)))
     probabilities = bool(((x_hat >= 0) & (x_hat <= 1)).all())
-    if torch.equal(x_hat, again):
-        return Sampler(None, False, probabilities, unreached)
-    if drawn[0] is None:
-        return Sampler(None, True, probabilities, unreached)
-    noise, h = (torch.stack(part) for part in zip(*drawn, strict=True))
-    readings = tuple(r for r, head in READINGS.items() if _explains(noise, h, head.slope(h)))
-    return Sampler(readings, True, probabilities, unreached)
+    return Sampler(readings, draws, probabilities, unreached)
 
 
 def named(result, outputs: tuple[str, ...]) -> dict[str, Tensor]:
@@ -67,7 +69,7 @@ def named(result, outputs: tuple[str, ...]) -> dict[str, Tensor]:
     return dict(zip(outputs, values, strict=True))
 
 
-def _spread(module: nn.Module, x: Tensor, outputs: tuple[str, ...]) -> nn.Module:
+def spread(module: nn.Module, x: Tensor, outputs: tuple[str, ...]) -> nn.Module:
     """The same with other weights, so that the second head takes values on both sides of zero.
 
     Where all of them are well below zero, log σ and a softplus cannot be told apart. A head that
@@ -93,16 +95,15 @@ def _quotients(module: nn.Module, x: Tensor, outputs: tuple[str, ...]):
     """σ'(h) ε of one draw, and h; None where the heads do not lie on the way to x̂."""
     found = named(module(x), outputs)
     mu, h = found["mu"], found["logvar"]
-    if not all(found[r].requires_grad for r in ("x_hat", "mu", "logvar")):
+    if not (mu.requires_grad and h.requires_grad):
         return None
-    to_mu, to_h = torch.autograd.grad(found["x_hat"].square().sum(), (mu, h), allow_unused=True)
-    if to_mu is None or to_h is None:
+    grads = gradients_to(found["x_hat"].square().sum(), {"mu": mu, "h": h})
+    if grads["mu"] is None or grads["h"] is None:
         return None
-    safe = torch.where(to_mu == 0, torch.nan, to_mu)
-    return to_h / safe, h.detach()
+    return grads["h"] / grads["mu"].where(grads["mu"] != 0, torch.nan), h.detach()
 
 
-def _explains(noise: Tensor, h: Tensor, slope: Tensor) -> bool:
+def explains(noise: Tensor, h: Tensor, slope: Tensor) -> bool:
     """Whether noise / slope is standard normal, for small, middle and large h alike."""
     squares = (noise / slope).flatten().square()
     for part in h.flatten().argsort().chunk(3):
@@ -120,13 +121,9 @@ def _unreached(module: nn.Module, x: Tensor, outputs: tuple, probe: Probe) -> tu
     found = named(module(x), outputs) | {"x": x}
     if not set(probe.roles) <= set(found):
         return ()
-    parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
     try:
         y = entries(probe.binding.call(probe.loss, {r: found[r] for r in probe.roles}))
         y = chosen(y, probe.entry).sum()
     except Exception:
         return ()
-    if not y.requires_grad:
-        return tuple(parameters)
-    grads = torch.autograd.grad(y, [*parameters.values()], allow_unused=True)
-    return tuple(n for n, g in zip(parameters, grads, strict=True) if g is None)
+    return tuple(name for name, grad in gradients_to(y, trained(module)).items() if grad is None)

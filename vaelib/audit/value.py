@@ -1,8 +1,9 @@
-"""Both weights together: β, σ², the scale and unit of the value, and its constant."""
+"""Both weights together: β, σ², scale, unit and constant of the value, and several samples."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import product
 from math import isclose, log, pi
 
@@ -10,14 +11,24 @@ import torch
 from torch import Tensor
 
 from vaelib.audit.divergence import Divergence
-from vaelib.audit.fit import Weight, number
 from vaelib.audit.heads import at_log_sigma
-from vaelib.audit.likelihood import Likelihood
-from vaelib.audit.pixels import FITTED
+from vaelib.audit.likelihood import FITTED, Likelihood
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case
+from vaelib.audit.weights import Weight, number
 
 THERE, LEFT_OUT, WITHOUT_2PI = "there", "left out", "there but for ½ log 2π"
+SAMPLES = 4
+UNKNOWN = "function of the samples that has no name"
+RIGHT = (None, "importance-weighted bound", "mean over samples")
+# of log w, shape (samples, batch)
+TOGETHER: dict[str, Callable[[Tensor], Tensor]] = {
+    "importance-weighted bound": lambda w: w.logsumexp(0) - log(len(w)),
+    "mean over samples": lambda w: w.mean(0),
+    "sum over samples": lambda w: w.sum(0),
+    "log of the sum of weights, not of their mean": lambda w: w.logsumexp(0),
+    "log w averaged by its own weights": lambda w: (w.softmax(0) * w).sum(0),
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class Value:
     constant: float
 
 
-def read(probe: Probe, case: Case, p: Likelihood, d: Divergence) -> Value:
+def find_value(probe: Probe, case: Case, p: Likelihood, d: Divergence) -> Value:
     """Put both parts together."""
     ratio = d.per_latent.over(p.per_pixel)
     one = Weight(1.0, {"batch": p.per_pixel.powers.get("batch", 0)})
@@ -58,7 +69,7 @@ def read(probe: Probe, case: Case, p: Likelihood, d: Divergence) -> Value:
     return Value(ratio, beta, variance, scale, normaliser, minus_one, excess)
 
 
-def at_prior(probe: Probe, case: Case, d: Divergence) -> dict[str, Tensor]:
+def _at_prior(probe: Probe, case: Case, d: Divergence) -> dict[str, Tensor]:
     """Inputs with q = N(0, I), where the KL is 0, and so is a sampled one, whatever its noise."""
     zero = torch.zeros(case.shape("mu"), dtype=torch.float64)
     held = {"mu": zero, "logvar": at_log_sigma(d.reading, zero, 0.0)}
@@ -128,7 +139,7 @@ def _agreed(fits: list[tuple[str, bool]]) -> tuple[str | None, bool | None]:
 
 def _excess(probe, case, p, d, scale, there: tuple[str, bool]) -> float:
     """The value at the prior less what it would be with these constants, in nats an image."""
-    inputs, sizes = at_prior(probe, case, d), case.sizes()
+    inputs, sizes = _at_prior(probe, case, d), case.sizes()
     pixels = inputs["x"].numel() // case.batch
     kappa = d.per_latent.at(sizes)
     rest = probe(inputs) - p.per_pixel.at(sizes) * float(p.total(inputs))
@@ -152,3 +163,43 @@ def _normaliser(p: Likelihood, variance: float, pixels: int, batch: int) -> floa
     if p.variance in FITTED:
         return (1 + log(4 * pi / (pixels * (batch if p.variance == "batch" else 1)))) / 2
     return log(2 * pi * (variance if p.variance == "constant" else p.current or 1)) / 2
+
+
+def find_together(probe: Probe, case: Case, p: Likelihood, d: Divergence, v: Value) -> str:
+    """Which of TOGETHER gives the loss with four samples; UNKNOWN if none does."""
+    generator = torch.Generator().manual_seed(10)
+    scale = v.scale.at(case.sizes())
+    one = case.draw(probe.roles, generator)
+    constant = -probe(one) / scale / case.batch - float(_log_weights(case, one, p, d, v).mean())
+    tried = replace(case, samples=SAMPLES)
+    drawn = [tried.draw(probe.roles, generator) for _ in range(4)]
+    y = torch.tensor([probe(i) for i in drawn], dtype=torch.float64)
+    weights = [_log_weights(tried, i, p, d, v) + constant for i in drawn]
+    for name, way in TOGETHER.items():
+        predicted = torch.stack([-scale * way(w).sum() for w in weights])
+        if (y - predicted).abs().max() < 10 * probe.tolerance * (y - y.mean()).abs().max():
+            return name
+    return UNKNOWN
+
+
+def _log_weights(case: Case, inputs: dict, p: Likelihood, d: Divergence, v: Value) -> Tensor:
+    """log w of each sample and image, but for a constant; shape (samples, batch)."""
+    sizes, one = case.sizes(), replace(case, samples=1, batch=1)
+    a, kappa, scale = (w.at(sizes) for w in (p.per_pixel, d.per_latent, v.scale))
+
+    def log_weight(sample: int, image: int) -> Tensor:
+        chosen = {
+            role: _chosen(case, role, value, sample, image).reshape(one.shape(role))
+            for role, value in inputs.items()
+        }
+        return -(a * p.total(chosen) + kappa * d.terms(chosen)) / scale
+
+    rows = [[log_weight(s, b) for b in range(case.batch)] for s in range(case.samples)]
+    return torch.stack([torch.stack(row) for row in rows])
+
+
+def _chosen(case: Case, role: str, value: Tensor, sample: int, image: int) -> Tensor:
+    at = case.layout.samples
+    if not (case.layout.wide or role in ("x_hat", "z")):
+        return value[image] if value.dim() else value
+    return value.select(at, sample)[image]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import isclose, prod
 
 from vaelib.audit.divergence import BACKWARD, SAMPLED, Divergence
-from vaelib.audit.fit import Weight, number
+from vaelib.audit.gradients import Gradients
 from vaelib.audit.heads import reading
 from vaelib.audit.likelihood import Likelihood
 from vaelib.audit.shapes import AXES, Layout
+from vaelib.audit.weights import Weight, number
 
 IMAGE = AXES[1] + AXES[3]
 
@@ -17,7 +18,7 @@ def over_pixels(w: Weight, layout: Layout) -> str:
     """How a weight depends on the axes of an image: sum, mean, or each axis by itself."""
     if not layout.free:
         return f"{_of_one_size(w, prod(layout.image))} over pixels"
-    words = {axis: _word(w.powers.get(axis, 0)) for axis in layout.axes[1:-1]}
+    words = {axis: over(w, axis) for axis in layout.axes[1:-1]}
     if len(set(words.values())) == 1:
         return f"{next(iter(words.values()))} over pixels"
     return ", ".join(
@@ -36,11 +37,7 @@ def one_size(layout: Layout) -> str:
 
 def over(w: Weight, axis: str) -> str:
     """``"sum"``, ``"mean"`` or ``"neither"``."""
-    return _word(w.powers.get(axis, 0))
-
-
-def _word(power: int | None) -> str:
-    return {0: "sum", -1: "mean"}.get(power, "neither")
+    return {0: "sum", -1: "mean"}.get(w.powers.get(axis, 0), "neither")
 
 
 def _of_one_size(w: Weight, pixels: int) -> str:
@@ -93,8 +90,8 @@ def normal(mean: float, variance: float) -> str:
     return f"N({number(mean) if abs(mean) > 1e-6 else 0}, {scale}I)"
 
 
-def worth(audit) -> str:
-    """What the value is worth as a bound."""
+def bound(audit) -> str:
+    """What the value is as a bound."""
     if not audit.bound:
         return "no bound"
     if not audit.elbo:
@@ -109,15 +106,20 @@ def formula(d: Divergence) -> str:
         return "—"
     variance, logarithm = reading(d.reading).code
     names = {
-        "forward": ("μ²", "μ", variance, logarithm),
-        "backward": (f"μ²/({variance})", f"1/({variance})", logarithm),
-        "sampled": ("z²", f"(z − μ)²/({variance})", logarithm),
+        "forward": {"a": "μ²", "m": "μ", "v": variance, "g": logarithm},
+        "backward": {"a": f"μ²/({variance})", "v": f"1/({variance})", "g": logarithm},
+        "sampled": {"a": "z²", "v": f"(z − μ)²/({variance})", "g": logarithm},
     }[d.form]
-    values = (d.a, d.m, d.v, d.g) if d.form == "forward" else (d.a, d.v, d.g)
-    k = d.per_latent.factor
-    terms = [(k * c, n) for c, n in zip(values, names, strict=True) if abs(c) > 1e-6]
+    shares = {name: getattr(d, c) for c, name in names.items()}
+    terms = [(d.per_latent.factor * c, n) for n, c in shares.items() if abs(c) > 1e-6]
     text = " ".join(f"{'−' if c < 0 else '+'} {_times(abs(c))}{n}" for c, n in terms)
     return text.removeprefix("+ ")
+
+
+def unreached(gradients: Gradients) -> dict[str, str]:
+    """What the gradient does not reach, by role and as it is called."""
+    names = {"x_hat": "x̂", "mu": "μ", "logvar": "the second head"}
+    return {role: names[role] for role, there in gradients.reached.items() if not there}
 
 
 def _times(factor: float) -> str:

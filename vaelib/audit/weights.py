@@ -25,8 +25,8 @@ class Fit:
     residual: float
 
 
-def fit(columns: list[Tensor], y: Tensor) -> Fit:
-    """The coefficients of the columns, and last of a constant, that give y in least squares."""
+def least_squares(columns: list[Tensor], y: Tensor) -> Fit:
+    """The coefficients of the columns, and last of a constant, that give y best."""
     if not all(values.isfinite().all() for values in (*columns, y)):
         return Fit(y.new_full((len(columns) + 1,), torch.nan), torch.inf)
     spread = (y - y.mean()).abs().max()
@@ -39,8 +39,7 @@ def fit(columns: list[Tensor], y: Tensor) -> Fit:
     solved = torch.linalg.lstsq((a - centre) / scale, y - y.mean(), driver="gelsd").solution
     coefficients = solved / scale
     coefficients[-1] += y.mean() - (coefficients * centre).sum()
-    residual = float((a @ coefficients - y).abs().max() / spread)
-    return Fit(coefficients, residual)
+    return Fit(coefficients, float((a @ coefficients - y).abs().max() / spread))
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,11 @@ class Weight:
         """The same for other sizes than those tried; NaN where the dependence is no power."""
         return nan if None in self.powers.values() else self.at(sizes)
 
-    def over(self, other: Weight, factor: float = 1.0) -> Weight:
-        """This weight divided by another one, times a factor."""
+    def over(self, other: Weight) -> Weight:
+        """This weight divided by another one."""
         axes = {**self.powers, **other.powers}
         powers = {a: _minus(self.powers.get(a, 0), other.powers.get(a, 0)) for a in axes}
-        return Weight(factor * self.factor / other.factor, powers)
-
-    def times(self, factor: float) -> Weight:
-        return Weight(factor * self.factor, self.powers)
+        return Weight(self.factor / other.factor, powers)
 
     @property
     def fixed(self) -> bool:
@@ -88,8 +84,7 @@ class Weight:
         if over and _one_over_whole(factor):
             under, factor = [number(1 / factor), *under], 1.0
         over = over if over and isclose(factor, 1, rel_tol=1e-3) else [number(factor), *over]
-        below = " · ".join(under)
-        top = " · ".join(over)
+        top, below = " · ".join(over), " · ".join(under)
         return f"{top} / {f'({below})' if len(under) > 1 else below}" if under else top
 
 

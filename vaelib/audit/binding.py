@@ -61,8 +61,6 @@ def bind(loss: Callable, told: dict[str, int | str], given: dict) -> Binding:
         ValueError: the names leave a role or an argument open, or allow more than one way.
     """
     parameters = _parameters(loss)
-    if extra := sorted(set(told) - set(ROLES)):
-        raise ValueError(f"no role {', '.join(extra)}; there are {', '.join(ROLES)}")
     _check_told(told, given, parameters)
     taken = {*told.values(), *given}
     left = [
@@ -83,13 +81,10 @@ def _parameters(loss: Callable) -> list[Parameter]:
     if not callable(loss):
         raise TypeError(f"a loss must be callable, got {type(loss).__name__}")
     try:
-        return list(inspect.signature(_function(loss)).parameters.values())
+        function = loss.forward if isinstance(loss, nn.Module) else loss
+        return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return [Parameter("args", Parameter.VAR_POSITIONAL)]
-
-
-def _function(loss: Callable) -> Callable:
-    return loss.forward if isinstance(loss, nn.Module) else loss
 
 
 def _check_told(told: dict, given: dict, parameters: list[Parameter]) -> None:
@@ -114,18 +109,13 @@ def _ways(left: list[str], roles: list[str]):
 
 def _contiguous(places: dict, parameters: list[Parameter]) -> dict:
     """Places as numbers from 0 on without a hole, or as names, which pass over what is between."""
-    named = {p.name: i for i, p in enumerate(parameters) if p.kind is p.POSITIONAL_OR_KEYWORD}
-    numbers = [p for p in places.values() if isinstance(p, int)]
-    if numbers and max(numbers) >= len(numbers):
-        places = {role: named.get(place, place) for role, place in places.items()}
-        numbers = [p for p in places.values() if isinstance(p, int)]
-    if sorted(numbers) != list(range(len(numbers))):
-        names = {i: name for name, i in named.items()}
-        places = {role: names.get(place, place) for role, place in places.items()}
-        numbers = [p for p in places.values() if isinstance(p, int)]
-    if sorted(numbers) != list(range(len(numbers))):
-        raise ValueError(f"places must be 0, 1, … without a hole, got {sorted(numbers)}")
-    return places
+    names = {i: p.name for i, p in enumerate(parameters) if p.kind is p.POSITIONAL_OR_KEYWORD}
+    for change in ({}, {name: i for i, name in names.items()}, names):
+        places = {role: change.get(place, place) for role, place in places.items()}
+        numbers = sorted(p for p in places.values() if isinstance(p, int))
+        if numbers == list(range(len(numbers))):
+            return places
+    raise ValueError(f"places must be 0, 1, … without a hole, got {numbers}")
 
 
 def _plain(name: str) -> str:
