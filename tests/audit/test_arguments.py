@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tests.audit import losses
 from tests.audit.losses import right
 from vaelib.audit import Unreadable, audit
 
