@@ -11,47 +11,6 @@ from tests.audit import losses
 from tests.audit.losses import right
 from vaelib.audit import Unreadable, audit
 
-NAMES = [
-    ("x_hat", "x", "mu", "logvar"),
-    ("recon_x", "x", "mu", "logvar"),
-    ("y_true", "y_pred", "z_mean", "z_log_var"),
-    ("input", "recons", "mu", "log_var"),
-    ("input", "target", "mean", "log_variance"),
-    ("outputs", "inputs", "mu", "sigma"),
-    ("logvar", "mu", "images", "reconstruction"),
-    ("reconstructed_x", "original_x", "z_mu", "z_std"),
-]
-
-
-@pytest.mark.parametrize("names", NAMES, ids=", ".join)
-def test_names_of_any_kind_and_order_are_understood(names):
-    order = {
-        "x_hat": ("x_hat", "recon_x", "y_pred", "recons", "outputs", "reconstruction"),
-        "x": ("x", "y_true", "target", "inputs", "images", "original_x"),
-    }
-    order["x_hat"] += ("reconstructed_x",) + (("input",) if "target" in names else ())
-    order["x"] += ("input",) if "target" not in names else ()
-
-    def role(name):
-        for known, words in order.items():
-            if name in words:
-                return known
-        return "mu" if name in ("mu", "z_mean", "mean", "z_mu") else "logvar"
-
-    scope = {"right": right}
-    call = ", ".join(f"{role(name)}={name}" for name in names)
-    exec(f"def loss({', '.join(names)}): return right({call})", scope)
-    assert audit(scope["loss"]).elbo
-
-
-def test_places_and_names_can_be_told():
-    assert audit(lambda *a: right(*a), x_hat=0, x=1, mu=2, logvar=3).elbo
-    assert audit(lambda a, b, c, d: right(b, a, c, d), x_hat="b", x="a", mu="c", logvar="d").elbo
-    assert audit(lambda a, b, w, c, d: w * right(a, b, c, d),
-                 x_hat=0, x=1, mu=3, logvar=4, w=1.0).elbo  # fmt: skip
-    assert audit(lambda **k: right(k["p"], k["x"], k["m"], k["v"]),
-                 x_hat="p", x="x", mu="m", logvar="v").elbo  # fmt: skip
-
 
 def test_arguments_that_have_a_default_are_left_alone_and_others_can_be_given():
     def weighted(x_hat, x, mu, logvar, beta=3.0):

@@ -100,18 +100,6 @@ def test_sigma_ends_as_float32_does():
     assert (told.smallest, told.largest) == (-19, 30)
 
 
-def test_every_sigma_is_the_same_in_the_shape_and_type_of_all_inputs():
-    def demanding(p, x, m, h):
-        if m.shape != h.shape or len({t.dtype for t in (p, x, m, h)}) > 1:
-            raise ValueError("not of one kind")
-        return linear(p, x, m, h)
-
-    wide = Case(Layout((2,), samples=0, wide=True), latents=2)
-    for case in (CASE, wide):
-        told = found(demanding, case=case)
-        assert (told.smallest, told.largest) == (-30, 30)
-
-
 def test_the_entry_that_is_the_loss_is_differentiated():
     told = found(lambda *i: {"nothing": torch.tensor(inf), "loss": linear(*i)}, entry="loss")
     assert told == Gradients(ALL, -30, 30, "finite", (None, None))

@@ -74,15 +74,6 @@ def test_a_model_of_the_library_is_judged_by_its_draws():
     assert head(found) == "the model draws with it as σ"
 
 
-@pytest.mark.parametrize(("levels", "binary"), [(2, True), (17, False)])
-def test_grey_images_are_no_bernoulli_data(levels, binary):
-    data = torch.randint(levels, (32, *SHAPE)) / (levels - 1)
-    found = audit(losses.log_sigma_as_if_log_variance, Model(halved), data=data, latents=4)
-    assert (found.binary, found.elbo, found.bound) == (binary, binary, binary)
-    if not binary:
-        assert found.advice.startswith("Make the pixels black and white")
-
-
 def test_a_model_whose_outputs_are_otherwise_is_refused():
     with pytest.raises(ValueError, match="tell outputs="):
         audit(of_logits, nn.Linear(6, 6), shape=SHAPE)

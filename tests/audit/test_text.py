@@ -178,11 +178,6 @@ def test_what_a_second_head_is_taken_for_is_told(divergence, said):
     assert line(changed(divergence=divergence), "second head")[0] == said
 
 
-def test_all_readings_that_the_draws_fit_are_evidence():
-    findings = changed("a model that draws by log σ", sampler={"readings": ("σ", "log σ")})
-    assert line(findings, "second head")[1] == "the model draws with it as σ or log σ"
-
-
 @pytest.mark.parametrize(
     ("factor", "said"),
     [
@@ -224,17 +219,3 @@ def test_a_sum_that_is_none_is_told_of_its_axis():
 )
 def test_a_prior_is_written_with_what_differs(mean, variance, said):
     assert normal(mean, variance) == said
-
-
-@pytest.mark.parametrize(
-    ("batch", "said"),
-    [
-        (-1, "Divide the reconstruction by the batch size, not by batch × pixels; as written β"),
-        (0, "Sum the reconstruction over the pixels, and average both terms over the batch, or"),
-    ],
-)
-def test_a_mean_over_pixels_is_to_be_a_sum(batch, said):
-    mean = Weight(1.0, {"batch": batch, "pixels": -1, "latents": 0})
-    beta = Weight(1.0, {"batch": -1 - batch, "pixels": 1, "latents": 0})
-    findings = changed(likelihood={"per_pixel": mean}, value={"beta": beta, "ratio": beta})
-    assert findings.advice.startswith(said)

@@ -96,12 +96,6 @@ def test_rounding_of_a_constant_column_is_not_fitted():
     assert slope == pytest.approx(np.polyfit(a.numpy(), y.numpy(), 1)[0])
 
 
-def test_two_columns_alike_share_what_they_explain():
-    (a, b), _ = noisy()
-    found = least_squares([a, b, a], 3 * a - b)
-    assert found.coefficients.tolist() == pytest.approx([1.5, -1, 1.5, 0], abs=1e-12)
-
-
 @pytest.mark.parametrize("small", [0, 1])
 def test_columns_of_very_different_sizes_are_found(small):
     """So many rows that least squares alone would take the small one for nothing."""
@@ -111,13 +105,6 @@ def test_columns_of_very_different_sizes_are_found(small):
     slopes.insert(small, 2 / 3e-12)
     found = least_squares(columns, 2 * a - 0.5 * b + 7)
     assert found.coefficients.tolist() == pytest.approx([*slopes, 7], rel=1e-9)
-
-
-def test_a_column_far_from_zero_is_found():
-    (a, b), _ = noisy()
-    found = least_squares([a + 1e9, b], 2 * a - 0.5 * b)
-    assert found.coefficients[:2].tolist() == pytest.approx([2, -0.5], rel=1e-6)
-    assert found.residual < 1e-6
 
 
 def test_a_column_far_from_zero_that_hardly_changes_is_found():

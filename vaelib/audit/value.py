@@ -18,6 +18,8 @@ from vaelib.audit.shapes import Case
 from vaelib.audit.weights import Weight, number
 
 THERE, LEFT_OUT, WITHOUT_2PI = "there", "left out", "there but for ½ log 2π"
+# what may be of it; a Bernoulli has none
+NORMALISERS = {"Gaussian": (THERE, LEFT_OUT, WITHOUT_2PI), "Laplace": (THERE, LEFT_OUT)}
 SAMPLES = 4
 UNKNOWN = "function of the samples that has no name"
 RIGHT = (None, "importance-weighted bound", "mean over samples")
@@ -110,16 +112,9 @@ def _fitting(probe, case, p, d, scale) -> list[tuple[str, bool]]:
     """Which pairs (what of the normaliser, −1 there?) explain the value at every size."""
     cases = [case, *(case.times(axis, 2) for axis in case.layout.axes)]
     return [
-        there for there in product(_normalisers(p), (True, False))
+        there for there in product(NORMALISERS.get(p.kind, (THERE,)), (True, False))
         if all(_explained(probe, c, p, d, scale, there) for c in cases)
     ]  # fmt: skip
-
-
-def _normalisers(p: Likelihood) -> tuple[str, ...]:
-    """What may be of the normaliser; a Bernoulli has none."""
-    if p.kind == "Gaussian":
-        return THERE, LEFT_OUT, WITHOUT_2PI
-    return (THERE, LEFT_OUT) if p.kind == "Laplace" else (THERE,)
 
 
 def _explained(probe, case, p, d, scale, there: tuple[str, bool]) -> bool:
