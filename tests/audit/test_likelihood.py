@@ -11,8 +11,8 @@ from tests.audit.probes import begin, closed_form, powers, squares
 from vaelib.audit.heads import READINGS
 from vaelib.audit.learned import find_learned_variance
 from vaelib.audit.likelihood import Likelihood, find_likelihood
+from vaelib.audit.powers import Weight
 from vaelib.audit.shapes import BINARY
-from vaelib.audit.weights import Weight
 
 
 def loss_of(error, images=torch.mean):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from vaelib.audit.binding import REQUIRED, Binding
-from vaelib.audit.probe import Probe, Unreadable, beginnings, chosen, entries
+from vaelib.audit.probe import Probe, Unreadable, added, beginnings, entries
 from vaelib.audit.shapes import BINARY, Case, Layout
 
 
@@ -159,10 +159,10 @@ def test_the_entries_of_a_result_are_its_numbers_by_name_or_place(result, expect
 
 def test_entries_chosen_are_added():
     found = {None: 1.5, "a": torch.tensor([1.0, 2.0]), 0: 4}
-    assert chosen(found, None).item() == 1.5
-    assert chosen(found, 0).item() == 4
-    assert chosen(found, ("a", 0, None)).tolist() == [6.5, 7.5]
-    assert isinstance(chosen(found, None), torch.Tensor)
+    assert added(found, None).item() == 1.5
+    assert added(found, 0).item() == 4
+    assert added(found, ("a", 0, None)).tolist() == [6.5, 7.5]
+    assert isinstance(added(found, None), torch.Tensor)
 
 
 # on what inputs it runs

@@ -113,7 +113,7 @@ def test_the_model_and_the_noise_are_left_as_they_were(few):
 @pytest.mark.parametrize("result", [(1, 2), torch.ones(3), {"x_hat": 1}], ids=["2", "one", "1"])
 def test_other_outputs_are_refused(result):
     with pytest.raises(ValueError, match="module must return") as raised:
-        sampler.named(result, OUTPUTS)
+        sampler.by_role(result, OUTPUTS)
     assert str(raised.value) == "the module must return x_hat, mu, logvar; tell outputs=(…)"
 
 

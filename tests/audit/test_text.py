@@ -9,8 +9,8 @@ import pytest
 from tests.audit.catalogue import CATALOGUE
 from tests.audit.losses import right
 from vaelib.audit import audit
+from vaelib.audit.powers import Weight, number
 from vaelib.audit.shapes import Layout
-from vaelib.audit.weights import Weight, number
 from vaelib.audit.words import normal
 
 RIGHT = "the right loss"

@@ -9,10 +9,10 @@ from vaelib.audit import value
 from vaelib.audit.binding import Binding
 from vaelib.audit.divergence import FORWARD, SAMPLED, Divergence
 from vaelib.audit.likelihood import Likelihood
+from vaelib.audit.powers import Weight
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case, Layout
 from vaelib.audit.value import LEFT_OUT, THERE, UNKNOWN
-from vaelib.audit.weights import Weight
 
 IMAGES, PIXELS, LATENTS = 3, 2, 5
 CASE = Case(Layout((PIXELS,)), batch=IMAGES, latents=LATENTS)

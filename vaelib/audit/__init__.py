@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from vaelib.audit import words
 from vaelib.audit.binding import ROLES, bind
 from vaelib.audit.divergence import find_noisy_divergence
-from vaelib.audit.gradients import find_gradients
 from vaelib.audit.learned import find_learned_variance
 from vaelib.audit.likelihood import find_likelihood
 from vaelib.audit.near_prior import find_divergence
 from vaelib.audit.probe import Probe, Unreadable, beginnings
+from vaelib.audit.reach import find_gradients
 from vaelib.audit.report import Audit
 from vaelib.audit.sampler import Sampler, find_sampler
 from vaelib.audit.shapes import AXES, Case

@@ -7,9 +7,9 @@ from math import isclose
 
 from vaelib.audit.divergence import SAMPLED
 from vaelib.audit.heads import reading
+from vaelib.audit.powers import Weight, number
 from vaelib.audit.value import RIGHT
-from vaelib.audit.weights import Weight, number
-from vaelib.audit.words import IMAGE, bound, normal, unreached
+from vaelib.audit.words import IMAGE, as_bound, normal, unreached
 
 KL = "½ Σ [μ² + σ² − log σ² − 1]"
 
@@ -18,7 +18,7 @@ def advise(audit) -> str:
     """The first thing to change, or that there is nothing to change."""
     parts = (_gradients, _likelihood, _sign, _divergence, _whole, _model, _weight, _small)
     advice = (sentence for part in parts for sentence in part(audit))
-    return next(advice, f"Nothing to change: this is {bound(audit)}.")
+    return next(advice, f"Nothing to change: this is {as_bound(audit)}.")
 
 
 def _gradients(audit) -> Iterator[str]:

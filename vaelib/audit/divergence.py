@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from vaelib.audit.heads import READINGS, reading
+from vaelib.audit.powers import Fit, Weight, least_squares, weight
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case
-from vaelib.audit.weights import Fit, Weight, least_squares, weight
 
 NEAR, FAR = (-2.0, 2.0), (4.0, 8.0)
 FORWARD, BACKWARD, SAMPLED = "forward", "backward", "sampled"
@@ -93,7 +93,7 @@ def columns(form: str, name: str | None, inputs: dict[str, Tensor]) -> dict[str,
     return {name: term.sum() for name, term in (terms | {"g": logarithm}).items()}
 
 
-def stacked(form: str, name: str | None, inputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+def summed(form: str, name: str | None, inputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The terms of a form for each of the inputs, as columns of a fit."""
     sums = [columns(form, name, i) for i in inputs]
     return {c: torch.stack([s[c] for s in sums]) for c in sums[0]}
@@ -108,7 +108,7 @@ def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Diverge
     inputs, y = values(probe, tried)
     exact = None
     for form, name in _forms(probe, inputs, y):
-        terms = stacked(form, name, inputs)
+        terms = summed(form, name, inputs)
         found = least_squares([*terms.values()], y)
         if found.residual < probe.tolerance:
             told = _shares(form, name, found, terms)
@@ -161,7 +161,7 @@ def _weighed(probe: Probe, case: Case, d: Divergence) -> Divergence:
 
     def measure(c: Case) -> float:
         inputs, y = values(probe, c)
-        found = least_squares([*stacked(d.form, d.reading, inputs).values()], y)
+        found = least_squares([*summed(d.form, d.reading, inputs).values()], y)
         return float(per_coordinate(d.form, found.coefficients[:-1]))
 
     return replace(d, per_latent=weight(measure, case))
@@ -196,7 +196,7 @@ def _noisy(probe: Probe, case: Case, name: str, seed: int) -> Fit:
     y = torch.tensor([probe(i, seed) for i in inputs], dtype=torch.float64)
     sigma = READINGS[name].variance
     cross = torch.stack([(i["mu"] * sigma(i["logvar"]).sqrt()).sum() for i in inputs])
-    return least_squares([*stacked(FORWARD, name, inputs).values(), cross], y)
+    return least_squares([*summed(FORWARD, name, inputs).values(), cross], y)
 
 
 def _averaged(probe: Probe, case: Case, name: str, raw: Tensor) -> Divergence:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.audit.likelihood import Likelihood, error_and_constant
+from vaelib.audit.powers import weight
 from vaelib.audit.probe import Probe, gradients_to, trained
 from vaelib.audit.shapes import Case
-from vaelib.audit.weights import weight
 
 STEP = 0.3
 

@@ -11,9 +11,9 @@ from torch.distributions import ContinuousBernoulli
 from torch.nn.functional import softplus
 
 from vaelib.audit.heads import READINGS
+from vaelib.audit.powers import Fit, Weight, least_squares, weight
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import BINARY, Case
-from vaelib.audit.weights import Fit, Weight, least_squares, weight
 
 WEIGHING = "a cross-entropy that weighs its two terms differently"
 NAMELESS = "a function that has no name here"

@@ -7,14 +7,14 @@ from math import log, pi
 
 from vaelib.audit import words
 from vaelib.audit.divergence import SAMPLED
+from vaelib.audit.powers import LETTERS, number
 from vaelib.audit.value import LEFT_OUT, WITHOUT_2PI, unit
-from vaelib.audit.weights import LETTERS, number
 from vaelib.prose import readable
 
 Lines = Iterator[tuple[str, str, str]]
 
 
-def lines(audit) -> list[tuple[str, str, str]]:
+def page_lines(audit) -> list[tuple[str, str, str]]:
     """What, told, and the evidence, from the parts to the whole."""
     parts = (_likelihood, _divergence, _value, _gradients, _noise, _model)
     found = [line for part in parts for line in part(audit)]
@@ -104,7 +104,7 @@ def _value(audit) -> Lines:
         yield "value", "no bound", "one of its parts is neither likelihood nor divergence"
         return
     yield "weight of the KL", *_weight(audit)
-    told = words.bound(audit)
+    told = words.as_bound(audit)
     if prior and p.proper:
         told += f" under the prior N(0, I), but one under {words.normal(*prior)}"
     if audit.together and audit.together != "importance-weighted bound":

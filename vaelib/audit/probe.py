@@ -61,7 +61,7 @@ class Probe:
 
     def output(self, inputs: dict[str, Tensor], seed: int = 0) -> Tensor:
         """The value of the loss, of whatever shape."""
-        return chosen(entries(self.result(inputs, seed)), self.entry)
+        return added(entries(self.result(inputs, seed)), self.entry)
 
     def __call__(self, inputs: dict[str, Tensor], seed: int = 0) -> float:
         """The value, summed where it is more than one number."""
@@ -87,7 +87,7 @@ def entries(result) -> dict:
     return {k: v for k, v in found.items() if isinstance(v, int | float | Tensor)}
 
 
-def chosen(found: dict, entry) -> Tensor:
+def added(found: dict, entry) -> Tensor:
     """One entry of a result, or the sum of several."""
     return sum(torch.as_tensor(found[k]) for k in (entry if isinstance(entry, tuple) else (entry,)))
 

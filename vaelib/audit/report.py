@@ -8,13 +8,13 @@ from math import isclose
 
 from vaelib.audit.advice import advise
 from vaelib.audit.divergence import Divergence
-from vaelib.audit.gradients import Gradients
 from vaelib.audit.likelihood import Likelihood
-from vaelib.audit.lines import lines
+from vaelib.audit.lines import page_lines
+from vaelib.audit.powers import Weight, number
+from vaelib.audit.reach import Gradients
 from vaelib.audit.sampler import Sampler
 from vaelib.audit.shapes import Layout
 from vaelib.audit.value import RIGHT, Value
-from vaelib.audit.weights import Weight, number
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Audit:
     @property
     def lines(self) -> list[tuple[str, str, str]]:
         """Each finding: what, told, and the evidence."""
-        return lines(self)
+        return page_lines(self)
 
     def __str__(self) -> str:
         width = max(len(what) for what, _, _ in self.lines)

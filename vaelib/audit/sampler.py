@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.audit.heads import READINGS
-from vaelib.audit.probe import Probe, chosen, entries, gradients_to, trained
+from vaelib.audit.probe import Probe, added, entries, gradients_to, trained
 
 DRAWS = 400
 
@@ -51,7 +51,7 @@ def find_sampler(module: nn.Module, x: Tensor, outputs: tuple[str, ...], probe: 
         copied = spread(copy.deepcopy(module).double(), x.double(), outputs)
         drawn = [_quotients(copied, x.double(), outputs) for _ in range(DRAWS)]
         own = copy.deepcopy(module)
-        x_hat, again = (named(own(x), outputs)["x_hat"] for _ in range(2))
+        x_hat, again = (by_role(own(x), outputs)["x_hat"] for _ in range(2))
         unreached = _unreached(copy.deepcopy(module), x, outputs, probe)
     draws, readings = not torch.equal(x_hat, again), None
     if draws and drawn[0] is not None:
@@ -61,7 +61,7 @@ def find_sampler(module: nn.Module, x: Tensor, outputs: tuple[str, ...], probe: 
     return Sampler(readings, draws, probabilities, unreached)
 
 
-def named(result, outputs: tuple[str, ...]) -> dict[str, Tensor]:
+def by_role(result, outputs: tuple[str, ...]) -> dict[str, Tensor]:
     """What a model returns, by role."""
     values = [*result.values()] if isinstance(result, dict) else result
     if not isinstance(values, tuple | list) or len(values) != len(outputs):
@@ -82,7 +82,7 @@ def spread(module: nn.Module, x: Tensor, outputs: tuple[str, ...]) -> nn.Module:
             for parameter in mixed.parameters():
                 other = parameter.std(correction=0) * torch.randn_like(parameter)
                 parameter.copy_(scale * ((1 - share) * parameter + share * other))
-            h = named(mixed(x), outputs)["logvar"].flatten()
+            h = by_role(mixed(x), outputs)["logvar"].flatten()
         width = float(torch.minimum(-h.quantile(0.2), h.quantile(0.8)))
         if width > widest and h.abs().max() < 20:
             best, widest = mixed, width
@@ -93,7 +93,7 @@ def spread(module: nn.Module, x: Tensor, outputs: tuple[str, ...]) -> nn.Module:
 
 def _quotients(module: nn.Module, x: Tensor, outputs: tuple[str, ...]):
     """σ'(h) ε of one draw, and h; None where the heads do not lie on the way to x̂."""
-    found = named(module(x), outputs)
+    found = by_role(module(x), outputs)
     mu, h = found["mu"], found["logvar"]
     if not (mu.requires_grad and h.requires_grad):
         return None
@@ -118,12 +118,12 @@ def explains(noise: Tensor, h: Tensor, slope: Tensor) -> bool:
 
 def _unreached(module: nn.Module, x: Tensor, outputs: tuple, probe: Probe) -> tuple[str, ...]:
     """The parameters that would be trained, and get no gradient; none named if it does not run."""
-    found = named(module(x), outputs) | {"x": x}
+    found = by_role(module(x), outputs) | {"x": x}
     if not set(probe.roles) <= set(found):
         return ()
     try:
         y = entries(probe.binding.call(probe.loss, {r: found[r] for r in probe.roles}))
-        y = chosen(y, probe.entry).sum()
+        y = added(y, probe.entry).sum()
     except Exception:
         return ()
     return tuple(name for name, grad in gradients_to(y, trained(module)).items() if grad is None)

@@ -13,9 +13,9 @@ from torch import Tensor
 from vaelib.audit.divergence import Divergence
 from vaelib.audit.heads import at_log_sigma
 from vaelib.audit.likelihood import FITTED, Likelihood
+from vaelib.audit.powers import Weight, number
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case
-from vaelib.audit.weights import Weight, number
 
 THERE, LEFT_OUT, WITHOUT_2PI = "there", "left out", "there but for ½ log 2π"
 # what may be of it; a Bernoulli has none

@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import isclose, prod
 
 from vaelib.audit.divergence import BACKWARD, SAMPLED, Divergence
-from vaelib.audit.gradients import Gradients
 from vaelib.audit.heads import reading
 from vaelib.audit.likelihood import Likelihood
+from vaelib.audit.powers import Weight, number
+from vaelib.audit.reach import Gradients
 from vaelib.audit.shapes import AXES, Layout
-from vaelib.audit.weights import Weight, number
 
 IMAGE = AXES[1] + AXES[3]
 
@@ -90,7 +90,7 @@ def normal(mean: float, variance: float) -> str:
     return f"N({number(mean) if abs(mean) > 1e-6 else 0}, {scale}I)"
 
 
-def bound(audit) -> str:
+def as_bound(audit) -> str:
     """What the value is as a bound."""
     if not audit.bound:
         return "no bound"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from vaelib.audit.powers import Weight, least_squares, number, weight
 from vaelib.audit.shapes import Case, Layout
-from vaelib.audit.weights import Weight, least_squares, number, weight
 
 ROWS = Case(Layout((5,)))
 IMAGES = Case(Layout((2, 3, 5)))

@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 from vaelib.audit.binding import Binding
 from vaelib.audit.divergence import FORWARD, Divergence
-from vaelib.audit.gradients import Gradients, find_gradients
+from vaelib.audit.powers import Weight
 from vaelib.audit.probe import Probe
+from vaelib.audit.reach import Gradients, find_gradients
 from vaelib.audit.shapes import Case, Layout
-from vaelib.audit.weights import Weight
 
 CASE = Case(Layout((2,)), batch=3, latents=2)
 PLACES = {"x_hat": 0, "x": 1, "mu": 2, "logvar": 3}
