@@ -130,6 +130,7 @@ class Learned(nn.Module):
     def __init__(self, weight=5.0, logarithm=1.0, constant=0.0, log_variance=-1.0):
         super().__init__()
         self.weight, self.logarithm, self.constant = weight, logarithm, constant
+        self.unused = nn.Parameter(torch.tensor(1.0))
         self.beta = nn.Parameter(torch.tensor(1.0))
         self.log_variance = nn.Parameter(torch.tensor(log_variance))
 

@@ -102,9 +102,9 @@ def test_advice_is_one_sentence_to_act_on(parts, said):
 
 
 def test_two_readings_of_a_head_are_both_told():
-    name = "a model that draws by log σ"
-    said = changed(name, sampler={"readings": ("σ", "log σ")}).advice
-    assert said.endswith("the model draws with it as σ or log σ.")
+    findings = changed("a model that draws by log σ", sampler={"readings": ("σ", "log σ")})
+    assert findings.advice.endswith("the model draws with it as σ or log σ.")
+    assert line(findings, "second head")[1] == "the model draws with it as σ or log σ"
 
 
 @pytest.mark.parametrize(("factor", "right"), [(1.004, True), (1.006, False), (0.994, False)])

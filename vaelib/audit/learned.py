@@ -57,11 +57,12 @@ def _reached(probe: Probe, case: Case) -> list[str]:
 
 
 def _moved(probe: Probe, name: str) -> Probe:
-    loss = copy.deepcopy(probe.loss)
-    parameter: Tensor = dict(_module(loss).named_parameters())[name]
+    moved = copy.copy(probe)
+    moved.loss = copy.deepcopy(probe.loss)
+    parameter: Tensor = dict(_module(moved.loss).named_parameters())[name]
     with torch.no_grad():
         parameter += STEP
-    return Probe(loss, probe.binding, probe.entry, probe.dtype, probe.fresh)
+    return moved
 
 
 def _module(loss: Callable) -> nn.Module | None:

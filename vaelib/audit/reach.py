@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from math import log
 
@@ -62,7 +63,8 @@ def _finite(probe: Probe, case: Case, d: Divergence, log_sigma: float) -> bool:
     """Whether loss and gradient are finite in float32 where every σ is this."""
     generator = torch.Generator().manual_seed(12)
     head = at_log_sigma(d.reading, torch.empty(case.shape("logvar")), log_sigma).float()
-    single = Probe(probe.loss, probe.binding, probe.entry, torch.float32, probe.fresh)
+    single = copy.copy(probe)
+    single.dtype = torch.float32
     drawn = case.draw(probe.roles, generator, {"logvar": head})
     try:
         y, grads = _gradients(single, drawn)
