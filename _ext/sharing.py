@@ -1,44 +1,34 @@
 """What other sites show when a page is shared: title, description and card.
 
-Where nobody knows the address of the site, a page has a description and no card: that must be
-found by others.
+The card says what the page says of itself, and not how its text begins. Where nobody knows the
+address of the site there is none: a card must be found by others.
 """
 
-import hashlib
-from html import escape
-from pathlib import Path
-
-from card import draw
 from docutils import nodes
+from docutils.utils import new_document
 from sphinxext import opengraph
 
-PICTURE = "_static/manifold.png"
 GENERATED = {"genindex": "Index", "py-modindex": "Python Module Index", "search": "Search"}
-SIZE = {"og:image:width": "1200", "og:image:height": "630"}
 
 
 def locate(app, config):
     config.ogp_site_url = config.html_baseurl
     config.ogp_site_name = config.html_title
+    config.ogp_social_cards = {**config.ogp_social_cards, "enable": bool(config.html_baseurl)}
 
 
 def share(app, pagename, templatename, context, doctree):
-    """Prepare what the extension for Open Graph puts into the head of a page."""
-    landing = app.env.get_doctree(app.config.root_doc)
-    about = description(doctree or landing)
-    title = app.env.titles[pagename].astext() if doctree else GENERATED.get(pagename, pagename)
+    """Give the head of a page, also of a generated one, what other sites show of it."""
+    said = description(doctree or app.env.get_doctree(app.config.root_doc))
+    shown = {"meta": None, "metatags": "", **context}
     if not doctree:
-        tag = f'<meta name="description" content="{escape(title)}: {escape(about)}" />\n'
-        context["metatags"] = context.get("metatags", "") + tag
-    if not app.config.html_baseurl:
-        return
-    card = app.config.ogp_site_url + make_card(app, title, about)
-    shown = {"og:description": about, "og:image": card, "og:image:alt": about}
-    context["meta"] = {**(context.get("meta") or {}), **shown, **SIZE}
-    if not doctree:
-        whole = {**context, "title": title}
-        opengraph.html_page_context(app, pagename, templatename, whole, landing)
-        context["metatags"] = whole["metatags"]
+        shown["title"] = GENERATED.get(pagename, pagename)
+        said = f"{shown['title']}: {said}"
+    text = new_document("")
+    text += nodes.paragraph("", said)
+    opengraph.html_page_context(app, pagename, templatename, shown, text)
+    context["metatags"] = shown["metatags"]
+    context["meta"] = {**(shown["meta"] or {}), "ogp_disable": True}
 
 
 def description(doctree):
@@ -46,20 +36,8 @@ def description(doctree):
     return next(found, "")
 
 
-def make_card(app, title, about):
-    """Return the place of a page's card in the site."""
-    picture = Path(app.srcdir, PICTURE)
-    text = f"{app.config.html_title}\0{title}\0{about}\0".encode()
-    name = hashlib.sha256(text + picture.read_bytes()).hexdigest()[:16]
-    place = f"_images/cards/{name}.png"
-    path = Path(app.outdir, place)
-    if not path.exists():
-        draw(path, app.config.html_title, title, about, picture)
-    return place
-
-
 def setup(app):
     app.setup_extension("sphinxext.opengraph")
     app.connect("config-inited", locate)
-    app.connect("html-page-context", share, priority=400)
+    app.connect("html-page-context", share, priority=499)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -181,7 +181,7 @@ THEME = {
         },
     },
     "html_title": "Book",
-    "ogp_social_cards": {"enable": False},
+    "ogp_social_cards": {"image": "_static/manifold.png", "image_mini": "_static/manifold.png"},
     "author": "Some Body",
     "copyright": "2031",
     "nb_execution_mode": "off",
