@@ -1,7 +1,6 @@
 """What the map and the head of a chapter say of it: number, title, and how long it takes."""
 
 from math import ceil
-from pathlib import Path
 
 import nbformat
 from docutils import nodes
@@ -12,20 +11,20 @@ from sphinx.util.nodes import make_refnode
 
 
 def parts(env):
-    """Yield the caption and the chapters of each part of the contents that has notebooks."""
+    """Yield the caption and the chapters of each part of the contents: its numbered notebooks."""
     contents = env.get_doctree(env.config.root_doc)
     for toctree in contents.findall(addnodes.toctree):
-        chapters = [d for _, d in toctree["entries"] if path(env, d).suffix == ".ipynb"]
-        if chapters:
-            yield toctree["caption"] or "", chapters
+        names = [docname for _, docname in toctree["entries"] if toctree["numbered"]]
+        if found := [docname for docname in names if env.doc2path(docname).endswith(".ipynb")]:
+            yield toctree["caption"] or "", found
 
 
-def path(env, docname):
-    return Path(env.doc2path(docname))
+def chapters(env):
+    return [docname for _, part in parts(env) for docname in part]
 
 
 def read(env, docname):
-    return nbformat.read(path(env, docname), as_version=4)
+    return nbformat.read(env.doc2path(docname), as_version=4)
 
 
 def number(env, docname):

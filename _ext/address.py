@@ -74,9 +74,10 @@ def published(root, url, commit):
     """Yield the files that differ in the published branch, each with its text there."""
     for path in sorted(root.glob("chapters/**/*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        first = next(cell for cell in notebook.cells if cell.cell_type == "code")
-        first.source = CELL.format(INSTALL.format(url, commit))
-        yield path, nbformat.writes(notebook) + "\n"
+        for cell in notebook.cells:
+            if cell.source == CELL.format(ASK):
+                cell.source = CELL.format(INSTALL.format(url, commit))
+                yield path, nbformat.writes(notebook) + "\n"
     readme, citation = root / "README.md", root / "CITATION.cff"
     yield readme, readme.read_text("utf8").replace("git+ADDRESS", f"git+{url}@{commit}")
     cited = citation.read_text("utf8").rstrip("\n") + f"\n  url: {site(url)}\n"

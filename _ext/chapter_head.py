@@ -13,7 +13,7 @@ class ChapterHead(SphinxPostTransform):
 
     def run(self):
         docname = self.env.docname
-        order = [d for _, part in about.parts(self.env) for d in part]
+        order = about.chapters(self.env)
         if docname in order:
             section = self.document.next_node(nodes.section)
             earlier = order[: order.index(docname)]

@@ -34,7 +34,7 @@ class ChapterMap(SphinxPostTransform):
             place.replace_self([*self.parts(), how])
 
     def parts(self):
-        """Yield a heading and a list for each part of the contents that has notebooks."""
+        """Yield a heading and a list for each part of the contents that has chapters."""
         for caption, docnames in about.parts(self.env):
             yield nodes.rubric("", caption)
             yield nodes.bullet_list("", *map(self.chapter, docnames), classes=["chapter-map"])

@@ -5,6 +5,7 @@ Where nobody knows the address of the repository, no page has a link that needs 
 
 from pathlib import Path
 
+import about
 from address import address, branch, site
 from docutils import nodes
 from sphinx.util import logging
@@ -39,6 +40,13 @@ def locate(app, config):
         theme |= {"repository_url": "", "launch_buttons": {}}
         LOGGER.info("no launch buttons: %s", UNKNOWN)
     config.html_theme_options = theme | dict.fromkeys(BUTTONS, bool(url))
+
+
+def only_chapters(app, pagename, templatename, context, doctree):
+    """Take the launch buttons from notebooks that do not install what they need."""
+    if pagename not in about.chapters(app.env):
+        buttons = context.get("header_buttons", [])
+        buttons[:] = [b for b in buttons if b.get("label") != "launch-buttons"]
 
 
 class Install(SphinxDirective):
@@ -76,6 +84,7 @@ def code(language, text):
 def setup(app):
     app.add_config_value("book_address", None, "env")
     app.connect("config-inited", locate, priority=400)
+    app.connect("html-page-context", only_chapters, priority=502)
     app.add_directive("install", Install)
     app.add_directive("launch", Launch)
     app.add_directive("cite-this", Cite)

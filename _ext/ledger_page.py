@@ -1,10 +1,10 @@
 """The ledger's tables: one a chapter, one row a check."""
 
+import about
 from docutils import nodes
 from ledger import xref
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
-from sphinx.util.nodes import make_refnode
 
 from vaelib.prose import readable
 
@@ -35,11 +35,10 @@ class LedgerTables(SphinxPostTransform):
             place.replace_self([count, *(self.chapter(d, checks[d]) for d in chapters)])
 
     def chapter(self, docname, checks):
-        number = self.env.toc_secnumbers.get(docname, {}).get("", ())
-        title = nodes.inline("", "".join(f"{n}. " for n in number))
-        title += [n.deepcopy() for n in self.env.titles[docname].children]
-        link = make_refnode(self.app.builder, self.env.docname, docname, "", title)
-        section = nodes.section("", nodes.title("", "", link), ids=[nodes.make_id(docname)])
+        number = nodes.Text(f"{about.number(self.env, docname)}. ")
+        link = about.link(self.app.builder, self.env.docname, docname)
+        title = nodes.title("", "", number, link)
+        section = nodes.section("", title, ids=[nodes.make_id(docname)])
         section += table(checks)
         return section
 

@@ -87,5 +87,7 @@ def place(page):
 
 CONTENTS = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
 IN_ORDER = [c["file"] for part in CONTENTS["parts"] for c in part["chapters"]]
-CHAPTERS = sorted(map(Chapter, sorted(ROOT.glob("chapters/*.ipynb"))), key=place)
-PAGES = [*CHAPTERS, *map(Page, [ROOT / "index.md", *sorted(ROOT.glob("chapters/*.md"))])]
+NUMBERED = [c["file"] for part in CONTENTS["parts"] if "numbered" in part for c in part["chapters"]]
+NOTEBOOKS = sorted(map(Chapter, sorted(ROOT.glob("chapters/*.ipynb"))), key=place)
+CHAPTERS = [notebook for notebook in NOTEBOOKS if notebook.name in NUMBERED]
+PAGES = [*NOTEBOOKS, *map(Page, [ROOT / "index.md", *sorted(ROOT.glob("chapters/*.md"))])]

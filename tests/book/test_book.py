@@ -14,6 +14,8 @@ from tests.book.chapter_source import (
     CONTENTS,
     HEADING,
     IN_ORDER,
+    NOTEBOOKS,
+    NUMBERED,
     PAGES,
     ROOT,
     myst,
@@ -32,6 +34,11 @@ def chapter(request):
     return request.param
 
 
+@pytest.fixture(params=NOTEBOOKS, ids=lambda notebook: notebook.path.stem)
+def notebook(request):
+    return request.param
+
+
 @pytest.fixture(params=PAGES, ids=lambda page: page.path.stem)
 def page(request):
     return request.param
@@ -41,11 +48,8 @@ def test_every_page_is_in_the_contents_and_every_entry_exists():
     assert sorted([CONTENTS["root"], *IN_ORDER]) == sorted(page.name for page in PAGES)
 
 
-def test_parts_with_chapters_are_numbered():
-    notebooks = {chapter.name for chapter in CHAPTERS}
-    for part in CONTENTS["parts"]:
-        files = {c["file"] for c in part["chapters"]}
-        assert files <= notebooks if "numbered" in part else not files & notebooks
+def test_what_is_numbered_is_a_chapter_and_installs_itself_and_nothing_else_does():
+    assert [page.name for page in NOTEBOOKS if page.code[0].source == INSTALL] == NUMBERED
 
 
 def test_no_label_stands_twice_in_the_book():
@@ -54,10 +58,10 @@ def test_no_label_stands_twice_in_the_book():
     assert sorted(set(labels)) == sorted(labels)
 
 
-def test_source_is_clean(chapter):
-    assert chapter.notebook.metadata.kernelspec.name == "python3"
-    assert all(not c.outputs and c.execution_count is None for c in chapter.code)
-    assert len({c.id for c in chapter.cells}) == len(chapter.cells)
+def test_source_is_clean(notebook):
+    assert notebook.notebook.metadata.kernelspec.name == "python3"
+    assert all(not c.outputs and c.execution_count is None for c in notebook.code)
+    assert len({c.id for c in notebook.cells}) == len(notebook.cells)
 
 
 def test_begins_with_its_only_title(chapter):
@@ -128,8 +132,8 @@ def test_every_definition_named_figure_and_source_is_linked_to():
     assert sorted((definitions | FIGURES | SOURCES) - linked) == []
 
 
-def test_folded_input_is_folded_in_jupyter_too(chapter):
-    for cell in chapter.code:
+def test_folded_input_is_folded_in_jupyter_too(notebook):
+    for cell in notebook.code:
         if "hide-input" in tags(cell):
             assert cell.metadata.get("jupyter", {}).get("source_hidden") is True
 
@@ -151,7 +155,6 @@ def test_a_figure_is_its_picture_alone(chapter):
 
 def test_installs_itself_where_it_is_missing(chapter):
     first = chapter.code[0]
-    assert first.source == INSTALL
     assert tags(first) == {"remove-cell"}
     assert "git+" not in chapter.source
     assert re.search(r"^(from|import) vaelib", chapter.source, re.MULTILINE)

@@ -8,6 +8,7 @@ import address
 import pytest
 from PIL import Image
 
+from tests.book.chapter_source import NUMBERED
 from tests.browser.visits import PAGES, SITE, soup
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +76,7 @@ def test_it_has_a_card_where_the_site_has_an_address(page, name):
 def test_its_source_and_its_launch_buttons_are_those_of_the_repository(page, name):
     source = SOURCES.get(name) if ADDRESS else None
     owner, repository = (ADDRESS or "/").split("/")[-2:]
-    notebook = source if source and source.endswith(".ipynb") else None
+    notebook = source if name.removesuffix(".html") in NUMBERED else None
     binder = f"https://mybinder.org/v2/gh/{owner}/{repository}/{BRANCH}?urlpath=lab/tree/{notebook}"
     colab = "https://colab.research.google.com/github/"
     colab += f"{owner}/{repository}/blob/{BRANCH}/{notebook}"

@@ -12,12 +12,15 @@ from datetime import date
 from pathlib import Path
 
 import torch
+import yaml
 from library import ROOT, survivors
 from reasons import explained
 from rooms import ROOMS, least
 
 RECORD = ROOT / "recorded" / "mutants.json"
-CHAPTERS = [path.stem for path in sorted(ROOT.glob("chapters/*.ipynb"))]
+PARTS = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))["parts"]
+NUMBERED = (c["file"] for part in PARTS if "numbered" in part for c in part["chapters"])
+CHAPTERS = sorted(Path(file).stem for file in NUMBERED)
 
 
 def in_a_process(stem):

@@ -169,7 +169,7 @@ def test_what_git_cannot_write_is_no_branch(published, monkeypatch):
     assert git(book, "rev-parse", "notebooks") == before
 
 
-DIRECTIVES = ("{install}", "{launch}", "{cite-this}", "{toctree}\nchapter")
+DIRECTIVES = ("{install}", "{launch}", "{cite-this}", "{toctree}\n:numbered: 1\nchapter")
 LANDING = "# Book\n\n" + "\n\n".join(f"```{directive}\n```" for directive in DIRECTIVES)
 THEME = {
     "html_theme": "sphinx_book_theme",

@@ -8,7 +8,7 @@ import sys
 import nbformat
 import pytest
 
-from tests.book.chapter_source import ROOT
+from tests.book.chapter_source import CHAPTERS, ROOT
 
 sys.path.append(str(ROOT / "tests/mutants"))
 
@@ -20,7 +20,7 @@ from slices import deciding, is_check
 import chapters
 
 RECORD = json.loads((ROOT / "recorded/mutants.json").read_text("utf8"))
-STEMS = [path.stem for path in ROOT.glob("chapters/*.ipynb")]
+STEMS = [chapter.path.stem for chapter in CHAPTERS]
 
 
 def made(source):

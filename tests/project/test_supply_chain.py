@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pytest
 import yaml
 
-from tests.book.chapter_source import CHAPTERS, ROOT
+from tests.book.chapter_source import NOTEBOOKS, ROOT
 from tests.project.clones import copy_of_the_tree
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -106,10 +106,10 @@ def test_dependencies_are_audited():
     assert any("pip_audit" in step.get("run", "") for step in steps)
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
-def test_notebooks_hold_no_outputs_secrets_or_places_of_a_machine(chapter):
-    text = Path(chapter.path).read_text("utf8")
-    assert all(not cell.outputs for cell in chapter.code)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.path.stem)
+def test_notebooks_hold_no_outputs_secrets_or_places_of_a_machine(notebook):
+    text = Path(notebook.path).read_text("utf8")
+    assert all(not cell.outputs for cell in notebook.code)
     assert SECRETS.findall(text) == []
     assert PLACES.findall(text) == []
 
