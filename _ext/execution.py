@@ -1,39 +1,65 @@
-"""When notebooks run: again after any change that matters, and never without need.
+"""When notebooks run: again after any change that matters to them, and never without need.
 
-The cache of executed notebooks knows only their cells, so its folder is named after what else
-decides their outputs: the library's sources and recorded runs, the data settings, torch, a GPU if
-there is one (it decides the data, too), and how kernels draw. A new name is a changed Sphinx
-setting, which makes Sphinx read every page again.
+The cache of executed notebooks knows only their cells. So each notebook has its cache in a folder
+that is named after all else that decides its outputs. For all of them that is what is installed,
+the data settings, a GPU if there is one (it decides the data, too), and how kernels draw; a new
+name is a changed Sphinx setting, which makes Sphinx read every page again. For one of them it is
+the files that it uses; where one of those has changed, its page is read again and no other.
 """
 
 import hashlib
 import os
 import shutil
-from importlib.metadata import version
+import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
-SOURCES = {".py", ".js", ".css", ".mplstyle", ".json", ".toml"}
+import used
+from myst_nb.sphinx_ import NbMetadataCollector
+
 SETTINGS = ("VAELIB_DATASET", "VAELIB_DATA_DIR")
 KERNEL = Path(__file__).with_name("kernel_config.py")
 
 
-def fingerprint(library):
-    """Hash everything outside a notebook that its outputs depend on."""
-    digest = hashlib.sha256(version("torch").encode() + KERNEL.read_bytes())
-    for name in SETTINGS:
-        digest.update(f"\0{name}={os.environ.get(name, '')}".encode())
-    digest.update(f"\0{shutil.which('nvidia-smi')}".encode())
-    for path in sorted(library.rglob("*")):
-        if path.suffix in SOURCES:
-            digest.update(f"\0{path.relative_to(library).as_posix()}\0".encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+def hashed(*parts):
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 def name_cache(app, config):
     if config.nb_execution_mode == "cache":
-        folder = Path(app.outdir).parent / ".jupyter_cache"
-        config.nb_execution_cache_path = str(folder / fingerprint(Path(app.srcdir, "vaelib")))
+        installed = sorted({f"{d.name} {d.version}" for d in distributions()})
+        settings = [shutil.which("nvidia-smi"), *map(os.environ.get, SETTINGS)]
+        folder = hashed(repr([sys.version, installed, settings]).encode(), KERNEL.read_bytes())
+        place = Path(app.outdir).parent / ".jupyter_cache"
+        config.nb_execution_cache_path = str(place / folder)
+
+
+def key(root, path):
+    """Hash the files that a notebook uses."""
+    files = used.by_notebook(root, path)
+    names = "\0".join(os.path.relpath(file, root) for file in files)
+    return hashed(names.encode(), *(file.read_bytes() for file in files))
+
+
+def key_now(env, docname):
+    path = Path(env.doc2path(docname))
+    runs = path.suffix == ".ipynb" and env.config.nb_execution_mode == "cache"
+    return key(Path(env.srcdir), path) if runs else None
+
+
+def outdated(app, env, added, changed, removed):
+    """Name the pages whose key is another than when they were read."""
+    known = NbMetadataCollector.get_doc_data(env)
+    unread = added | changed
+    return [d for d in env.found_docs - unread if known[d].get("key") != key_now(env, d)]
+
+
+def choose_cache(app, docname, source):
+    """Let the notebook that is about to be read be run, or found, in the folder of its key."""
+    if chosen := key_now(app.env, docname):
+        NbMetadataCollector.set_doc_data(app.env, docname, "key", chosen)
+        place = Path(app.config.nb_execution_cache_path, chosen)
+        app.env.mystnb_config = app.env.mystnb_config.copy(execution_cache_path=str(place))
 
 
 def configure_kernels(app):
@@ -55,5 +81,7 @@ def setup(app):
     os.environ.setdefault("TQDM_DISABLE", "1")
     app.connect("config-inited", name_cache)
     app.connect("builder-inited", configure_kernels)
+    app.connect("env-get-outdated", outdated)
+    app.connect("source-read", choose_cache)
     app.connect("build-finished", forget_failure)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

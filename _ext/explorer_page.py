@@ -10,15 +10,16 @@ import re
 from datetime import date
 from pathlib import Path
 
+import used
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-import vaelib.explorer
 from vaelib.explorer.saved import SavedExplorer
 
 LOGGER = logging.getLogger(__name__)
+SHOWN_BY = "import vaelib.explorer.saved"
 SHOW = """\
 (() => {{
 "use strict";
@@ -50,7 +51,7 @@ class ExplorerDirective(SphinxDirective):
     def run(self):
         relative, path = self.env.relfn2path(self.arguments[0])
         self.env.note_dependency(relative)
-        for part in Path(vaelib.explorer.__file__).parent.glob("*.*s*"):
+        for part in used.by_code(self.env.srcdir, [SHOWN_BY], Path(self.env.srcdir)):
             self.env.note_dependency(str(part))
         try:
             recorded = SavedExplorer.load(path)

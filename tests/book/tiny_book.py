@@ -82,8 +82,10 @@ class Book:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf8")
 
-    def chapter(self, text=TEXT, labels=("eq-one",), name="chapter", about="What it is about."):
-        cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(CODE)]
+    def chapter(
+        self, text=TEXT, labels=("eq-one",), name="chapter", about="What it is about.", code=CODE
+    ):
+        cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(code)]
         cells += [nbformat.v4.new_code_cell(f'vaelib.check("{label}")') for label in labels]
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         metadata = {"kernelspec": kernel, "myst": {"html_meta": {"description": about}}}
@@ -91,16 +93,19 @@ class Book:
         self.write(f"{name}.ipynb", nbformat.writes(notebook))
 
     def build(self, **settings):
-        """Build the site; return what Sphinx said and what it warned of."""
+        """Build the site; return whether a notebook ran, and the warnings; note what was read."""
         said, warned = StringIO(), StringIO()
         out = self.folder / "_build/html"
         tree = self.folder / "_build/.doctrees"
         with patch_docutils(), docutils_namespace(), warnings.catch_warnings():
             warnings.simplefilter("ignore", PendingDeprecationWarning)
             settings = SETTINGS | settings
-            Sphinx(
+            app = Sphinx(
                 self.folder, None, out, tree, "html", settings, status=said, warning=warned
-            ).build()
+            )
+            self.read = set()
+            app.connect("source-read", lambda app, docname, source: self.read.add(docname))
+            app.build()
         text = said.getvalue() + warned.getvalue()
         warning_lines = [line for line in warned.getvalue().splitlines() if "WARNING" in line]
         return "Executed notebook" in text, warning_lines

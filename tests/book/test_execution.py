@@ -1,0 +1,196 @@
+"""A notebook runs again when something that it uses has changed, and for nothing else."""
+
+import importlib
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from execution import key, name_cache
+from used import by_code, by_notebook
+
+from tests.book.chapter_source import CHAPTERS, NOTEBOOKS, ROOT
+from tests.book.tiny_book import INDEX, LIBRARY, Book
+from tests.project.clones import copy_of_the_tree
+
+# Imports the modules that chapters import at their top, and says which files of the book that read.
+IMPORT = """\
+import ast, json, sys
+def files(cells):
+    for name in [name for name in sys.modules if name.split(".")[0] == "vaelib"]:
+        del sys.modules[name]
+    nodes = [node for cell in cells for node in ast.parse(cell).body]
+    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    exec(compile(ast.Module(imports, []), "", "exec"), {})
+    return [m.__file__ for name, m in sys.modules.items() if name.split(".")[0] == "vaelib"]
+print(json.dumps([files(cells) for cells in json.load(sys.stdin)]))
+"""
+
+
+def using(room):
+    return {chapter.path.stem for chapter in CHAPTERS if f"vaelib.{room}" in chapter.source}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    tree = tmp_path_factory.mktemp("tree")
+    copy_of_the_tree(tree)
+    return tree
+
+
+def keys(tree):
+    return {path.stem: key(tree, path) for path in tree.glob("chapters/*.ipynb")}
+
+
+@pytest.fixture(scope="module")
+def before(tree):
+    return keys(tree)
+
+
+@pytest.mark.parametrize(
+    ("file", "run_again"),
+    [
+        ("vaelib/audit/words.py", {"wrong_losses"}),
+        ("vaelib/flows.py", {"gaps"}),
+        ("vaelib/__init__.py", {notebook.path.stem for notebook in NOTEBOOKS}),
+        ("vaelib/explorer/stage.js", using("explorer")),
+        ("vaelib/experiments/recorded/figure2.json", using("experiments")),
+        ("vaelib/prose.py", {notebook.path.stem for notebook in NOTEBOOKS}),
+        ("vaelib/plots/book.mplstyle", {notebook.path.stem for notebook in NOTEBOOKS} - {"tested"}),
+        ("recorded/benchmark.json", {"benchmarks"}),
+        ("recorded/mutants.json", {"tested"}),
+        ("vaelib/commands/train.py", set()),
+        ("tests/conftest.py", set()),
+    ],
+)
+def test_a_word_anywhere_runs_the_notebooks_again_that_use_it_and_no_others(
+    tree, before, file, run_again
+):
+    path = tree / file
+    text = path.read_text("utf8")
+    path.write_text(f"{text}# A word.\n", "utf8")
+    after = keys(tree)
+    path.write_text(text, "utf8")
+    assert {stem for stem in before if before[stem] != after[stem]} == run_again
+
+
+def test_what_python_reads_for_a_chapter_is_found():
+    cells = [[c.source for c in chapter.code if "%pip" not in c.source] for chapter in CHAPTERS]
+    command, asked = [sys.executable, "-c", IMPORT], json.dumps(cells)
+    done = subprocess.run(command, cwd=ROOT, input=asked, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for chapter, files in zip(CHAPTERS, json.loads(done.stdout), strict=True):
+        assert len(files) > 20
+        assert {*files} <= {*map(str, by_notebook(ROOT, chapter.path))}
+
+
+P = "p/__init__.py p/data/x.json p/style.css"
+PC = f"{P} p/c/__init__.py p/c/d.js"
+WHOLE = f"{PC} p/a.py p/b.py p/by_name.py p/c/d.py chapters/beside.py chapters/page.md data/1.csv"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in f"{WHOLE} p/__pycache__/a.pyc .git/x _build/y".split():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("name = 1")
+    (tmp_path / "chapters/beside.py").write_text("import p.a")
+    (tmp_path / "p/b.py").write_text("def f():\n    from .c import name")
+    (tmp_path / "p/by_name.py").write_text("f = importlib.import_module")
+    return tmp_path
+
+
+def used_by(folder, code):
+    found = by_code(folder, [code], folder / "chapters")
+    return {path.relative_to(folder).as_posix() for path in found}
+
+
+@pytest.mark.parametrize(
+    ("code", "files"),
+    [
+        ("import p.a", f"{P} p/a.py"),
+        ("from p import name", P),
+        ("from p import b, none", f"{PC} p/b.py"),
+        ("def f():\n    from p.c import d", f"{PC} p/c/d.py"),
+        ("%matplotlib inline\nimport beside, json", f"{P} p/a.py chapters/beside.py"),
+        ("%%time\nfrom p import a", f"{P} p/a.py"),
+        ("%run beside.py 3", f"{P} p/a.py chapters/beside.py"),
+        ("SCRIPT = '\\n  import p.a\\n  print()'\nsubprocess.run(SCRIPT)", f"{P} p/a.py"),
+        ("open('../p/c/d.js')", "p/c/d.js"),
+        ("!cat ../data/1.csv", "data/1.csv"),
+        ("for n in '12':\n    open(f'../data/{n}.csv')", "data/1.csv"),
+        ("Path('../data').glob('*')", "data/1.csv"),
+        ("print('and/or ... [](page.md), p', '../none.js', '/', '\\0', '', '.')", WHOLE),
+        ("print('and/or ... [](page.md), p', '/', '\\0', '', '.', 'of p')", ""),
+        ("what is no code", ""),
+    ],
+)
+def test_what_code_uses_is_followed(folder, code, files):
+    assert used_by(folder, code) == set(files.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from importlib import import_module as f",
+        "importlib.import_module(name)",
+        "__import__(name)",
+        "exec(text)",
+        "import runpy as r",
+        "from p import *",
+        "from p import by_name",
+        "print(p.__file__)",
+        "Path.cwd().parent",
+        "Path('..', 'data')",
+        "%cd ..",
+        "sys.path.append(there)",
+        "!p train",
+        "%run -m p.a",
+        "%%bash\ncd here\np train",
+        "import subprocess as s\ns.run(['python', '-m', 'p'])",
+        "os.system('p train')",
+    ],
+)
+def test_where_nobody_can_follow_everything_counts(folder, code):
+    assert used_by(folder, code) == set(WHOLE.split())
+
+
+def test_what_is_installed_decides_for_all(tmp_path, monkeypatch):
+    def cache():
+        config = SimpleNamespace(nb_execution_mode="cache")
+        name_cache(SimpleNamespace(outdir=tmp_path / "html"), config)
+        return config.nb_execution_cache_path
+
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = {cache(), cache()}
+    for version in ("1", "2"):
+        about = tmp_path / "some.dist-info/METADATA"
+        about.parent.mkdir(exist_ok=True)
+        about.write_text(f"Name: some\nVersion: {version}\n")
+        importlib.invalidate_caches()
+        seen.add(cache())
+    monkeypatch.setenv("VAELIB_DATASET", "mnist")
+    assert len(seen | {cache()}) == 4
+
+
+def test_only_the_pages_whose_files_changed_are_read_and_run_again(tmp_path):
+    book = Book(tmp_path)
+    book.chapter("# The other", (), "other", code="from vaelib import room")
+    book.write("index.md", INDEX.replace("chapter\n```", "chapter\nother\n```"))
+    book.write("vaelib/room.py", "")
+    assert book.build() == (True, [])
+    assert book.read == {"index", "chapter", "other", "ledger", "bibliography"}
+    assert book.build() == (False, [])
+    assert book.read == set()
+    book.write("vaelib/room.py", "# A word.")
+    assert book.build() == (True, [])
+    assert book.read == {"other"}
+    book.write("vaelib/__init__.py", f"{LIBRARY}# A word.")
+    assert book.build() == (True, [])
+    assert book.read == {"chapter", "other"}
+    book.write("vaelib/room.py", "")
+    book.write("vaelib/__init__.py", LIBRARY)
+    assert book.build() == (False, []), "what was run before is remembered"
+    assert book.read == {"chapter", "other"}
