@@ -55,7 +55,7 @@ def before(tree):
         ("vaelib/flows.py", {"gaps"}),
         ("vaelib/__init__.py", {notebook.path.stem for notebook in NOTEBOOKS}),
         ("vaelib/explorer/stage.js", using("explorer")),
-        ("vaelib/experiments/recorded/figure2.json", using("experiments")),
+        ("vaelib/experiments/runs/figure2.json", using("experiments")),
         ("vaelib/prose.py", {notebook.path.stem for notebook in NOTEBOOKS}),
         ("vaelib/plots/book.mplstyle", {notebook.path.stem for notebook in NOTEBOOKS} - {"tested"}),
         ("recorded/benchmark.json", {"benchmarks"}),
