@@ -5,10 +5,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from nbclient import NotebookClient
 
 from vaelib.experiments import Sweep
-from vaelib.experiments.standard import build
+from vaelib.experiments.learners import standard
 
 CHAPTER = Path(__file__).parents[2] / "chapters" / "vae.ipynb"
 BOUND = -100.5
@@ -47,7 +48,7 @@ def test_the_training_chapter_runs_on_mnist(monkeypatch):
     assert (name, images) == ("mnist", 3000)
     assert -300 < elbo < BOUND
     for s in Sweep("vae-mnist").runs:
-        assert repr(build(s, 784)) == network
+        assert repr(standard(s, torch.zeros(1, 784), rate).model) == network
         assert (s["samples"], s["step_size"]) == (epochs * 60_000, rate)
 
 

@@ -19,9 +19,8 @@ def few(monkeypatch):
     monkeypatch.setattr(measure, "ROUNDS", 2)
 
 
-def make(seed=3, epochs=1, **changes):
-    settings = {"hidden": [12, 9], "progress": False} | changes
-    return produce.produce("digits", epochs=epochs, seed=seed, **settings)
+def make(seed=3, epochs=1):
+    return produce.produce("digits", epochs=epochs, hidden=[12, 9], seed=seed)
 
 
 @pytest.mark.usefixtures("few")
@@ -87,22 +86,13 @@ def test_training_is_told_what_the_record_says(monkeypatch):
     assert torch.equal(x, data.load("digits").train)
     assert how == {
         "epochs": 4, "batch_size": said["batch_size"], "learning_rate": said["learning_rate"],
-        "binarise": True, "seed": 3, "progress": False, "optimizer": None,
+        "binarise": True, "seed": 3, "optimizer": None,
     }  # fmt: skip
     kinds = {type(layer) for half in (model.encoder, recorded.decoder) for layer in half.network}
     assert kinds - {torch.nn.Linear, torch.nn.Sigmoid} == {torch.nn.SiLU}
     assert said["activation"] == "silu"
     assert recorded.record["command"] == ""
     assert 0 <= recorded.record["training_seconds"] <= recorded.record["seconds"] < 600
-
-
-@pytest.mark.usefixtures("few")
-def test_a_bar_is_shown_unless_it_is_not_wanted(monkeypatch):
-    asked = []
-    monkeypatch.setattr(produce, "fit", lambda *_, **how: asked.append(how["progress"]))
-    produce.produce("digits", epochs=1, hidden=[12], seed=3)
-    make()
-    assert asked == [True, False]
 
 
 @pytest.mark.parametrize(("fit", "fits"), [(0, True), (1, False)])

@@ -15,8 +15,9 @@ from vaelib import __main__ as command
 from vaelib import data, provenance
 from vaelib.experiments import RUNS, Sweep, origin
 from vaelib.experiments import sweep as sweeps
-from vaelib.experiments.figures import COMMON, FIGURES
+from vaelib.experiments.figures import FIGURES
 
+DEFAULTS = FIGURES[2].defaults
 SMALL = {"data": "digits", "hidden": 8, "latent": 2, "samples": 6e3, "step_size": 0.05}
 
 
@@ -34,7 +35,9 @@ def test_every_combination_of_the_lists_is_a_run(tmp_path):
     assert [(s["latent"], s["method"]) for s in runs] == [
         (2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "wake-sleep"),
     ]  # fmt: skip
-    assert all(s == COMMON | {"latent": s["latent"], "method": s["method"]} for s in runs)
+    assert all(
+        s == FIGURES[2].defaults | {"latent": s["latent"], "method": s["method"]} for s in runs
+    )
 
 
 @pytest.mark.parametrize("text", ["figure = 7", "figure ="])
@@ -54,7 +57,7 @@ def test_a_bad_file_ends_the_command_with_status_2(tmp_path, capsys, text):
         ("figure = 7", "names no figure"),
         (
             "figure = 2\nlattice = 2\nlatents = 3",
-            rf"named.toml: no settings latents, lattice; there are {', '.join(COMMON)}$",
+            f"named.toml: no settings latents, lattice; there are {', '.join(DEFAULTS)}$",
         ),
         ("figure = 2\nstep_size = ['fast']", "step_size must be of type float, got 'fast'"),
         ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
@@ -170,12 +173,12 @@ def instant(monkeypatch):
             raise OSError("no seed 9")
         return {"step_size": 0.5, "seconds": 12.5, "points": [[1, 2.0, 3.0]], "name": "σ²"}
 
-    monkeypatch.setattr(sweeps, "curve", curve)
+    monkeypatch.setattr(sweeps, "learning_curve", curve)
     monkeypatch.setattr(sweeps, "ProcessPoolExecutor", InTurn)
     clock = count(1000.0, 7.4)
     monkeypatch.setattr(sweeps, "time", Mock(monotonic=lambda: next(clock)))
     evening = datetime(2020, 1, 31, 20, 0, tzinfo=(here := timezone(timedelta(hours=-5))))
-    monkeypatch.setattr(sweeps, "datetime", Mock(now=lambda to: evening.astimezone(to or here)))
+    monkeypatch.setattr(provenance, "datetime", Mock(now=lambda to: evening.astimezone(to or here)))
     monkeypatch.setenv("VAELIB_DATASET", "mnist")  # what data.load would take without a name
     yield asked
     torch.set_num_threads(threads)
@@ -183,11 +186,11 @@ def instant(monkeypatch):
 
 @pytest.mark.parametrize(("cpus", "jobs", "threads"), [(8, 2, 4), (4, 5, 1), (None, 1, 1)])
 def test_runs_share_the_processors_lie_in_the_order_of_the_file_and_say_all_that_made_them(
-    tmp_path, monkeypatch, instant, cpus, jobs, threads
+    tmp_path, monkeypatch, capsys, instant, cpus, jobs, threads
 ):
     monkeypatch.setattr(sweeps, "os", Mock(cpu_count=lambda: cpus))
-    named, said = sweep(tmp_path, TEXT.replace("[4, 5]", "[4, 9, 5]")), []
-    failed = named.run(tmp_path, jobs, say=said.append)
+    named = sweep(tmp_path, TEXT.replace("[4, 5]", "[4, 9, 5]"))
+    failed, said = named.run(tmp_path, jobs), capsys.readouterr().out.splitlines()
     assert (InTurn.last.jobs, InTurn.last.method) == (jobs, "spawn")
     # by a later release, too: a run that was killed must be found again
     names = [hashlib.sha256(json.dumps(s, sort_keys=True).encode()).hexdigest() for s in named.runs]
@@ -215,7 +218,7 @@ def test_runs_share_the_processors_lie_in_the_order_of_the_file_and_say_all_that
     ]
     lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
     assert named.results.read_text("utf8") == f"[\n{lines}\n]\n"
-    named.run(tmp_path, say=said.append)
+    named.run(tmp_path)
     assert (InTurn.last.jobs, len(instant)) == (1, 4)
 
 

@@ -12,31 +12,25 @@ from torch import Tensor
 
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments.evidence import evidence
-from vaelib.experiments.importance import OPTIMIZERS, ImportanceWeighted, at_the_end
-from vaelib.experiments.learners import bound, learner
-from vaelib.experiments.standard import Standard
+from vaelib.experiments.importance import OPTIMIZERS, at_the_end, importance_weighted
+from vaelib.experiments.learners import bound, learner, standard
 from vaelib.inference import UncertainDecoder
 from vaelib.models import DECODERS, VAE, Model
 from vaelib.objectives import log_evidence
 
 COMMON = {
     "data": "mnist",
-    "likelihood": "bernoulli",
-    "pixels": "afresh",
-    "method": "aevb",
+    "likelihood": tuple(DECODERS),
+    "pixels": ("afresh", "once", "threshold"),
+    "method": ("aevb", "wake-sleep"),
     "latent": 20,
     "hidden": 500,
     "batch_size": 100,
     "initial": 0.1,
-    "decay": "all",
+    "decay": ("all", "decoder", "none"),
     "samples": 1e6,
     "seed": 0,
     "step_size": 0.0,
-}
-CHOICES = {
-    "likelihood": DECODERS,
-    "pixels": ("afresh", "once", "threshold"),
-    "decay": ("all", "decoder", "none"),
 }
 WEIGHTS = 8  # draws of uncertain weights
 
@@ -45,10 +39,8 @@ class Figure(NamedTuple):
     """What a figure shows against the number of training images seen.
 
     Attributes:
-        defaults: its settings.
-        choices: the words that a setting may be.
-        measured: the names of the numbers.
-        measure: model, images ↦ these numbers, in nats.
+        settings: each with its default, or with the words that it may be, the default first.
+        measure: model, images ↦ the numbers shown, in nats.
         judged: how many training and test images they are measured on.
         first: the number of images seen at the first point.
         per_decade: points in a decade.
@@ -56,15 +48,18 @@ class Figure(NamedTuple):
         at_the_end: model, test images ↦ what else is noted when a run is over.
     """
 
-    defaults: dict
-    choices: dict
-    measured: tuple[str, ...]
-    measure: Callable[[VAE, Tensor], list[float]]
-    judged: int
-    first: float
-    per_decade: int
+    settings: dict
+    measure: Callable[[VAE, Tensor], list[float]] = lambda model, x: [bound(model, x)]
+    judged: int = 10_000
+    first: float = 0
+    per_decade: int = 8
     learner: Callable = learner
     at_the_end: Callable[[VAE, Tensor], dict] = lambda model, x: {}
+
+    @property
+    def defaults(self) -> dict:
+        """The settings of a run that names none."""
+        return {k: v[0] if isinstance(v, tuple) else v for k, v in self.settings.items()}
 
 
 def two_bounds(model: VAE, x: Tensor) -> list[float]:
@@ -87,36 +82,19 @@ def predictive(model: VAE, x: Tensor) -> list[float]:
             torch.manual_seed(0)
             weights = [model.decoder.mu, *(model.decoder.draw() for _ in range(WEIGHTS))]
         decoders = [model.decoder.given(theta) for theta in weights]
-    log_p = torch.stack(
-        [
-            log_evidence_quadrature(Model(model.prior, decode, None), x, tolerance=1e-2).value
-            for decode in decoders
-        ]
-    )
+    models = [Model(model.prior, decode, None) for decode in decoders]
+    log_p = torch.stack([log_evidence_quadrature(m, x, tolerance=1e-2).value for m in models])
     drawn = log_p[1:] if len(log_p) > 1 else log_p
     averaged = drawn.logsumexp(0) - math.log(len(drawn))
     return [float(averaged.mean()), float(log_p[0].mean())]
 
 
 FIGURES = {
-    2: Figure(
-        COMMON,
-        CHOICES | {"method": ("aevb", "wake-sleep")},
-        ("bound",),
-        lambda model, x: [bound(model, x)],
-        judged=10_000,
-        first=0,
-        per_decade=8,
-    ),
+    2: Figure(COMMON),
     3: Figure(
-        COMMON | {"images": 1000, "pixels": "once", "latent": 3, "hidden": 100, "samples": 3e6},
-        {
-            "likelihood": ("bernoulli",),
-            "pixels": ("once", "threshold"),
-            "decay": CHOICES["decay"],
-            "method": ("aevb", "wake-sleep", "mcem"),
-        },
-        ("log p(x), the paper's estimate", "log p(x)"),
+        COMMON
+        | {"images": 1000, "likelihood": ("bernoulli",), "pixels": ("once", "threshold")}
+        | {"method": ("aevb", "wake-sleep", "mcem"), "latent": 3, "hidden": 100, "samples": 3e6},
         evidence,
         judged=1000,
         first=1e4,
@@ -124,10 +102,8 @@ FIGURES = {
     ),
     "F": Figure(
         COMMON
-        | {"data": "digits", "images": 100, "pixels": "once", "latent": 2, "hidden": 64}
-        | {"decay": "none"},
-        CHOICES | {"pixels": ("once", "threshold"), "method": ("aevb", "bayes")},
-        ("log p(x|X)", "log p(x) at the mean weights"),
+        | {"data": "digits", "images": 100, "pixels": ("once", "threshold"), "latent": 2}
+        | {"method": ("aevb", "bayes"), "hidden": 64, "decay": ("none", "all", "decoder")},
         predictive,
         judged=100,
         first=1e3,
@@ -137,37 +113,28 @@ FIGURES = {
         {
             "data": "mnist",
             "images": 59_600,
-            "likelihood": "bernoulli",
-            "pixels": "afresh",
-            "method": "iwae",
+            "likelihood": ("bernoulli",),
+            "pixels": ("afresh",),
+            "method": ("iwae", "vae"),
             "k": 50,
             "latent": 50,
             "hidden": 200,
             "batch_size": 20,
-            "optimizer": "theirs",
+            "optimizer": tuple(OPTIMIZERS),
             "samples": 3280 * 59_600.0,
             "seed": 0,
             "step_size": 1e-3,
         },
-        {
-            "likelihood": ("bernoulli",),
-            "pixels": ("afresh",),
-            "method": ("vae", "iwae"),
-            "optimizer": tuple(OPTIMIZERS),
-        },
-        ("bound", "log p(x) by 100 samples"),
         two_bounds,
-        judged=10_000,
-        first=0,
         per_decade=4,
-        learner=ImportanceWeighted,
+        learner=importance_weighted,
         at_the_end=at_the_end,
     ),
     "vae": Figure(
         {
             "data": "mnist",
-            "likelihood": "bernoulli",
-            "pixels": "afresh",
+            "likelihood": ("bernoulli",),
+            "pixels": ("afresh",),
             "latent": 20,
             "hidden": 400,
             "batch_size": 128,
@@ -175,12 +142,6 @@ FIGURES = {
             "seed": 0,
             "step_size": 1e-3,
         },
-        {"likelihood": ("bernoulli",), "pixels": ("afresh",)},
-        ("bound",),
-        lambda model, x: [bound(model, x)],
-        judged=10_000,
-        first=0,
-        per_decade=8,
-        learner=Standard,
+        learner=standard,
     ),
 }

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from vaelib.experiments.learners import ByGradient
-from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
+from vaelib.experiments.network import drawn
+from vaelib.models import VAE
 from vaelib.objectives import elbo, iwae, log_evidence
 from vaelib.training import active_units
 
@@ -20,34 +21,30 @@ STAGES = 8
 SAMPLES = 5000  # for the evidence at the end
 
 
-class ImportanceWeighted(ByGradient):
-    """The VAE and the IWAE as the table's authors trained them; arguments as for its parent."""
-
-    def __init__(self, s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> None:
-        self.s, self.x, self.keep = s, x, keep
-        self.model = build(s, x)
-        self.how = {
-            "learning_rate": partial(rate, first=step_size),
-            "objective": partial(BOUNDS[s["method"]], samples=s["k"]),
-            "optimizer": partial(OPTIMIZERS[s["optimizer"]], batch_size=s["batch_size"]),
-            "shuffle": False,
-        }
+def importance_weighted(
+    s: dict, x: Tensor, step_size: float, keep: Path | None = None
+) -> ByGradient:
+    """The VAE and the IWAE as the table's authors trained them; arguments as for ``learner``."""
+    how = {
+        "learning_rate": partial(rate, first=step_size),
+        "objective": partial(BOUNDS[s["method"]], samples=s["k"]),
+        "optimizer": partial(OPTIMIZERS[s["optimizer"]], batch_size=s["batch_size"]),
+        "shuffle": False,
+    }
+    return ByGradient(build(s, x), s, x, keep, how)
 
 
 def build(s: dict, x: Tensor) -> VAE:
     """Two tanh layers each way, Glorot's weights, an output that starts at the mean image."""
-    hidden = [s["hidden"]] * 2
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(s["seed"])
-        encoder = GaussianEncoder(x.shape[1], hidden, s["latent"])
-        decoder = BernoulliDecoder(s["latent"], hidden, x.shape[1])
-        for module in [*encoder.network, *decoder.network]:
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
-    mean_image = x.mean(0).clamp(0.001, 0.999)
-    decoder.network[-1].bias.data.copy_(mean_image.logit())
-    return VAE(StandardNormal(s["latent"]), encoder, decoder)
+
+    def glorot(module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+
+    model = drawn(s, x.shape[1], nn.Tanh, layers=2, start=lambda model: model.apply(glorot))
+    model.decoder.network[-1].bias.data.copy_(x.mean(0).clamp(0.001, 0.999).logit())
+    return model
 
 
 def rate(epoch: int, first: float) -> float:
@@ -67,7 +64,8 @@ def theirs(parameters: list, lr: float, batch_size: int) -> Adam:
     code also moves along the first moment of the step before, and does not divide epsilon by the
     correction of the second moment; neither matters after the first few thousand steps.
     """
-    optimizer = Adam(parameters, lr, (0.99, 0.999), 1e-4 / batch_size, **_kernel(parameters))
+    numbers = {"betas": (0.99, 0.999), "eps": 1e-4 / batch_size}
+    optimizer = textbook(parameters, lr, batch_size, **numbers)
     for p in parameters:
         optimizer.state[p] = {
             "step": torch.zeros((), device=p.device),
@@ -77,9 +75,9 @@ def theirs(parameters: list, lr: float, batch_size: int) -> Adam:
     return optimizer
 
 
-def textbook(parameters: list, lr: float, batch_size: int) -> Adam:
-    """Adam with the numbers of its own paper."""
-    return Adam(parameters, lr, **_kernel(parameters))
+def textbook(parameters: list, lr: float, batch_size: int, **numbers) -> Adam:
+    """Adam with the numbers of its own paper, whatever the minibatch."""
+    return Adam(parameters, lr, fused=True, capturable=parameters[0].is_cuda, **numbers)
 
 
 OPTIMIZERS = {"theirs": theirs, "textbook": textbook}
@@ -98,7 +96,3 @@ def at_the_end(model: VAE, x: Tensor) -> dict:
         "error of sampling": round(float(average.sampling), 4),
         "active": active_units(model, x),
     }
-
-
-def _kernel(parameters: list) -> dict[str, bool]:
-    return {"fused": True, "capturable": parameters[0].is_cuda}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Adagrad
 
-from vaelib.experiments.network import build
+from vaelib.experiments.network import build, drawn
 from vaelib.inference import MonteCarloEM, variational_bayes, wake_sleep
 from vaelib.models import VAE, binary
 from vaelib.objectives import ELBO
@@ -21,32 +22,25 @@ FIRST = 20_000  # images after which a step size is chosen
 JUDGED = 10_000  # of them, the bound is measured on so many
 
 
+@dataclass
 class ByGradient:
-    """AEVB, alone or with uncertain weights, and wake-sleep: one network for q(z|x), one sample.
-
-    Args:
-        s: the settings of the run.
-        x: what is trained on.
-        step_size: Adagrad's.
-        keep: the checkpoint to go on from and to write, or None.
+    """A model with a network for q(z|x), trained with one sample.
 
     Attributes:
         model: what learns.
-        how: what :func:`~vaelib.training.fit` is told of it.
+        s: the settings of the run.
+        x: what is trained on.
+        keep: the checkpoint to go on from and to write, or None.
+        how: what else :func:`~vaelib.training.fit` is told.
+        judge: the bound that says how well it went.
     """
 
-    def __init__(self, s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> None:
-        self.s, self.x, self.keep = s, x, keep
-        self.model = build(s, x.shape[1])
-        objectives = {
-            "wake-sleep": wake_sleep,
-            "bayes": partial(variational_bayes, examples=len(x)),
-        }
-        self.how = {
-            "learning_rate": step_size,
-            "objective": objectives.get(s["method"], ELBO()),
-            "optimizer": partial(adagrad, decay=1 / len(x), spared=_spared(s, self.model)),
-        }
+    model: VAE
+    s: dict
+    x: Tensor
+    keep: Path | None
+    how: dict
+    judge: Callable = ELBO()
 
     def until(self, epochs: int) -> None:
         """Train until so many epochs are done."""
@@ -66,24 +60,16 @@ class ByGradient:
     def success(self) -> float:
         """The bound on training images."""
         x = self.x[:JUDGED]
-        x = torch.bernoulli(x) if afresh(self.s) else x
-        if self.s["method"] == "bayes":
-            with torch.no_grad():
-                return float(self.how["objective"](self.model, x).mean())
-        return bound(self.model, x)
+        return bound(self.model, torch.bernoulli(x) if afresh(self.s) else x, self.judge)
 
 
 class ByEM:
-    """Monte Carlo EM: no q(z|x), a chain for each image; arguments as above."""
+    """Monte Carlo EM: no q(z|x), a chain for each image; attributes as above."""
 
-    def __init__(self, s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> None:
-        torch.manual_seed(s["seed"])
-        self.model, self.keep, self.reached = build(s, x.shape[1]), keep, float("nan")
-        spared = 0 if s["decay"] != "none" else None
-        optimizer = partial(adagrad, lr=step_size, decay=1 / len(x), spared=spared)
-        self.em = MonteCarloEM(self.model, x, optimizer=optimizer, batch_size=s["batch_size"])
+    def __init__(self, em: MonteCarloEM, keep: Path | None) -> None:
+        self.em, self.model, self.keep, self.reached = em, em.model, keep, float("nan")
         if keep and keep.exists():
-            self.em.resume(checkpoint.load(keep))
+            em.resume(checkpoint.load(keep))
 
     def until(self, epochs: int) -> None:
         """Train until so many epochs are done."""
@@ -98,8 +84,30 @@ class ByEM:
 
 
 def learner(s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> ByGradient | ByEM:
-    """Whoever learns by the method that the settings name."""
-    return (ByEM if s["method"] == "mcem" else ByGradient)(s, x, step_size, keep)
+    """Whoever learns by the method that the settings name, on Adagrad.
+
+    Args:
+        s: the settings of a run.
+        x: what is trained on.
+        step_size: Adagrad's.
+        keep: the checkpoint to go on from and to write, or None.
+    """
+    model = build(s, x.shape[1])
+    decays = {"all": model, "decoder": model.decoder, "none": nn.Module()}[s["decay"]]
+    optimizer = partial(adagrad, lr=step_size, decay=1 / len(x), decays=decays)
+    if s["method"] == "mcem":
+        torch.manual_seed(s["seed"])
+        return ByEM(MonteCarloEM(model, x, optimizer=optimizer, batch_size=s["batch_size"]), keep)
+    whole = partial(variational_bayes, examples=len(x))
+    objective = {"aevb": ELBO(), "wake-sleep": wake_sleep, "bayes": whole}[s["method"]]
+    how = {"learning_rate": step_size, "objective": objective, "optimizer": optimizer}
+    return ByGradient(model, s, x, keep, how, whole if s["method"] == "bayes" else ELBO())
+
+
+def standard(s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> ByGradient:
+    """What chapter `vae` trains, ReLU units and Adam; arguments as above."""
+    model = drawn(s, x.shape[1], nn.ReLU)
+    return ByGradient(model, s, x, keep, {"learning_rate": step_size})
 
 
 def chosen(learner: Callable, s: dict, x: Tensor) -> float:
@@ -120,25 +128,22 @@ def chosen(learner: Callable, s: dict, x: Tensor) -> float:
     return max(reached, key=reached.get)
 
 
-def adagrad(parameters: list, lr: float, decay: float, spared: int | None) -> Adagrad:
-    """Adagrad in one kernel, with the decay of weights left out for the first few, or for all."""
-    parts = {0.0: parameters[:spared], decay: [] if spared is None else parameters[spared:]}
+def adagrad(parameters: list, lr: float, decay: float, decays: nn.Module) -> Adagrad:
+    """Adagrad in one kernel; the weights that belong to one module decay, and no others."""
+    those = set(decays.parameters())
+    parts = {0.0: [p for p in parameters if p not in those]}
+    parts[decay] = [p for p in parameters if p in those]
     groups = [{"params": part, "weight_decay": d} for d, part in parts.items() if part]
     return Adagrad(groups, lr=lr, fused=parameters[0].device.type == "cpu")
 
 
-def bound(model: VAE, x: Tensor) -> float:
+def bound(model: VAE, x: Tensor, objective: Callable = ELBO()) -> float:
     """The average bound over some images, with the same noise each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return evaluate(model, x).elbo
+        return evaluate(model, x, objective).elbo
 
 
 def afresh(s: dict) -> bool:
     """Whether pixels are drawn each time they are seen."""
     return binary(s["likelihood"]) and s["pixels"] == "afresh"
-
-
-def _spared(s: dict, model: VAE) -> int | None:
-    encoder = len(list(model.encoder.parameters()))
-    return {"all": 0, "decoder": encoder, "none": None}[s["decay"]]

@@ -33,9 +33,11 @@ def learning_curve(figure: Figure, s: dict, keep: Path) -> dict:
     """
     beside = keep.with_suffix(".json")
     x, judged = images(s, figure.judged)
-    done = json.loads(beside.read_text("utf8")) if beside.exists() else {"points": []}
-    if "step_size" not in done:
-        done |= {"step_size": s["step_size"] or chosen(figure.learner, s, x), "seconds": 0.0}
+    if beside.exists():
+        done = json.loads(beside.read_text("utf8"))
+    else:
+        step_size = s["step_size"] or chosen(figure.learner, s, x)
+        done = {"points": [], "step_size": step_size, "seconds": 0.0}
     one = figure.learner(s, x, done["step_size"], keep)
     for epochs in schedule(s["samples"], len(x), figure)[len(done["points"]) :]:
         begin = time.monotonic()

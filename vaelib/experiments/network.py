@@ -1,6 +1,8 @@
-"""The paper's networks: one layer of tanh units, a head for log sigma², all weights drawn alike."""
+"""The networks of the experiments: what layers, and how their weights start."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -24,13 +26,31 @@ class Encoder(GaussianEncoder):
 
 def build(s: dict, pixels: int) -> VAE:
     """The paper's model, every parameter drawn from N(0, initial²); by "bayes" their means are."""
-    latent, hidden = s["latent"], [s["hidden"]]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(s["seed"])
-        decoder = DECODERS[s["likelihood"]](latent, hidden, pixels)
-        model = VAE(StandardNormal(latent), Encoder(pixels, hidden, latent), decoder)
+
+    def start(model: VAE) -> None:
         for parameter in model.parameters():
             nn.init.normal_(parameter, std=s["initial"])
+
+    model = drawn(s, pixels, nn.Tanh, encoder=Encoder, start=start)
     if s["method"] == "bayes":
         model.decoder = UncertainDecoder(model.decoder)
+    return model
+
+
+def drawn(
+    s: dict,
+    pixels: int,
+    activation: type[nn.Module],
+    layers: int = 1,
+    encoder: type[nn.Module] = GaussianEncoder,
+    start: Callable[[VAE], object] = lambda model: None,
+) -> VAE:
+    """The same layers each way, with torch's own initial weights or as ``start`` sets them."""
+    hidden, latent = [s["hidden"]] * layers, s["latent"]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(s["seed"])
+        q = encoder(pixels, hidden, latent, activation)
+        p = DECODERS[s["likelihood"]](latent, hidden, pixels, activation=activation)
+        model = VAE(StandardNormal(latent), q, p)
+        start(model)
     return model

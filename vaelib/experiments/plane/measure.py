@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -33,7 +36,7 @@ def measure(model: VAE, images: Dataset, seed: int) -> tuple[Tensor, Tensor, dic
         with its standard errors from the choice of images and from sampling.
     """
     x, shown = black_and_white(images, seed)
-    bounds = torch.stack([_elbos(model, x) for _ in range(ROUNDS)])
+    bounds = torch.stack([elbo(model, x) for _ in range(ROUNDS)])
     evidence = evidences(model, x[shown])
     figures = {
         "elbo": figure(Estimate.of(bounds), ROUNDS),
@@ -56,31 +59,17 @@ def black_and_white(images: Dataset, seed: int) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def evidences(model, x: Tensor) -> Estimate:
     """log p(x) by importance sampling with no help from the encoder, shape ``(batch,)``."""
-    parts = []
-    for rows in x.split(BATCH):
-        q = Plane(model, rows)
-        parts.append(
-            log_evidence(Model(model.prior, model.decode, lambda _, q=q: q), rows, SAMPLES)
-        )
+    blind = Model(model.prior, model.decode, partial(Plane, model))
+    parts = [log_evidence(blind, rows, SAMPLES) for rows in x.split(BATCH)]
     return Estimate(*map(torch.cat, zip(*parts, strict=True)))
-
-
-def _elbos(model: VAE, x: Tensor) -> Tensor:
-    return torch.cat([elbo(model, rows) for rows in x.split(1000)])
 
 
 def figure(found: Estimate, samples: int) -> dict:
     """The average, its two standard errors, and how many images and samples it is of."""
-    average = found.average()
-    return {
-        "mean": round(float(average.mean), 4),
-        "over_images": round(float(average.over_examples), 4),
-        "monte_carlo": round(float(average.sampling), 4),
-        "images": len(found.mean),
-        "samples": samples,
-    }
+    numbers = zip(("mean", "over_images", "monte_carlo"), rounded(found.average()), strict=True)
+    return dict(numbers) | {"images": len(found.mean), "samples": samples}
 
 
-def rounded(values: Tensor) -> list[float]:
+def rounded(values: Iterable[Tensor]) -> list[float]:
     """Four digits after the point, for a file."""
     return [round(float(value), 4) for value in values]

@@ -7,36 +7,23 @@ import time
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from vaelib import data, provenance
 from vaelib.experiments.plane.measure import measure
-from vaelib.explorer.saved import HALF, MOST_WEIGHTS, SavedExplorer, unpack
-from vaelib.explorer.weights import pack
+from vaelib.explorer.saved import MOST_WEIGHTS, SavedExplorer
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
 from vaelib.training import ADAM, fit
 
 ENCODER = (512, 256)
 HOW = {"batch_size": 256, "learning_rate": 3e-3}
 LARGEST_GRADIENT = 50.0
-TRAINING = {
-    "encoder": [*ENCODER],
-    "activation": "silu",
-    **HOW,
-    "largest_gradient": LARGEST_GRADIENT,
-}
 
 
 def produce(
-    name: str,
-    *,
-    epochs: int,
-    hidden: Sequence[int],
-    seed: int,
-    command: str = "",
-    progress: bool = True,
+    name: str, *, epochs: int, hidden: Sequence[int], seed: int, command: str = ""
 ) -> SavedExplorer:
     """Train a VAE with two latents and record what its explorer shows, with test figures.
 
@@ -53,7 +40,6 @@ def produce(
         hidden: widths of the decoder's hidden layers.
         seed: decides everything random.
         command: what was typed to call this, for the record.
-        progress: whether to show a progress bar.
 
     Returns:
         What can be saved; for the same seed, versions and machine the same but for date and times.
@@ -66,16 +52,19 @@ def produce(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build(images.train.shape[1], hidden)
-        train(model, images.train, epochs, seed=seed, progress=progress)
+        optimizer = gentle(epochs * math.ceil(len(images.train) / HOW["batch_size"]))
+        how = {"binarise": True, "seed": seed, "optimizer": optimizer, **HOW}
+        fit(model, images.train, epochs=epochs, **how)
         trained = time.monotonic()
-        model.decoder = unpack(*pack(model.decoder, HALF), HALF)
+        model.decoder.half().float()  # as the browser has it
         means, labels, figures = measure(model, images, seed)
-    settings = {"epochs": epochs, "decoder": list(hidden), "images": len(images.train)}
+    layers = {"decoder": list(hidden), "encoder": list(ENCODER), "activation": "silu"}
+    training = {"epochs": epochs, "images": len(images.train), **layers, **HOW}
     record = {
         "command": command,
         "seed": seed,
         **provenance.record(images),
-        "training": settings | TRAINING,
+        "training": training | {"largest_gradient": LARGEST_GRADIENT},
         "parameters": {half: _size(getattr(model, half)) for half in ("decoder", "encoder")},
         "training_seconds": round(trained - begin),
         "seconds": round(time.monotonic() - begin),
@@ -91,12 +80,6 @@ def build(pixels: int, hidden: Sequence[int]) -> VAE:
     if size > MOST_WEIGHTS:
         raise ValueError(f"hidden {list(hidden)} needs {size:,} weights; {MOST_WEIGHTS:,} fit")
     return VAE(StandardNormal(2), GaussianEncoder(pixels, ENCODER, 2, nn.SiLU), decoder)
-
-
-def train(model: VAE, x: Tensor, epochs: int, **how) -> None:
-    """Fit the model to grey images, drawn black and white afresh in each epoch."""
-    optimizer = gentle(epochs * math.ceil(len(x) / HOW["batch_size"]))
-    fit(model, x, epochs=epochs, binarise=True, optimizer=optimizer, **HOW, **how)
 
 
 def gentle(steps: int) -> Callable[..., Optimizer]:
