@@ -68,16 +68,6 @@ class GapExplorer(Explorer, module="elbo.js gap.js"):
     sigma = traitlets.Tuple(*[traitlets.CFloat()] * 2, default_value=(1.0, 1.0)).tag(sync=True)
     elbo = traitlets.Float(None, allow_none=True, read_only=True).tag(sync=True)
     gap = traitlets.Float(None, allow_none=True, read_only=True).tag(sync=True)
-    layers = traitlets.List().tag(sync=True)
-    weights = traitlets.Bytes().tag(sync=True)
-    noise = traitlets.Float().tag(sync=True)
-    image = traitlets.Bytes().tag(sync=True)
-    shape = traitlets.List().tag(sync=True)
-    log_evidence = traitlets.Float().tag(sync=True)
-    rule = traitlets.List().tag(sync=True)
-    places = traitlets.Dict().tag(sync=True)
-    whole = traitlets.List().tag(sync=True)
-    near = traitlets.List().tag(sync=True)
 
     def __init__(self, model: VAE, x: Tensor, log_evidence: float, shape: tuple[int, int]) -> None:
         model = deepcopy(model).double().cpu().requires_grad_(False)
@@ -91,25 +81,27 @@ class GapExplorer(Explorer, module="elbo.js gap.js"):
         nodes = int(min(MOST, max(5, (BUDGET / cost) ** 0.5)))
         guess = model.encode(x)
         best = _best_normal(model, x, guess, nodes)
-        _check_evidence(log_evidence, _elbo(model, x, best, MOST))
+        if (bound := _elbo(model, x, best, MOST)) > log_evidence + SLACK:
+            raise ValueError(
+                f"log_evidence is {log_evidence:.4f}, and yet an ELBO of {bound:.4f} was found: "
+                "it is not log p(x) of this model and this x"
+            )
         t, share = np.polynomial.hermite_e.hermegauss(nodes)
         reach = max(float((q.mean.abs() + 3 * q.stddev).max()) for q in (guess, best))
-        super().__init__(
-            layers=layers,
-            weights=weights,
-            noise=noise,
-            image=to_bytes(x),
-            shape=list(shape),
-            log_evidence=log_evidence,
-            rule=[t.tolist(), (share / share.sum()).tolist()],
-            places={
-                "the prior": _place(model.prior),
-                "the encoder's q": _place(guess),
-                "the best normal": _place(best),
-            },
-            whole=[0.0, 0.0, max(3.0, reach)],
-            near=[*best.mean.tolist(), 5 * float(best.stddev.max())],
-        )
+        places = {"the prior": model.prior, "the encoder's q": guess, "the best normal": best}
+        fixed = {
+            "layers": layers,
+            "weights": weights,
+            "noise": noise,
+            "image": to_bytes(x),
+            "shape": list(shape),
+            "log_evidence": log_evidence,
+            "rule": [t.tolist(), (share / share.sum()).tolist()],
+            "places": {name: [q.mean.tolist(), q.stddev.tolist()] for name, q in places.items()},
+            "whole": [0.0, 0.0, max(3.0, reach)],
+            "near": [*best.mean.tolist(), 5 * float(best.stddev.max())],
+        }
+        super().__init__(fixed)
 
     @traitlets.validate("mu", "sigma")
     def _drawable(self, proposal):
@@ -128,9 +120,8 @@ def _elbo(model: VAE, x: Tensor, q: Distribution, nodes: int) -> Tensor:
 def _best_normal(model: VAE, x: Tensor, start: Distribution, nodes: int) -> Distribution:
     """The diagonal normal that maximises the ELBO of x, by ascent from a start."""
     phi = torch.stack([start.mean, start.stddev.log()]).requires_grad_(True)
-    optimiser = torch.optim.LBFGS(
-        [phi], max_iter=100, tolerance_change=1e-12, line_search_fn="strong_wolfe"
-    )
+    how = {"max_iter": 100, "tolerance_change": 1e-12, "line_search_fn": "strong_wolfe"}
+    optimiser = torch.optim.LBFGS([phi], **how)
 
     def loss():
         optimiser.zero_grad()
@@ -154,10 +145,6 @@ def _noise(model: VAE) -> float:
     raise ValueError("the decoder must be Bernoulli, or normal with one sigma for all pixels")
 
 
-def _place(q: Distribution) -> list[list[float]]:
-    return [q.mean.tolist(), q.stddev.tolist()]
-
-
 def _check(model: VAE, x: Tensor, log_evidence: float, shape: tuple[int, int]) -> None:
     prior = model.prior
     standard = prior.event_shape == (2,) and (prior.mean == 0).all() and (prior.stddev == 1).all()
@@ -168,11 +155,3 @@ def _check(model: VAE, x: Tensor, log_evidence: float, shape: tuple[int, int]) -
     log_likelihood(model, x, prior.mean)  # raises on pixels that do not fit the decoder
     if not math.isfinite(log_evidence):
         raise ValueError(f"log_evidence must be finite, got {log_evidence}")
-
-
-def _check_evidence(log_evidence: float, elbo: Tensor) -> None:
-    if elbo > log_evidence + SLACK:
-        raise ValueError(
-            f"log_evidence is {log_evidence:.4f}, and yet an ELBO of {elbo:.4f} was found: "
-            "it is not log p(x) of this model and this x"
-        )

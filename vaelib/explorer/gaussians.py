@@ -47,8 +47,6 @@ class GaussianExplorer(Explorer, module="averages.js gaussians.js"):
     mu_p = traitlets.CFloat().tag(sync=True)
     sigma_p = traitlets.CFloat(1.0).tag(sync=True)
     draws = traitlets.Int(100).tag(sync=True)
-    means = traitlets.List(list(MEANS), read_only=True).tag(sync=True)
-    widths = traitlets.List(list(WIDTHS), read_only=True).tag(sync=True)
 
     def __init__(
         self,
@@ -58,7 +56,8 @@ class GaussianExplorer(Explorer, module="averages.js gaussians.js"):
         sigma_p: float = 1.0,
         draws: int = 100,
     ) -> None:
-        super().__init__(mu_q=mu_q, sigma_q=sigma_q, mu_p=mu_p, sigma_p=sigma_p, draws=draws)
+        values = {"mu_q": mu_q, "sigma_q": sigma_q, "mu_p": mu_p, "sigma_p": sigma_p}
+        super().__init__({"means": MEANS, "widths": WIDTHS}, draws=draws, **values)
 
     @traitlets.validate("mu_q", "mu_p", "sigma_q", "sigma_p", "draws")
     def _drawable(self, proposal):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import torch
+import math
+
 import traitlets
 from torch import Tensor, nn
 
@@ -42,17 +43,7 @@ class LatentExplorer(Explorer, module="latent.js"):
     >>> explorer.z = (1.0, -0.5)
     """
 
-    z = traitlets.Tuple(traitlets.CFloat(), traitlets.CFloat(), default_value=(0.0, 0.0)).tag(
-        sync=True
-    )
-    layers = traitlets.List().tag(sync=True)
-    weights = traitlets.Bytes().tag(sync=True)
-    precision = traitlets.Unicode().tag(sync=True)
-    means = traitlets.Bytes().tag(sync=True)
-    labels = traitlets.Bytes().tag(sync=True)
-    images = traitlets.Bytes().tag(sync=True)
-    shape = traitlets.List().tag(sync=True)
-    extent = traitlets.Float().tag(sync=True)
+    z = traitlets.Tuple(*[traitlets.CFloat()] * 2, default_value=(0.0, 0.0)).tag(sync=True)
 
     def __init__(
         self,
@@ -64,29 +55,26 @@ class LatentExplorer(Explorer, module="latent.js"):
         precision: str = "float32",
     ) -> None:
         layers, weights = pack(decoder, precision)
-        height, width = shape
-        _check(layers, means, labels, height * width, images)
-        grey = b"" if images is None else _grey(images)
-        super().__init__(
-            layers=layers,
-            weights=weights,
-            precision=precision,
-            means=to_bytes(means),
-            labels=bytes(labels.tolist()),
-            images=grey,
-            shape=[height, width],
-            extent=max(3.2, 1.04 * float(means.abs().max())),
-        )
+        _check(layers, means, labels, math.prod(shape), images)
+        fixed = {
+            "layers": layers,
+            "weights": weights,
+            "precision": precision,
+            "means": to_bytes(means),
+            "labels": bytes(labels.tolist()),
+            "images": b""
+            if images is None
+            else bytes((255 * images).round().int().flatten().tolist()),
+            "shape": list(shape),
+            "extent": max(3.2, 1.04 * float(means.abs().max())),
+        }
+        super().__init__(fixed)
 
     @traitlets.validate("z")
     def _finite(self, proposal):
-        if not all(abs(value) < float("inf") for value in proposal["value"]):
+        if not all(abs(value) < math.inf for value in proposal["value"]):
             raise traitlets.TraitError(f"z must be finite, got {proposal['value']}")
         return proposal["value"]
-
-
-def _grey(images: Tensor) -> bytes:
-    return bytes((255 * images).round().to(torch.uint8).flatten().tolist())
 
 
 def _check(layers, means, labels, pixels, images) -> None:
@@ -97,13 +85,11 @@ def _check(layers, means, labels, pixels, images) -> None:
     n = len(means)
     if means.shape != (n, 2) or n == 0 or not means.isfinite().all():
         raise ValueError(f"means must be finite, of shape (images, 2), got {tuple(means.shape)}")
-    if (
-        labels.shape != (n,)
-        or labels.is_floating_point()
-        or not ((labels >= 0) & (labels <= 9)).all()
-    ):
+    if labels.shape != (n,) or labels.is_floating_point() or not _within(labels, 9):
         raise ValueError(f"labels must be {n} whole numbers from 0 to 9")
-    if images is not None and (
-        images.shape != (n, pixels) or not ((images >= 0) & (images <= 1)).all()
-    ):
+    if images is not None and not (images.shape == (n, pixels) and _within(images, 1)):
         raise ValueError(f"images must lie in [0, 1], of shape {(n, pixels)}")
+
+
+def _within(values: Tensor, most: int) -> bool:
+    return bool(((values >= 0) & (values <= most)).all())

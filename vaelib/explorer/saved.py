@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from vaelib import files
 from vaelib.explorer.latent import LatentExplorer
-from vaelib.explorer.weights import ACTIVATIONS, PRECISIONS, pack, to_bytes
+from vaelib.explorer.weights import ACTIVATIONS, from_bytes, pack, to_bytes
 from vaelib.models import BernoulliDecoder
 
 MOST_BYTES = 300_000
@@ -46,16 +45,12 @@ def unpack(layers: list[dict], weights: bytes, precision: str = "float32") -> Be
     >>> decoder(torch.zeros(2)).event_shape
     torch.Size([64])
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be 'float16' or 'float32', got {precision!r}")
-    if not layers:
-        raise ValueError("there are no layers")
-    *inner, last = [layer["activation"] for layer in layers]
-    kinds = {name: kind for kind, name in ACTIVATIONS.items()}
-    if last != "sigmoid" or len(set(inner)) > 1 or not set(inner) <= set(kinds):
-        raise ValueError(f"no Bernoulli decoder has the activations {[*inner, last]}")
+    activations = [layer["activation"] for layer in layers]
+    inner, kinds = set(activations[:-1]), {name: kind for kind, name in ACTIVATIONS.items()}
+    if activations[-1:] != ["sigmoid"] or len(inner) > 1 or not inner <= set(kinds):
+        raise ValueError(f"no Bernoulli decoder has the activations {activations}")
     hidden = [layer["outputs"] for layer in layers[:-1]]
-    kind = kinds[inner[0] if inner else "tanh"]
+    kind = kinds[activations[0]]  # without hidden layers there is none, whatever its kind
     decoder = BernoulliDecoder(layers[0]["inputs"], hidden, layers[-1]["outputs"], kind)
     parameters = list(decoder.parameters())
     numbers = from_bytes(weights, precision)
@@ -63,11 +58,6 @@ def unpack(layers: list[dict], weights: bytes, precision: str = "float32") -> Be
         raise ValueError(f"the weights hold {len(numbers)} numbers, the layers need {needed}")
     torch.nn.utils.vector_to_parameters(numbers, parameters)
     return decoder
-
-
-def from_bytes(raw: bytes, precision: str) -> Tensor:
-    """The numbers that :func:`~vaelib.explorer.weights.to_bytes` wrote, in float32."""
-    return torch.from_numpy(np.frombuffer(raw, PRECISIONS[precision]).astype("f4"))
 
 
 @dataclass(frozen=True)
@@ -118,20 +108,17 @@ class SavedExplorer:
             "labels": _written(bytes(self.labels.tolist())),
             "shape": list(self.shape),
         }
+        parts = {name: json.dumps(value) for name, value in fields.items()}
         record = {name: json.dumps(value) for name, value in self.record.items()}
-        text = _object({"record": _object(record)} | {n: json.dumps(v) for n, v in fields.items()})
+        text = _object({"record": _object(record)} | parts)
         if len(text) >= MOST_BYTES:
-            raise ValueError(
-                f"the file would have {len(text):,} bytes, more than {MOST_BYTES:,}: "
-                "choose a smaller decoder"
-            )
+            size = f"{len(text):,} bytes, more than {MOST_BYTES:,}"
+            raise ValueError(f"the file would have {size}: choose a smaller decoder")
         return text + "\n"
 
     def save(self, path: str | PathLike) -> None:
-        """Write the file, whole or not at all; errors as for :func:`check_writable` and text."""
-        text = self.text()
-        check_writable(path)
-        files.write_text(path, text)
+        """Write the file, whole or not at all; errors as for :meth:`text`, or an OSError."""
+        files.write_text(path, self.text())
 
     @classmethod
     def load(cls, path: str | PathLike) -> SavedExplorer:
@@ -143,11 +130,11 @@ class SavedExplorer:
         """
         try:
             fields = json.loads(Path(path).read_text("utf8"))
-            raw = {name: _read(fields[name]) for name in ("weights", "means", "labels")}
-            decoder = unpack(fields["layers"], raw["weights"], fields["precision"])
-            means = from_bytes(raw["means"], fields["precision"]).reshape(-1, 2)
-            labels, shape = torch.tensor(list(raw["labels"])), tuple(fields["shape"])
-            return cls(decoder, means, labels, shape, fields["record"])
+            written, precision = ("weights", "means", "labels"), fields["precision"]
+            weights, means, labels = (b64decode(fields[n], validate=True) for n in written)
+            decoder = unpack(fields["layers"], weights, precision)
+            means, labels = from_bytes(means, precision).reshape(-1, 2), torch.tensor([*labels])
+            return cls(decoder, means, labels, tuple(fields["shape"]), fields["record"])
         except (ValueError, KeyError, TypeError, RuntimeError) as error:
             raise ValueError(f"{path} is no recorded explorer: {error!r}") from None
 
@@ -178,8 +165,4 @@ def _object(written: dict[str, str]) -> str:
 
 
 def _written(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
-
-
-def _read(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
+    return b64encode(raw).decode()

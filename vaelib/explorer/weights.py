@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -39,21 +40,14 @@ def pack(decoder: nn.Module, precision: str = "float32") -> tuple[list[dict], by
     >>> [layer["activation"] for layer in layers], len(weights)
     (['tanh', 'sigmoid'], 2400)
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be 'float16' or 'float32', got {precision!r}")
     network = getattr(decoder, "network", None)
     if not isinstance(network, nn.Sequential) or not isinstance(network[0], nn.Linear):
         raise ValueError(f"{type(decoder).__name__} has no network that starts with a linear layer")
     layers, arrays = [], []
     for module in network:
         if isinstance(module, nn.Linear):
-            layers.append(
-                {
-                    "inputs": module.in_features,
-                    "outputs": module.out_features,
-                    "activation": "identity",
-                }
-            )
+            sizes = {"inputs": module.in_features, "outputs": module.out_features}
+            layers.append(sizes | {"activation": "identity"})
             bias = torch.zeros(module.out_features) if module.bias is None else module.bias
             arrays += [module.weight, bias]
         elif type(module) in ACTIVATIONS and layers[-1]["activation"] == "identity":
@@ -67,7 +61,18 @@ def pack(decoder: nn.Module, precision: str = "float32") -> tuple[list[dict], by
 
 def to_bytes(array: Tensor, precision: str = "float32") -> bytes:
     """The numbers of a tensor, little-endian."""
-    return array.detach().cpu().numpy().astype(PRECISIONS[precision]).tobytes()
+    return array.detach().cpu().numpy().astype(_kind(precision)).tobytes()
+
+
+def from_bytes(raw: bytes, precision: str) -> Tensor:
+    """The numbers that :func:`to_bytes` wrote, in float32."""
+    return torch.from_numpy(np.frombuffer(raw, _kind(precision)).astype("f4"))
+
+
+def _kind(precision: str) -> str:
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be 'float16' or 'float32', got {precision!r}")
+    return PRECISIONS[precision]
 
 
 @torch.no_grad()
@@ -76,11 +81,11 @@ def _squashes(decoder: nn.Module, network: nn.Sequential) -> bool:
     weight = network[0].weight
     z = torch.linspace(-3, 3, 5).to(weight)[:, None].expand(5, weight.shape[1])
     output, mean = network(z), decoder(z).mean
-    if output.shape == mean.shape and torch.allclose(mean, output):
-        return False
-    squashed = isinstance(network[-1], nn.Linear) and output.shape == mean.shape
-    if squashed and torch.allclose(mean, output.sigmoid()):
-        return True
+    if output.shape == mean.shape:
+        if torch.allclose(mean, output):
+            return False
+        if isinstance(network[-1], nn.Linear) and torch.allclose(mean, output.sigmoid()):
+            return True
     raise ValueError(
         f"the mean of {type(decoder).__name__} is neither its network's output nor its sigmoid"
     )

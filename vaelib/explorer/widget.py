@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import anywidget
+import traitlets
 
 HERE = Path(__file__).parent
 SHARED = ("stage.js", "decoder.js")
@@ -26,9 +27,13 @@ class Explorer(anywidget.AnyWidget):
     """Base of the touchable figures.
 
     A subclass names its JavaScript files, the last of which defines ``render({ model, el })``. Its
-    traits that are tagged ``sync=True`` are what the two sides share. A notebook with a kernel
-    shows the live widget. Anything else shows the same module with the traits' values written into
-    the page.
+    traits that are tagged ``sync=True`` are what the two sides share, and what the figure is made
+    of besides. A notebook with a kernel shows the live widget. Anything else shows the same module
+    with the traits' values written into the page.
+
+    Args:
+        fixed: what the figure is made of: names ↦ what JSON can hold, or bytes.
+        values: of the traits.
     """
 
     _css = (HERE / "explorer.css").read_text("utf8")
@@ -39,6 +44,11 @@ class Explorer(anywidget.AnyWidget):
             cls.source = "\n".join((HERE / name).read_text("utf8") for name in names)
             cls._esm = f"{cls.source}\nexport default {{ render }};\n"
         super().__init_subclass__(**kwargs)
+
+    def __init__(self, fixed: dict, **values) -> None:
+        traits = {name: traitlets.Any(value).tag(sync=True) for name, value in fixed.items()}
+        self.add_traits(**traits)
+        super().__init__(**values)
 
     def to_html(self) -> str:
         """The figure as a piece of HTML that needs neither a kernel nor a network."""
