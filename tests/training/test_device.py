@@ -5,15 +5,15 @@
 
 import warnings
 from contextlib import suppress
-from functools import partial
 
 import pytest
 import torch
 from torch.distributions import Independent, Normal
 
-from tests.training.test_resume import Cut, coins, falling
-from tests.training.test_training import GREY, X, parameters, small_vae, train
-from vaelib.objectives import ELBO, iwae, log_evidence
+from tests.training import test_training as training
+from tests.training.test_resume import Cut
+from tests.training.test_training import X, parameters, small_vae, train
+from vaelib.objectives import ELBO, log_evidence
 from vaelib.training import Checkpoint, evaluate
 from vaelib.training import rows as rows_room
 from vaelib.training import step as steps
@@ -21,15 +21,7 @@ from vaelib.training.checkpoint import Keeper
 
 GPU = torch.cuda.is_available()
 DEVICE = "cuda" if GPU else "cpu"
-RUNS = {
-    "plain": (small_vae, X, {}),
-    "several samples": (small_vae, X, {"objective": ELBO(3, "sampled", 0.5)}),
-    "importance weights": (small_vae, X, {"objective": partial(iwae, samples=4)}),
-    "free bits": (small_vae, X, {"objective": ELBO(free_bits=0.3)}),
-    "a falling step size": (small_vae, X, {"learning_rate": falling}),
-    "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:20]}),
-    "bytes": (coins, GREY.mul(255).to(torch.uint8), {"binarise": True}),
-}
+RUNS = {name: run for name, run in training.RUNS.items() if name != "patience"}
 needs_gpu = pytest.mark.skipif(not GPU, reason="needs a GPU")
 
 
@@ -115,7 +107,7 @@ def cutting(steps_left):
 def test_data_that_do_not_fit_the_device_train_the_same_model(replays, monkeypatch):
     resident = weights("bytes")
     made = len(replays)
-    monkeypatch.setattr(rows_room, "_fits", lambda x, place: False)
+    monkeypatch.setattr(rows_room, "_fits", lambda x, device: False)
     same(resident, weights("bytes"))
     assert len(replays) == (made if GPU else 2 * made)
 

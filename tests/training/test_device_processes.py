@@ -25,18 +25,18 @@ pytestmark = [
 
 def alone(folder):
     """One process that averages its gradients with nobody, but by the same road as several."""
-    place = torch.device("cuda:0" if GPU else "cpu")
-    shares.join(place)
+    device = torch.device("cuda:0" if GPU else "cpu")
+    shares.join(device)
     assert dist.get_backend() == ("nccl" if GPU else "gloo")
     shares.distribute = lambda loss, _: DistributedDataParallel(
-        loss, device_ids=[place] if GPU else None
+        loss, device_ids=[device] if GPU else None
     )
     steps._recordable = lambda rows, optimizer: False
-    total = torch.ones(2, device=place)
+    total = torch.ones(2, device=device)
     dist.all_reduce(total)
     assert total.tolist() == [1, 1]
     model = small_vae()
-    train(model, epochs=3, device=place)
+    train(model, epochs=3, device=device)
     torch.save(parameters(model), Path(folder, "alone.pt"))
     shares.leave()
 

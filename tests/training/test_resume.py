@@ -1,5 +1,6 @@
 """A run that is stopped anywhere ends with the weights, to the bit, of one that never was."""
 
+import io
 import math
 import os
 import signal
@@ -14,10 +15,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.test_training import GREY, X, parameters, small_vae, train
+from tests.training.test_training import (
+    GREY,
+    RUNS,
+    coins,
+    falling,
+    parameters,
+    small_vae,
+    train,
+)  # fmt: skip
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
 from vaelib.objectives import ELBO, elbo
-from vaelib.training import Checkpoint, Validation, checkpoint
+from vaelib.training import Checkpoint, checkpoint
 
 
 class Cut(Exception):
@@ -37,27 +46,7 @@ def cut_after(model, steps):
     return model.encoder.register_forward_pre_hook(count)
 
 
-def coins(seed=0):
-    torch.manual_seed(seed)
-    return small_vae(seed, BernoulliDecoder(2, [4], 3))
-
-
-def falling(epoch):
-    return 0.01 / (1 + epoch)
-
-
-RUNS = {
-    "plain": (small_vae, X, {}),
-    "several samples": (small_vae, X, {"objective": ELBO(3, "sampled", 0.5)}),
-    "free bits": (small_vae, X, {"objective": ELBO(free_bits=0.1)}),
-    "rows in order": (small_vae, X, {"shuffle": False}),
-    "a falling step size": (small_vae, X, {"learning_rate": falling}),
-    "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:20]}),
-    "patience": (small_vae, X, {"validation": Validation(X[:9], 1), "learning_rate": 0.05}),
-}
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 11])
+@pytest.mark.parametrize("steps", [1, 3, 4, 7, 11])
 @pytest.mark.parametrize("run", RUNS)
 def test_a_run_cut_anywhere_goes_on_as_if_nothing_had_happened(run, steps, tmp_path):
     make, x, settings = RUNS[run]
@@ -71,28 +60,20 @@ def test_a_run_cut_anywhere_goes_on_as_if_nothing_had_happened(run, steps, tmp_p
     cut.remove()
     resumed = train(second, x, **settings, **keep)
     assert torch.equal(parameters(whole), parameters(second))
-    assert resumed == seen
+    assert repr(resumed) == repr(seen)  # not a number is itself
 
 
-def test_a_finished_run_can_be_made_longer(tmp_path):
+@pytest.mark.parametrize("rate", [1e-3, falling])
+def test_a_finished_run_can_be_made_longer(rate, tmp_path):
     whole, short = small_vae(), small_vae()
-    seen = train(whole, epochs=4)
-    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", resume=True)}
+    seen = train(whole, epochs=4, learning_rate=rate)
+    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", resume=True), "learning_rate": rate}
     train(short, epochs=2, **keep)
     again = small_vae(seed=3)
     assert train(again, epochs=2, **keep).train == seen.train[:2]
     assert torch.equal(parameters(again), parameters(short))
     assert train(again, epochs=4, **keep) == seen
     assert torch.equal(parameters(again), parameters(whole))
-
-
-def test_a_longer_run_takes_the_step_size_of_its_epoch(tmp_path):
-    whole, short = small_vae(), small_vae()
-    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", resume=True), "learning_rate": falling}
-    train(whole, epochs=4, learning_rate=falling)
-    train(short, epochs=2, **keep)
-    train(short, epochs=4, **keep)
-    assert torch.equal(parameters(short), parameters(whole))
 
 
 def test_without_a_file_resuming_starts(tmp_path):
@@ -103,45 +84,32 @@ def test_without_a_file_resuming_starts(tmp_path):
     assert (tmp_path / "new/run.pt").is_file()
 
 
+BITS = GREY.round()
 OTHERS = {
-    "batch_size": 10,
-    "learning_rate": 1e-2,
-    "seed": 1,
-    "optimizer": torch.optim.SGD,
-    "validation": X[:5],
-    "x": X.flip(0),
-    "shuffle": False,
-    "objective": elbo,
+    "batch_size": {"batch_size": 10},
+    "learning_rate": {"learning_rate": 1e-2},
+    "seed": {"seed": 1},
+    "optimizer": {"optimizer": torch.optim.SGD},
+    "validation": {"validation": BITS[:5]},
+    "x": {"x": BITS.flip(0)},
+    "shuffle": {"shuffle": False},
+    "binarise": {"binarise": True},
+    "objective": {"objective": elbo},
+    "samples": {"objective": ELBO(samples=2)},
+    "kl": {"objective": ELBO(kl="sampled")},
+    "beta": {"objective": ELBO(beta=0.5)},
+    "free_bits": {"objective": ELBO(free_bits=0.2)},
 }
-OBJECTIVES = ({"samples": 2}, {"kl": "sampled"}, {"beta": 0.5}, {"free_bits": 0.2})
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_settings_are_an_error_that_names_them(name, tmp_path):
     path = tmp_path / "run.pt"
-    keep = {"checkpoint": Checkpoint(path, resume=True)}
-    train(small_vae(), **keep)
-    with pytest.raises(
-        ValueError, match=f"^{path} belongs to a run with other settings: {name} was .*, is "
-    ) as error:
-        train(small_vae(), **({"epochs": 3} | keep | {name: OTHERS[name]}))
-    assert ";" not in str(error.value)
-
-
-@pytest.mark.parametrize("changed", OBJECTIVES)
-def test_another_setting_of_the_objective_is_an_error(changed, tmp_path):
-    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", resume=True)}
-    train(small_vae(), **keep)
-    ((name, value),) = changed.items()
-    with pytest.raises(ValueError, match=f"settings: {name} was .*, is {value}$"):
-        train(small_vae(), objective=ELBO(**changed), **keep)
-
-
-def test_pixels_that_were_drawn_and_now_are_not_are_an_error(tmp_path):
-    keep = {"checkpoint": Checkpoint(tmp_path / "run.pt", resume=True), "x": GREY.round()}
-    train(coins(), binarise=True, **keep)
-    with pytest.raises(ValueError, match=r"other settings: binarise was True, is False$"):
-        train(coins(), **keep)
+    keep = {"x": BITS, "checkpoint": Checkpoint(path, resume=True)}
+    train(coins(), **keep)
+    message = f"^{path} belongs to a run with other settings: {name} was [^;]*, is [^;]*$"
+    with pytest.raises(ValueError, match=message):
+        train(coins(), **({"epochs": 3} | keep | OTHERS[name]))
 
 
 def test_another_model_is_an_error(tmp_path):
@@ -152,63 +120,63 @@ def test_another_model_is_an_error(tmp_path):
         train(other.double(), GREY, binarise=True, **keep)
 
 
-def damaged(path, how):
-    whole = path.read_bytes()
-    if how == "cut short":
-        path.write_bytes(whole[: len(whole) // 2])
-    elif how == "empty":
-        path.write_bytes(b"")
-    elif how == "words":
-        path.write_text("epoch 3")
-    elif how == "zip":
-        with zipfile.ZipFile(path, "w") as file:
-            file.writestr("a", "b")
-    elif how == "altered":
-        at = whole.index(b"data/", len(whole) // 3) + len(whole) // 3
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-    elif how == "other":
-        torch.save({"a": torch.zeros(2)}, path)
-    elif how == "newer":
-        torch.save(torch.load(path, weights_only=True) | {"version": 99}, path)
+def altered(whole):
+    at = whole.index(b"data/", len(whole) // 3) + len(whole) // 3
+    return whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+
+
+def zipped(whole):
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as members:
+        members.writestr("a", "b")
+    return file.getvalue()
+
+
+DAMAGES = {
+    "cut short": lambda whole: whole[: len(whole) // 2],
+    "empty": lambda whole: b"",
+    "words": lambda whole: b"epoch 3",
+    "altered": altered,
+    "another zip file": zipped,
+}
 
 
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("changed", "message"),
     [
-        ("cut short", "is no checkpoint, or not a whole one"),
-        ("empty", "is no checkpoint, or not a whole one"),
-        ("words", "is no checkpoint, or not a whole one"),
-        ("zip", "is no checkpoint, or not a whole one"),
-        ("altered", "is no checkpoint, or not a whole one .*"),
-        ("other", "is no checkpoint of vaelib"),
-        ("newer", "was written by a newer vaelib: format 99"),
+        (lambda state: {"a": torch.zeros(2)}, "is no checkpoint of vaelib"),
+        (lambda state: state | {"version": 99}, "was written by a newer vaelib: format 99"),
     ],
 )
-def test_what_is_no_checkpoint_is_said_in_a_sentence(how, message, tmp_path):
+def test_a_foreign_checkpoint_is_refused(changed, message, tmp_path):
     path = tmp_path / "run.pt"
     train(small_vae(), checkpoint=path)
-    damaged(path, how)
-    with pytest.raises(ValueError, match=f"^{path} {message}") as error:
+    torch.save(changed(torch.load(path, weights_only=True)), path)
+    with pytest.raises(ValueError, match=f"^{path} {message}$"):
         train(small_vae(), checkpoint=Checkpoint(path, resume=True))
-    assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("how", ["cut short", "empty", "altered", "words"])
+@pytest.mark.parametrize("how", DAMAGES)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(how, tmp_path):
     path = tmp_path / "run.pt"
+    keep = Checkpoint(path, every=0, resume=True)
+    train(small_vae(), epochs=2, checkpoint=path)
+    damaged = DAMAGES[how](path.read_bytes())
+    path.write_bytes(damaged)
+    said = f"{path} is no checkpoint, or not a whole one .*"
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        train(small_vae(), checkpoint=keep)
+    path.unlink()
     train(small_vae(), epochs=2, checkpoint=path)
     train(small_vae(), epochs=4, checkpoint=Checkpoint(path, resume=True))
-    damaged(path, how)
+    path.write_bytes(damaged)
     goes_on, whole = small_vae(), small_vae()
-    with pytest.warns(
-        UserWarning, match=f"^{path} is no checkpoint.* the state before it is taken"
-    ):
-        train(goes_on, epochs=6, checkpoint=Checkpoint(path, resume=True))
+    with pytest.warns(UserWarning, match=f"^{said}; the state before it is taken$"):
+        train(goes_on, epochs=6, checkpoint=keep)
     train(whole, epochs=6)
     assert torch.equal(parameters(goes_on), parameters(whole))
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "run.pt", "run.pt.damaged", "run.pt.previous",
-    ]  # fmt: skip
+    names = ["run.pt", "run.pt.damaged", "run.pt.previous"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    assert (tmp_path / "run.pt.damaged").read_bytes() == damaged
     assert checkpoint.load(path)["progress"]["epoch"] == 6
 
 

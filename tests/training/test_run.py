@@ -2,33 +2,34 @@
 
 import warnings
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 from torch.distributions import Normal
-from torch.optim import SGD
+from torch.optim import SGD, Adam
 
 from tests.training.test_resume import Cut, cut_after
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.divergence import kl
 from vaelib.objectives import ELBO
-from vaelib.training import Checkpoint, Loss, evaluate, fit
+from vaelib.training import ADAM, Checkpoint, Loss, evaluate, fit, loop, shares
 from vaelib.training import step as steps
-from vaelib.training.diagnosis import first_not_finite
+from vaelib.training.examine import first_not_finite
 from vaelib.training.rows import Rows
 from vaelib.training.run import Run
 
-CPU, GPU = torch.device("cpu"), torch.device("cuda:1")
+CPU, META, GPU = (torch.device(name) for name in ("cpu", "meta", "cuda:1"))
 
 
-def run_of(batch_size, held=None):
+def run_of(batch_size, device=CPU):
     """A run at its start, in order."""
     model = small_vae()
-    rows = Rows("x", X, CPU, torch.float64)
+    rows = Rows("x", X, device, torch.float64)
     optimizer = SGD(model.parameters(), lr=0.1)
-    return Run(model, rows, held, optimizer, batch_size=batch_size, shuffle=False, judge=None)
+    return Run(model, rows, None, optimizer, batch_size=batch_size, shuffle=False, judge=None)
 
 
 @pytest.mark.parametrize(
@@ -103,11 +104,11 @@ def test_the_state_of_another_model_is_refused_with_torchs_reason():
 
 def test_the_state_of_a_gpus_generator_is_kept_and_put_back(monkeypatch):
     put = []
-    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda place: f"of {place}")
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: f"of {device}")
     monkeypatch.setattr(torch.cuda, "set_rng_state", lambda *what: put.append(what))
     run = run_of(16)
     assert set(run.random()) == {"cpu"}
-    run.rows.place = GPU
+    run.rows.device = GPU
     states = run.random()
     assert states["cuda"] == "of cuda:1"
     run.set_random(states)
@@ -127,8 +128,8 @@ def recording(monkeypatch):
     said = []
 
     class Stream:
-        def __init__(self, place, name="side"):
-            self.name = f"{name} of {place}"
+        def __init__(self, device, name="side"):
+            self.name = f"{name} of {device}"
 
         def wait_stream(self, other):
             said.append(f"{self.name} waits for {other.name}")
@@ -144,7 +145,7 @@ def recording(monkeypatch):
             said.append("replay")
 
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda place: Stream(place, "main"))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream(device, "main"))
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: block(stream.name))
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(
@@ -350,23 +351,6 @@ def test_the_bar_of_a_resumed_run_begins_where_it_was(monkeypatch, tmp_path):
     assert told == [(0, 50), (50, 150), (50 + 32, 150)]
 
 
-@pytest.mark.parametrize("row", [0, 24, 49])
-def test_a_fingerprint_sees_every_row_of_a_few(row):
-    other = X.clone()
-    other[row] += 1
-    first, second = (Rows("x", x, CPU, torch.float64).fingerprint() for x in (X, other))
-    assert first != second
-
-
-@pytest.mark.parametrize(("row", "seen"), [(0, True), (1, False), (2, True), (2046, True)])
-def test_a_fingerprint_looks_at_1024_rows_evenly_spread(row, seen):
-    x = torch.zeros(2047, 1)
-    other = x.clone()
-    other[row] = 1
-    first, second = (Rows("x", rows, CPU, torch.float64).fingerprint() for rows in (x, other))
-    assert (first != second) is seen
-
-
 def test_single_bounds_are_added_up_in_double_precision():
     model = small_vae().float()
     x = X.float().repeat(400, 1)
@@ -375,3 +359,67 @@ def test_single_bounds_are_added_up_in_double_precision():
     exact = each.double().mean().item()
     assert evaluate(model, x, batch_size=len(x)).kl == pytest.approx(exact, rel=1e-12)
     assert each.mean().item() != pytest.approx(exact, rel=1e-10)
+
+
+def test_sums_and_order_lie_where_the_data_do():
+    run = run_of(16, device=META)
+    assert run.sums.device == META
+    assert next(run.minibatches()).device == META
+
+
+def test_a_run_that_has_not_begun_knows_the_noise_that_it_begins_with():
+    run = run_of(16)
+    assert torch.equal(run.state()["random"]["start"]["cpu"], torch.get_rng_state())
+
+
+def test_the_weight_of_the_divergence_lies_with_the_data_in_their_precision():
+    rows = Rows("x", X, META, torch.bfloat16)
+    step = steps.Step(rows, torch.nn.Identity(), SGD(small_vae().parameters(), lr=0.1), 16)
+    assert (step.beta.device, step.beta.dtype) == (META, torch.bfloat16)
+
+
+def rows_on(device, lies):
+    return SimpleNamespace(device=device, x=SimpleNamespace(device=lies))
+
+
+@pytest.mark.parametrize(
+    ("rows", "capturable", "recorded"),
+    [
+        (rows_on(GPU, GPU), True, True),
+        (rows_on(GPU, GPU), False, False),
+        (rows_on(GPU, CPU), True, False),
+        (rows_on(CPU, CPU), True, False),
+    ],
+)
+def test_a_step_is_recorded_where_data_and_optimizer_are_on_a_gpu(rows, capturable, recorded):
+    groups = [{"capturable": True}, {"capturable": capturable}]
+    assert steps._recordable(rows, SimpleNamespace(param_groups=groups)) is recorded
+
+
+def test_a_step_asks_whether_it_can_be_recorded_and_several_processes_do_not(monkeypatch):
+    asked = []
+    monkeypatch.setattr(steps, "_recordable", lambda *what: asked.append(what) or True)
+    run = run_of(16)
+    assert steps.Step(run.rows, None, run.optimizer, 16).record
+    assert asked == [(run.rows, run.optimizer)]
+    monkeypatch.setattr(shares, "size", lambda: 2)
+    assert not steps.Step(run.rows, None, run.optimizer, 16).record
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "device", "capturable"),
+    [(ADAM, GPU, True), (ADAM, CPU, False), (Adam, GPU, False), (partial(Adam), GPU, False)],
+)
+def test_our_own_optimizer_can_be_recorded_on_a_gpu(optimizer, device, capturable):
+    (group,) = loop._optimizer(optimizer, list(small_vae().parameters()), 0.1, device).param_groups
+    assert (group["capturable"], group["lr"]) == (capturable, 0.1)
+
+
+def test_unless_told_otherwise_128_rows_make_a_step_of_a_thousandth():
+    x = torch.cat([X] * 6)[:257]
+    told, untold, sizes = small_vae(), small_vae(), []
+    untold.encoder.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    fit(told, x, epochs=1, batch_size=128, learning_rate=1e-3, progress=False)
+    fit(untold, x, epochs=1, progress=False)
+    assert sizes == [128, 128, 1]
+    assert torch.equal(parameters(told), parameters(untold))

@@ -11,10 +11,10 @@ import torch
 import torch.distributed as dist
 from torch.distributions import Gamma, Laplace, Normal, StudentT, Uniform
 
-from tests.training.test_resume import coins
-from tests.training.test_training import GREY, X, parameters, small_vae, train
+from tests.training import test_training as training
+from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.divergence import kl_by_coordinate
-from vaelib.objectives import ELBO, elbo, iwae
+from vaelib.objectives import ELBO, elbo
 from vaelib.training import Loss, shares
 
 ROOT = Path(__file__).parents[2]
@@ -22,14 +22,8 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(
     not dist.is_available() or not dist.is_gloo_available(), reason="torch without gloo"
 )
+RUNS = {name: run for name, run in training.RUNS.items() if name != "patience"}
 BATCH = {"epochs": 13, "batch_size": 7}  # 8 steps an epoch, the last with a single row
-RUNS = {
-    "plain": (small_vae, X, {}),
-    "several samples": (small_vae, X, {"objective": ELBO(3, "sampled")}),
-    "free bits": (small_vae, X, {"objective": ELBO(free_bits=0.3)}),
-    "importance weights": (small_vae, X, {"objective": partial(iwae, samples=4)}),
-    "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:9]}),
-}
 
 
 def worker(folder, device="cpu"):
@@ -173,32 +167,22 @@ def test_what_has_no_rows_is_the_same_for_all(monkeypatch, name):
             assert torch.equal(SHARED[name](), whole)
 
 
-def objective(model, x):
-    return elbo(model, x, samples=2)
-
-
 LOSSES = {
     "plain": ELBO(),
     "free bits": ELBO(free_bits=0.3),
-    "its own": objective,
+    "its own": partial(elbo, samples=2),
 }
-
-
-def loss_of(model, name):
-    """One of the losses, and the free bits in it."""
-    return Loss(model, LOSSES[name]), getattr(LOSSES[name], "free_bits", 0.0)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_loss_is_the_average_bound_with_its_weights(name):
     model, x, beta = small_vae(), X[:7], 0.5
-    loss, free_bits = loss_of(model, name)
-    value, sums = loss(x, beta, shares.Share(7))
+    value, sums = Loss(model, LOSSES[name])(x, beta, shares.Share(7))
     each = kl_by_coordinate(model.encode(x), model.prior).mean(0)
     if name == "its own":
         expected = -sums[0] / 7
     else:
-        expected = beta * each.clamp(min=free_bits).sum() - sums[1] / 7
+        expected = beta * each.clamp(min=LOSSES[name].free_bits).sum() - sums[1] / 7
     assert torch.allclose(value, expected, atol=1e-12)
 
 
@@ -207,7 +191,7 @@ def test_the_average_of_the_shares_is_the_whole(monkeypatch, name):
     model, x, beta = small_vae(), X[:7], 0.5
     each = kl_by_coordinate(model.encode(x), model.prior).detach()
     assert each.mean(0).min() < 0.3 < each.mean(0).max()
-    loss, _ = loss_of(model, name)
+    loss = Loss(model, LOSSES[name])
 
     def seen(share):
         torch.manual_seed(1)
@@ -242,19 +226,19 @@ def test_a_total_is_over_all_processes_and_what_was_given_stays(monkeypatch, siz
 
 
 @pytest.mark.parametrize(
-    ("place", "devices"), [("cpu", None), ("cuda:1", [torch.device("cuda:1")])]
+    ("device", "devices"), [("cpu", None), ("cuda:1", [torch.device("cuda:1")])]
 )
-def test_gradients_are_averaged_where_there_are_several(monkeypatch, place, devices):
+def test_gradients_are_averaged_where_there_are_several(monkeypatch, device, devices):
     monkeypatch.setattr(shares, "DistributedDataParallel", lambda *a, **named: (*a, named))
-    loss, place = small_vae(), torch.device(place)
-    assert shares.distribute(loss, place) is loss
+    loss, device = small_vae(), torch.device(device)
+    assert shares.distribute(loss, device) is loss
     monkeypatch.setattr(shares, "size", lambda: 2)
-    assert shares.distribute(loss, place) == (loss, {"device_ids": devices})
+    assert shares.distribute(loss, device) == (loss, {"device_ids": devices})
 
 
-@pytest.mark.parametrize(("place", "backend"), [("cpu", "gloo"), ("cuda:1", "nccl")])
+@pytest.mark.parametrize(("device", "backend"), [("cpu", "gloo"), ("cuda:1", "nccl")])
 @pytest.mark.parametrize("machines", ["1", "2", None])
-def test_processes_meet_by_the_address_that_torchrun_gives(monkeypatch, place, backend, machines):
+def test_processes_meet_by_the_address_that_torchrun_gives(monkeypatch, device, backend, machines):
     """On one machine each start has a corner of the store, named by the number of the start."""
     asked, chosen = [], []
     monkeypatch.setattr(dist, "rendezvous", lambda url: iter([(f"store of {url}", 3, 5)]))
@@ -265,10 +249,10 @@ def test_processes_meet_by_the_address_that_torchrun_gives(monkeypatch, place, b
     monkeypatch.delenv("GROUP_WORLD_SIZE", raising=False)
     if machines:
         monkeypatch.setenv("GROUP_WORLD_SIZE", machines)
-    shares.join(torch.device(place))
+    shares.join(torch.device(device))
     store = ("7", "store of env://") if machines == "1" else "store of env://"
     assert asked == [(backend, {"store": store, "rank": 3, "world_size": 5})]
-    assert chosen == ([torch.device(place)] if backend == "nccl" else [])
+    assert chosen == ([torch.device(device)] if backend == "nccl" else [])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,6 @@
 """What fit adds to the bare loop: schedules, other objectives, patience, and clear endings."""
 
-import platform
-import subprocess
-import sys
 import threading
-from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 
@@ -14,9 +10,8 @@ from torch.optim import SGD
 
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.objectives import ELBO, Terms, elbo, iwae
-from vaelib.training import History, TensorBoard, Validation, loop, surroundings
-from vaelib.training.rows import Rows
-from vaelib.validation import examining, unexamined
+from vaelib.training import History, TensorBoard, Validation, loop
+from vaelib.validation import examining
 
 CPU = torch.device("cpu")
 
@@ -150,76 +145,6 @@ def test_values_are_examined_in_the_first_step_and_no_other():
     assert examining()
 
 
-def test_an_error_leaves_values_examined():
-    with pytest.raises(ZeroDivisionError), unexamined():
-        _ = 1 / 0
-    assert examining()
-
-
-@pytest.mark.parametrize("error", [0.0, 1e-3])
-def test_the_fast_route_is_taken_only_where_it_keeps_float32(error, monkeypatch):
-    monkeypatch.setattr(surroundings, "matmul_error", lambda: error)
-    before = torch.get_float32_matmul_precision()
-    with surroundings.fast_matmul(CPU, torch.float32):
-        inside = torch.get_float32_matmul_precision()
-    assert inside == ("medium" if error < 1e-6 else before)
-    with surroundings.fast_matmul(CPU, torch.float64):
-        assert torch.get_float32_matmul_precision() == before
-    assert torch.get_float32_matmul_precision() == before
-
-
-def test_the_error_of_a_product_tells_float32_from_bfloat16(monkeypatch):
-    assert 0 < surroundings.matmul_error() < 1e-6
-    product = torch.Tensor.__matmul__
-
-    def coarse(a, b):
-        if a.dtype == torch.float64:
-            return product(a, b)
-        return product(a.bfloat16().float(), b.bfloat16().float())
-
-    monkeypatch.setattr(torch.Tensor, "__matmul__", coarse)
-    assert surroundings.matmul_error() > 1e-4
-
-
-PAGES = """
-import resource, torch
-from vaelib.training.surroundings import kept_memory
-
-def pages():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(5):
-        step = [torch.ones(6_000_000) for _ in range(4)]
-        del step
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-with kept_memory(torch.device("cpu")):
-    pages()
-    inside = pages()
-print(inside, pages())
-"""
-
-
-@pytest.mark.not_mutated
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
-def test_the_memory_of_a_step_is_kept_for_the_next():
-    run = subprocess.run([sys.executable, "-c", PAGES], capture_output=True, text=True, check=True)
-    inside, outside = map(int, run.stdout.split())
-    assert 10 * inside < outside
-
-
-def test_fit_keeps_the_memory_of_its_steps(monkeypatch):
-    seen = []
-
-    @contextmanager
-    def spy(place):
-        seen.append(place)
-        yield
-
-    monkeypatch.setattr("vaelib.training.loop.kept_memory", spy)
-    train(small_vae())
-    assert seen == [CPU]
-
-
 def test_fit_works_outside_the_main_thread():
     model, plain = small_vae(), small_vae()
     thread = threading.Thread(target=train, args=[model])
@@ -262,9 +187,3 @@ def test_without_tensorboard_the_error_says_what_to_install(monkeypatch, tmp_pat
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(ImportError, match=r"^TensorBoard is missing: pip install tensorboard$"):
         TensorBoard(tmp_path)
-
-
-def test_rows_know_where_they_are():
-    rows = Rows("x", X, CPU, torch.float32)
-    assert rows[torch.tensor([3, 1])].dtype == torch.float32
-    assert torch.equal(torch.cat(list(rows.chunks(7))), X.float())

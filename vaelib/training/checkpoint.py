@@ -131,19 +131,9 @@ class Checkpoint:
     def __bool__(self) -> bool:
         return self.path is not None
 
-    @classmethod
-    def of(cls, given: str | Path | Checkpoint | None) -> Checkpoint:
-        """A path alone, or none, as one with the usual settings."""
-        return given if isinstance(given, cls) else cls(given)
-
 
 class Keeper:
-    """Keeps a run's state in a file, and the state before it beside that.
-
-    Args:
-        checkpoint: the file, and how often it is written.
-        settings: what must be the same when the run is resumed.
-    """
+    """Keeps a run's state in a file, with the settings that must be the same when it is resumed."""
 
     def __init__(self, checkpoint: Checkpoint, settings: Mapping) -> None:
         self.checkpoint, self.settings = checkpoint, settings
@@ -151,13 +141,9 @@ class Keeper:
         self.written, self.damaged = time.monotonic(), False
 
     def resume(self, run) -> None:
-        """Put the run where the file says it was, if it is wanted and the file is there.
+        """Put the run where the file says it was, if that is wanted and the file is there.
 
-        Where the file is damaged the state before it is taken, with a warning; the next writing
-        puts the damaged one aside.
-
-        Raises:
-            ValueError: it is no checkpoint and there is none before it, or it is of another run.
+        A damaged file is put aside by the next writing.
         """
         if self.path and self.checkpoint.resume and self.path.exists():
             state = self._state()

@@ -35,15 +35,15 @@ def evaluate(model: nn.Module, x: Data, objective=ELBO(), batch_size: int = 1024
         ValueError: bad data or settings, by name.
     """
     check_counts(batch_size=batch_size)
-    first = next(model.parameters())
+    first, training = next(model.parameters()), model.training
     rows = x if isinstance(x, Rows) else Rows("x", x, first.device, first.dtype)
-    training, measure = model.training, measurable(objective).measure
+    measure = measurable(objective).measure
     model.eval()
     try:
-        whole = sum(_sums(measure, model, batch) for batch in rows.chunks(batch_size))
+        sums = sum(_sums(measure, model, batch) for batch in rows.chunks(batch_size))
     finally:
         model.train(training)
-    return averages(shares.total(whole), len(rows))
+    return Terms(*(shares.total(sums) / len(rows)).tolist())
 
 
 @torch.no_grad()
@@ -72,8 +72,3 @@ def _sums(measure, model: nn.Module, batch: Tensor) -> Tensor:
     with share.noise():
         _, terms = measure(model, batch[share.rows], 1.0, share.average)
     return share.sums(terms, torch.float64)
-
-
-def averages(sums: Tensor, examples: int) -> Terms:
-    """Averages from the sums of the three terms over some examples."""
-    return Terms(*(sums / examples).tolist())

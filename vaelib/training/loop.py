@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from torch.optim import Adam, Optimizer
 from vaelib.objectives import ELBO
 from vaelib.training import shares
 from vaelib.training.checkpoint import Checkpoint, Keeper, describe_all
+from vaelib.training.device import borrowed
 from vaelib.training.evaluation import evaluate
 from vaelib.training.examine import examine
 from vaelib.training.history import History
@@ -21,7 +21,6 @@ from vaelib.training.progress import Watch
 from vaelib.training.rows import Data, Rows
 from vaelib.training.run import Run, Validation
 from vaelib.training.step import Loss, Step
-from vaelib.training.surroundings import borrowed, fast_matmul, kept_memory
 from vaelib.validation import check_counts
 
 ADAM = partial(Adam, fused=True)
@@ -98,27 +97,23 @@ def fit(
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise ValueError("the model has no parameters to learn")
-    held, file = Validation.of(validation), Checkpoint.of(checkpoint)
+    judged = validation if isinstance(validation, Validation) else Validation(validation)
+    file = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     settings = describe_all(
         model=model, objective=objective, batch_size=batch_size, shuffle=shuffle,
         learning_rate=learning_rate, optimizer=optimizer, binarise=binarise, seed=seed,
     )  # fmt: skip
-    with ExitStack() as stack:
-        place = stack.enter_context(borrowed(model, device, seed))
-        stack.enter_context(fast_matmul(place, parameters[0].dtype))
-        stack.enter_context(kept_memory(place))
-        rows, held_rows = _data(model, x, held.x, place, parameters[0].dtype, binarise)
-        steps = _optimizer(optimizer, parameters, _at(learning_rate, 0), place)
+    with borrowed(model, device, seed) as device:
+        rows, held = _data(model, x, judged.x, device, parameters[0].dtype, binarise)
+        steps = _optimizer(optimizer, parameters, _step_size(learning_rate, 0), device)
         loss = Loss(model, objective, binarise)
-        run = Run(
-            model, rows, held_rows, steps, batch_size=batch_size, shuffle=shuffle,
-            judge=partial(evaluate, objective=loss.objective.judge()),
-        )  # fmt: skip
-        step = Step(rows, shares.distribute(loss, place), steps, batch_size)
-        keeper = Keeper(file, settings | (_fingerprints(rows, held_rows) if file else {}))
+        judge = partial(evaluate, objective=loss.objective.judge())
+        run = Run(model, rows, held, steps, batch_size=batch_size, shuffle=shuffle, judge=judge)
+        step = Step(rows, shares.distribute(loss, device), steps, batch_size)
+        keeper = Keeper(file, settings | (_fingerprints(rows, held) if file else {}))
         keeper.resume(run)
         with Watch(run, keeper, epochs, callback, progress) as watch:
-            loop(run, step, epochs, learning_rate, loss.objective.weight, held.patience, watch)
+            loop(run, step, epochs, learning_rate, loss.objective.weight, judged.patience, watch)
         keeper.write(run)
         steps.zero_grad(set_to_none=True)
         if run.best:
@@ -129,7 +124,7 @@ def fit(
 def loop(run, step, epochs, learning_rate, weight, patience, watch) -> None:
     """The loop itself: from where a run is to its last epoch."""
     while run.epoch < epochs and not run.stopped(patience):
-        rate = learning_rate(run.epoch) if callable(learning_rate) else None
+        rate = _step_size(learning_rate, run.epoch) if callable(learning_rate) else None
         step.prepare(rate, weight(run.epoch))
         for index in run.minibatches():
             run.count(len(index), step(index, run.check))
@@ -139,29 +134,30 @@ def loop(run, step, epochs, learning_rate, weight, patience, watch) -> None:
         watch.after_epoch()
 
 
-def _at(schedule: float | Callable[[int], float], epoch: int) -> float:
-    return schedule(epoch) if callable(schedule) else schedule
+def _step_size(given: float | Callable[[int], float], epoch: int) -> float:
+    step_size = given(epoch) if callable(given) else given
+    if not step_size > 0:
+        raise ValueError(f"learning_rate must be positive, got {step_size}")
+    return step_size
 
 
-def _data(model, x, validation, place, dtype, binarise: bool) -> tuple[Rows, Rows | None]:
-    rows = Rows("x", x, place, dtype)
+def _data(model, x, validation, device, dtype, binarise: bool) -> tuple[Rows, Rows | None]:
+    rows = Rows("x", x, device, dtype)
     examine(model, rows, binarise)
     if validation is None:
         return rows, None
-    held = Rows("validation", validation, place, dtype)
+    held = Rows("validation", validation, device, dtype)
     examine(model, held, binarise)
     if binarise:
         held.x = torch.cat([torch.bernoulli(part) for part in held.chunks()])
     return rows, held
 
 
-def _optimizer(optimizer, parameters, learning_rate: float, place: torch.device) -> Optimizer:
-    if not learning_rate > 0:
-        raise ValueError(f"learning_rate must be positive, got {learning_rate}")
-    recorded = {"capturable": True} if optimizer is ADAM and place.type == "cuda" else {}
+def _optimizer(optimizer, parameters, learning_rate: float, device: torch.device) -> Optimizer:
+    recorded = {"capturable": True} if optimizer is ADAM and device.type == "cuda" else {}
     return optimizer(parameters, lr=learning_rate, **recorded)
 
 
 def _fingerprints(rows: Rows, held: Rows | None) -> dict[str, str]:
     validation = held.fingerprint() if held else "none"
-    return {"x": rows.fingerprint(), "validation": validation, "device": rows.place.type}
+    return {"x": rows.fingerprint(), "validation": validation, "device": rows.device.type}

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import signal
+import threading
 
 from vaelib.training import shares
 from vaelib.training.checkpoint import Keeper
 from vaelib.training.run import Run
-from vaelib.training.surroundings import interruptible
 
 
 class Watch:
     """Looks on while a run goes: shows how far it is, keeps it safe, hears when it is to stop.
 
     The bar runs over all images of all epochs, in a notebook or a terminal; a log gets nothing.
-
-    Args:
-        run: what is watched.
-        keeper: where its state is kept.
-        epochs: how many there will be.
-        callback: called with the run after each epoch, or None.
-        show: whether to show the bar at all.
+    The first Ctrl-C, or a notebook's interrupt, is a wish to stop; the second acts as ever.
     """
 
     def __init__(self, run: Run, keeper: Keeper, epochs: int, callback, show: bool) -> None:
         from tqdm.auto import tqdm
 
-        self.run, self.keeper, self.callback = run, keeper, callback
+        self.run, self.keeper, self.callback, self.interrupted = run, keeper, callback, False
+        self.handler = signal.getsignal(signal.SIGINT)
+        main = threading.current_thread() is threading.main_thread()
+        self.hears = main and self.handler is not None and shares.size() == 1
         self.bar = tqdm(
             total=epochs * len(run.rows),
             initial=run.epoch * len(run.rows) + run.seen,
@@ -36,22 +33,26 @@ class Watch:
         )
 
     def __enter__(self) -> Watch:
-        with ExitStack() as stack:
-            self.interrupt = stack.enter_context(interruptible())
-            stack.callback(self.bar.close)
-            self.stack = stack.pop_all()
+        if self.hears:
+            signal.signal(signal.SIGINT, self._wish)
         return self
 
     def __exit__(self, *_) -> None:
-        self.stack.close()
+        if self.hears:
+            signal.signal(signal.SIGINT, self.handler)
+        self.bar.close()
+
+    def _wish(self, *_) -> None:
+        self.interrupted = True
+        signal.signal(signal.SIGINT, self.handler)
 
     def after_step(self, images: int) -> bool:
         """Note a step; say whether it should be the last."""
         self.bar.update(images)
         self.keeper.sometimes(self.run)
-        if self.interrupt.asked:
+        if self.interrupted:
             self.run.history.stopped = "interrupted"
-        return self.interrupt.asked
+        return self.interrupted
 
     def after_epoch(self) -> None:
         """Show the latest averages, and call who wants to be called."""

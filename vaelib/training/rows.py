@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Iterator
 
@@ -24,22 +23,22 @@ class Rows:
         name: what error messages call the data.
         x: shape ``(examples, observed)``; floating point, or bytes from 0 to 255. A tensor or an
             array, such as ``numpy.load(file, mmap_mode="r")`` gives.
-        place: the device that picked rows are moved to; the data move there, too, if they fit.
+        device: where picked rows are moved to; the data move there, too, if they fit.
         dtype: the type of the picked rows.
 
     Raises:
         ValueError: another shape or type, or no examples.
     """
 
-    def __init__(self, name: str, x: Data, place: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, name: str, x: Data, device: torch.device, dtype: torch.dtype) -> None:
         x = as_tensor(x)
         if x.ndim != 2 or x.numel() == 0 or not (x.is_floating_point() or x.dtype == torch.uint8):
             raise ValueError(
                 f"{name} must be floating point or bytes, of shape (examples, observed), "
                 f"got {x.dtype} {tuple(x.shape)}"
             )
-        self.x = x.to(place) if _fits(x, place) else x
-        self.name, self.place, self.dtype = name, place, dtype
+        self.x = x.to(device) if _fits(x, device) else x
+        self.name, self.device, self.dtype = name, device, dtype
 
     def __len__(self) -> int:
         return len(self.x)
@@ -60,11 +59,9 @@ class Rows:
         return f"{tuple(self.x.shape)} {self.x.dtype} {checksum:08x}"
 
     def _numbers(self, rows: Tensor) -> Tensor:
-        return numbers(rows.to(self.place, non_blocking=True), self.dtype)
+        return numbers(rows.to(self.device, non_blocking=True), self.dtype)
 
 
-def _fits(x: Tensor, place: torch.device) -> bool:
-    if place.type != "cuda" or x.device == place:
-        return True
-    free, _ = torch.cuda.mem_get_info(place)
-    return math.prod(x.shape) * x.element_size() < free / 2
+def _fits(x: Tensor, device: torch.device) -> bool:
+    elsewhere = device.type == "cuda" and x.device != device
+    return not elsewhere or x.nbytes < torch.cuda.mem_get_info(device)[0] / 2

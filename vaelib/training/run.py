@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vaelib.objectives import Terms
-from vaelib.training.diagnosis import first_not_finite
-from vaelib.training.evaluation import averages
+from vaelib.training.examine import first_not_finite, spoiled_parameter
 from vaelib.training.history import History
 from vaelib.training.rows import Data, Rows
 from vaelib.training.shares import total
@@ -39,58 +38,45 @@ class Validation:
         if self.patience is not None:
             check_counts(patience=self.patience)
 
-    @classmethod
-    def of(cls, given: Data | Validation | None) -> Validation:
-        """Data alone, or none, as one without an end to its patience."""
-        return given if isinstance(given, cls) else cls(given)
 
-
+@dataclass(eq=False)
 class Run:
     """Model, optimizer, history, and how far they are.
 
-    Args:
-        model: what learns.
-        rows: what it learns from.
-        held: what it is judged by after each epoch, if there is something.
-        optimizer: over the model's parameters.
-        batch_size: M.
-        shuffle: whether each epoch has an order of its own.
-        judge: model, held ↦ Terms.
-
     Attributes:
+        held: what the model is judged by after each epoch, if there is something.
+        judge: model, held ↦ Terms.
         epoch: epochs that are done.
         seen: examples seen in the present epoch.
-        sums: of the terms over these examples.
-        index: the numbers of the rows of the latest minibatch.
         best: the parameters of the epoch with the best validation ELBO, if somebody wants them.
+        sums: of the terms over the examples seen.
+        index: the numbers of the rows of the latest minibatch.
+        random_at_start: of the present epoch.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        rows: Rows,
-        held: Rows | None,
-        optimizer: Optimizer,
-        *,
-        batch_size: int,
-        shuffle: bool,
-        judge: Callable[[nn.Module, Rows], Terms],
-    ) -> None:
-        self.model, self.rows, self.held, self.optimizer = model, rows, held, optimizer
-        self.batch_size, self.shuffle, self.judge = batch_size, shuffle, judge
-        self.epoch, self.seen, self.history = 0, 0, History()
-        self.sums = torch.zeros(3, dtype=torch.float64, device=rows.place)
-        self.index = torch.arange(min(len(rows), batch_size))
-        self.best: dict[str, Tensor] | None = None
+    model: nn.Module
+    rows: Rows
+    held: Rows | None
+    optimizer: Optimizer
+    batch_size: int
+    shuffle: bool
+    judge: Callable[[nn.Module, Rows], Terms]
+    epoch: int = 0
+    seen: int = 0
+    best: dict[str, Tensor] | None = None
+    history: History = field(default_factory=History)
+
+    def __post_init__(self) -> None:
+        self.sums = torch.zeros(3, dtype=torch.float64, device=self.rows.device)
+        self.index = torch.arange(min(len(self.rows), self.batch_size))
         self.random_at_start = self.random()
 
     def minibatches(self) -> Iterator[Tensor]:
         """Yield the numbers of the rows of each minibatch that the present epoch still has."""
         now = self.random()
-        if self.seen:
-            self.set_random(self.random_at_start)
-        else:
+        if not self.seen:
             self.random_at_start = now
+        self.set_random(self.random_at_start)
         order = torch.randperm(len(self.rows)) if self.shuffle else torch.arange(len(self.rows))
         order = order.to(self.rows.x.device)
         if self.seen:
@@ -107,7 +93,7 @@ class Run:
 
     def check(self, loss: Tensor) -> None:
         """On a processor, where it costs nothing, look at the loss before each step."""
-        if self.rows.place.type == "cpu" and not math.isfinite(loss.item()):
+        if self.rows.device.type == "cpu" and not math.isfinite(loss.item()):
             self.stop(loss)
 
     def stop(self, loss: Tensor) -> None:
@@ -125,8 +111,8 @@ class Run:
 
     def end_epoch(self, patience: int | None) -> None:
         """Note the epoch's averages, those of the held-out data, and the best parameters."""
-        terms = averages(total(self.sums), len(self.rows))
-        if not abs(terms.elbo) < float("inf"):
+        terms = Terms(*(total(self.sums) / len(self.rows)).tolist())
+        if not math.isfinite(terms.elbo):
             self.stop(-self.sums[0])
         self.history.train.append(terms)
         self.sums.zero_()
@@ -147,29 +133,24 @@ class Run:
     def random(self) -> dict[str, Tensor]:
         """The states of the generators that noise and order come from."""
         states = {"cpu": torch.get_rng_state()}
-        if self.rows.place.type == "cuda":
-            states["cuda"] = torch.cuda.get_rng_state(self.rows.place)
+        if self.rows.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.rows.device)
         return states
 
     def set_random(self, states: dict[str, Tensor]) -> None:
         torch.set_rng_state(states["cpu"])
         if "cuda" in states:
-            torch.cuda.set_rng_state(states["cuda"], self.rows.place)
+            torch.cuda.set_rng_state(states["cuda"], self.rows.device)
 
     def state(self) -> dict:
-        """Everything that :meth:`resume` needs to go on as if nothing had happened.
-
-        Raises:
-            FloatingPointError: a parameter is not finite, as after a gradient that was not.
-        """
-        for name, parameter in self.model.named_parameters():
-            if not parameter.isfinite().all():
-                step = f"step {-(-self.seen // self.batch_size)} of epoch {self.epoch + 1}"
-                raise FloatingPointError(
-                    f"the parameter {name} is not finite after "
-                    f"{step if self.seen else f'epoch {self.epoch}'}: its gradient was not, though "
-                    "the loss was. The state is not written; the one before stays"
-                )
+        """Everything that :meth:`resume` needs, unless a gradient was not finite."""
+        if spoiled := spoiled_parameter(self.model):
+            step = f"step {-(-self.seen // self.batch_size)} of epoch {self.epoch + 1}"
+            when = step if self.seen else f"epoch {self.epoch}"
+            raise FloatingPointError(
+                f"{spoiled} is not finite after {when}: its gradient was not, though the loss was. "
+                "The state is not written; the one before stays"
+            )
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -183,11 +164,7 @@ class Run:
         }
 
     def resume(self, state: dict) -> None:
-        """Go back to a state.
-
-        Raises:
-            ValueError: the model has other parameters.
-        """
+        """Go back to a state of the same model."""
         try:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])

@@ -22,19 +22,19 @@ def size() -> int:
     return dist.get_world_size() if _together() else 1
 
 
-def join(place: torch.device) -> None:
+def join(device: torch.device) -> None:
     """Meet the other processes that torchrun started.
 
     torchrun's store may outlive a restart, with the addresses of processes that are gone, so each
     start on one machine gets a corner of the store to itself. Several machines count restarts each
     for itself; there the variable ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1`` brings a fresh store.
     """
-    if place.type == "cuda":
-        torch.cuda.set_device(place)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     store, me, all_of_us = next(dist.rendezvous("env://"))
     if os.environ.get("GROUP_WORLD_SIZE") == "1":
         store = dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)
-    backend = "nccl" if place.type == "cuda" else "gloo"
+    backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=me, world_size=all_of_us)
 
 
@@ -52,11 +52,11 @@ def total(value: Tensor) -> Tensor:
     return value
 
 
-def distribute(loss: nn.Module, place: torch.device) -> nn.Module:
+def distribute(loss: nn.Module, device: torch.device) -> nn.Module:
     """Average the gradients over all processes, if there are several."""
     if size() == 1:
         return loss
-    devices = [place] if place.type == "cuda" else None
+    devices = [device] if device.type == "cuda" else None
     return DistributedDataParallel(loss, device_ids=devices)
 
 

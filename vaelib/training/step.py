@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cache
 
 import torch
@@ -13,7 +13,6 @@ from torch.optim import Optimizer
 
 from vaelib.training import shares
 from vaelib.training.objective import measurable
-from vaelib.training.surroundings import waits
 from vaelib.validation import unexamined
 
 WARM_UP = 3  # steps that a GPU needs before it can record one
@@ -53,17 +52,11 @@ class Step:
 
     On a GPU, full minibatches after the first few are replayed from a recorded graph, so that the
     processor has nothing to do but start it. Where that cannot be, every step is made plainly.
-
-    Args:
-        rows: the data.
-        loss: the module above, or the same within ``DistributedDataParallel``.
-        optimizer: over the parameters of the model.
-        batch_size: M; smaller minibatches are never recorded.
     """
 
     def __init__(self, rows, loss: nn.Module, optimizer: Optimizer, batch_size: int) -> None:
         self.rows, self.loss, self.optimizer, self.batch_size = rows, loss, optimizer, batch_size
-        self.beta = torch.ones((), device=rows.place, dtype=rows.dtype)
+        self.beta = torch.ones((), device=rows.device, dtype=rows.dtype)
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.made, self.graph = 0, None
         self.record = shares.size() == 1 and _recordable(rows, optimizer)
@@ -73,12 +66,9 @@ class Step:
         self.beta.fill_(beta)
         if learning_rate is None:
             return
-        if not learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive, got {learning_rate}")
-        if any(group["lr"] != learning_rate for group in self.optimizer.param_groups):
-            self.graph = None
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            if group["lr"] != learning_rate:
+                group["lr"], self.graph = learning_rate, None
 
     def __call__(self, index: Tensor, check: Callable[[Tensor], None]) -> Tensor:
         self.made += 1
@@ -105,7 +95,7 @@ class Step:
         return sums
 
     def _aside(self, index: Tensor, check) -> Tensor:
-        side, main = _side(self.rows.place), torch.cuda.current_stream(self.rows.place)
+        side, main = _side(self.rows.device), torch.cuda.current_stream(self.rows.device)
         side.wait_stream(main)
         with torch.cuda.stream(side), waits() if self.made > 1 else nullcontext() as found:
             sums = self.plain(index, check)
@@ -118,7 +108,7 @@ class Step:
         self.index = index.clone()
         try:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=_side(self.rows.place)):
+            with torch.cuda.graph(graph, stream=_side(self.rows.device)):
                 self.sums = self.plain(self.index, lambda loss: None)
         except RuntimeError as error:
             self._refuse(error)
@@ -132,12 +122,33 @@ class Step:
         warnings.warn(said, stacklevel=CALLER)
 
 
+@contextmanager
+def waits() -> Iterator[list[str]]:
+    """Note where the processor waits for the GPU; no recorded step may do so.
+
+    A recording that is tried and fails would be no answer: torch then draws no more random numbers.
+    """
+    before, found = torch.cuda.get_sync_debug_mode(), []
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield found
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+    for w in told:
+        if "called a synchronizing" in str(w.message):
+            found.append(f"{w.filename}, line {w.lineno}")
+        elif "Synchronization debug mode" not in str(w.message):
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+
+
 @cache
-def _side(place: torch.device) -> torch.cuda.Stream:
+def _side(device: torch.device) -> torch.cuda.Stream:
     """One stream beside the main one: each new one costs memory that is never freed."""
-    return torch.cuda.Stream(place)
+    return torch.cuda.Stream(device)
 
 
 def _recordable(rows, optimizer: Optimizer) -> bool:
-    resident = rows.place.type == "cuda" and rows.x.device == rows.place
+    resident = rows.device.type == "cuda" and rows.x.device == rows.device
     return resident and all(group.get("capturable") for group in optimizer.param_groups)
