@@ -8,7 +8,6 @@ import torch
 
 from vaelib import __main__ as command
 from vaelib import data
-from vaelib.commands.arguments import typed
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments.plane import measure, produce
 from vaelib.explorer.saved import SavedExplorer
@@ -58,7 +57,6 @@ def test_its_log_evidence_is_that_of_quadrature(done):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "the following arguments are required: COMMAND"),
         (["explore"], "invalid choice: 'explore'"),
         (["explorer", "--data", "cifar"], "invalid choice: 'cifar'"),
         (["explorer", "--epochs", "0"], "--epochs: must be at least 1, got '0'"),
@@ -94,18 +92,3 @@ def test_what_cannot_be_recorded_ends_before_training(
     assert stop.value.code == 2
     assert f"python -m vaelib: {message.format(tmp_path)}" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-def test_defaults_need_no_words():
-    options = type("Options", (), {"data": "mnist", "epochs": 7, "seed": 0, "hidden": [96] * 4})
-    defaults = {"data": "mnist", "epochs": 100, "seed": 0, "hidden": [96] * 4}
-    options.defaults = defaults.get
-    assert (
-        typed("explorer", options, "data", "epochs", "seed", "hidden")
-        == "python -m vaelib explorer --epochs 7"
-    )
-    options.epochs = 100
-    assert (
-        typed("explorer", options, "data", "epochs", "seed", "hidden")
-        == "python -m vaelib explorer"
-    )

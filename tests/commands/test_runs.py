@@ -110,7 +110,7 @@ def test_an_array_of_samples_is_that_of_the_seed(make, tmp_path, capsys, seed):
 def test_a_picture_of_samples_is_that_of_the_seed(make, tmp_path, capsys):
     path, out, again = make(), tmp_path / "x.png", tmp_path / "again.png"
     typed(sample, path, "--count", 7, "--seed", 2, "--out", out)
-    folder.picture(folder.load(path)[0], [8, 8], again, 7, 2)
+    folder.picture(folder.draw(folder.load(path)[0], 7, 2), [8, 8], again)
     assert out.read_bytes() == again.read_bytes()
     assert capsys.readouterr().out == f"{out}\n"
 

@@ -40,13 +40,13 @@ def audit(options: argparse.Namespace) -> int:
     """Print the page; 1 if it is no bound."""
     from vaelib.audit import audit as examine
 
-    told = {role: _place(name) for role, name in map(_pair, options.tell)}
+    told = {role: _position(name) for role, name in map(_pair, options.tell)}
     given = {name: _number(word) for name, word in map(_pair, options.give)}
     module = _import(options.module) if options.module else None
     found = examine(
         _import(options.loss), module() if isinstance(module, type) else module,
         shape=options.shape, batch=options.batch, latents=options.latents,
-        entry=None if options.entry is None else _place(options.entry), **told, **given,
+        entry=None if options.entry is None else _position(options.entry), **told, **given,
     )  # fmt: skip
     print(found)
     return 0 if found.bound else 1
@@ -81,7 +81,7 @@ def _number(word: str) -> float:
         raise ValueError(f"must be a number, got {word!r}") from None
 
 
-def _place(name: str) -> int | str:
+def _position(name: str) -> int | str:
     return int(name) if name.isdecimal() else name
 
 

@@ -19,9 +19,9 @@ def run(options: argparse.Namespace) -> None:
     from vaelib import data
 
     images = data.load(options.name, options.folder)
-    place = data.place(options.name, options.folder) or "within scikit-learn"
+    folder = data.folder_of(options.name, options.folder) or "within scikit-learn"
     height, width = images.shape
     print(
         f"{images.name}: {len(images.train):,} images to learn from and {len(images.test):,} to "
-        f"test on, {height}×{width} pixels, {images.levels} grey levels; {place}"
+        f"test on, {height}×{width} pixels, {images.levels} grey levels; {folder}"
     )

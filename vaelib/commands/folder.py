@@ -6,6 +6,7 @@ from math import ceil
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from vaelib import files
 from vaelib.commands.settings import Settings
@@ -16,17 +17,11 @@ SETTINGS, CHECKPOINT, HISTORY = "settings.json", "checkpoint.pt", "history.json"
 
 
 def open_run(path: Path, settings: Settings, resume: bool) -> None:
-    """Make the folder, or see that the run in it is to go on.
-
-    Raises:
-        ValueError: it holds a run that is not to go on.
-        OSError: it cannot be made.
-    """
-    if (path / SETTINGS).exists():
-        if not resume:
-            raise ValueError(f"{path} holds a run: --resume goes on with it, another --out is new")
-        return
-    settings.write(path / SETTINGS)
+    """Make the folder, or see that the run in it is to go on."""
+    if not (path / SETTINGS).exists():
+        settings.write(path / SETTINGS)
+    elif not resume:
+        raise ValueError(f"{path} holds a run: --resume goes on with it, another --out is new")
 
 
 def finish(path: Path, settings: Settings, model: VAE, history: History) -> None:
@@ -35,15 +30,11 @@ def finish(path: Path, settings: Settings, model: VAE, history: History) -> None
     rows = {n: [t._asdict() for t in getattr(history, n)] for n in ("train", "validation")}
     files.write_json(path / HISTORY, rows | {"stopped": history.stopped})
     if settings.shape:
-        picture(model, settings.shape, path / "samples.png", 64, settings.seed)
+        picture(draw(model, 64, settings.seed), settings.shape, path / "samples.png")
 
 
 def load(path: Path) -> tuple[VAE, Settings]:
-    """The trained model of a run folder, and its settings.
-
-    Raises:
-        ValueError: the folder holds no run, or not one that was trained.
-    """
+    """The trained model of a run folder, and its settings."""
     if not (path / SETTINGS).is_file() or not (path / CHECKPOINT).is_file():
         raise ValueError(f"{path} holds no run: it lacks {SETTINGS} or {CHECKPOINT}")
     settings, state = Settings.read(path / SETTINGS), checkpoint.load(path / CHECKPOINT)
@@ -53,18 +44,22 @@ def load(path: Path) -> tuple[VAE, Settings]:
 
 
 @torch.no_grad()
-def picture(model: VAE, shape: list[int], path: Path, count: int, seed: int) -> None:
-    """Draw z from the prior, and the means of p(x given z) in rows from the top, about a square."""
+def draw(model: VAE, count: int, seed: int) -> Tensor:
+    """The means of p(x given z) for z from the prior, shape ``(count, pixels)``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return model.decode(model.prior.sample((count,))).mean
+
+
+def picture(x: Tensor, shape: list[int], path: Path) -> None:
+    """Images in rows from the top, about a square."""
     import matplotlib.pyplot as plt
 
     from vaelib.plots import mosaic
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        x = model.decode(model.prior.sample((count,))).mean
-    columns = ceil(count**0.5)
-    rows = ceil(count / columns)
-    blank = x.new_zeros(rows * columns - count, x.shape[1])
+    columns = ceil(len(x) ** 0.5)
+    rows = ceil(len(x) / columns)
+    blank = x.new_zeros(rows * columns - len(x), x.shape[1])
     grid = torch.cat([x, blank]).reshape(rows, columns, -1)
     axes = mosaic(grid.flip(0), shape)
     axes.set_axis_off()

@@ -33,12 +33,7 @@ class Images(NamedTuple):
 
 
 def find(name: str) -> Images:
-    """Load a data set by its name, or map a file.
-
-    Raises:
-        ValueError: neither a name nor a whole file of an array.
-        FileNotFoundError: there is no such file.
-    """
+    """Load a data set by its name, or map a file."""
     if name.endswith(".npy"):
         x, shape = _mapped(Path(name))
         train, held = _split(x)

@@ -22,20 +22,17 @@ def register(commands) -> None:
 def sample(options: argparse.Namespace) -> None:
     """Write the means of p(x given z) for z from the prior."""
     import numpy as np
-    import torch
 
     from vaelib.commands import folder
 
     model, settings = folder.load(options.run_folder)
-    if options.out.suffix == ".png":
-        if settings.shape is None:
-            raise ValueError("height and width of an image are not known: write an array, .npy")
-        folder.picture(model, settings.shape, options.out, options.count, options.seed)
-    elif options.out.suffix == ".npy":
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(options.seed)
-            x = model.decode(model.prior.sample((options.count,))).mean
-        np.save(options.out, x.numpy())
-    else:
+    if options.out.suffix not in (".png", ".npy"):
         raise ValueError(f"{options.out} must end in .png or .npy")
+    x = folder.draw(model, options.count, options.seed)
+    if options.out.suffix == ".npy":
+        np.save(options.out, x.numpy())
+    elif settings.shape:
+        folder.picture(x, settings.shape, options.out)
+    else:
+        raise ValueError("height and width of an image are not known: write an array, .npy")
     print(options.out)

@@ -57,11 +57,7 @@ class Settings:
 
     @classmethod
     def read(cls, path: Path) -> Settings:
-        """Those in a file.
-
-        Raises:
-            ValueError: the file does not hold the settings of a run.
-        """
+        """Those in a file."""
         try:
             return cls(**json.loads(path.read_text("utf8")))
         except (TypeError, ValueError) as error:
@@ -83,11 +79,7 @@ class Settings:
         return VAE(StandardNormal(self.latent), encoder, decoder)
 
     def bound(self):
-        """What is maximised.
-
-        Raises:
-            ValueError: a weight of the KL, or free bits, for a bound that has none.
-        """
+        """What is maximised."""
         if self.objective == "elbo":
             return ELBO(self.samples, beta=self.beta, free_bits=self.free_bits)
         if (self.beta, self.free_bits) != (1, 0):

@@ -66,7 +66,7 @@ def train(options: argparse.Namespace) -> int:
     from vaelib.models import binary
     from vaelib.training import Checkpoint, TensorBoard, Validation, fit, shares
 
-    device, resume = _place(options)
+    device, resume = _where(options)
     found = images.find(options.data)
     settings = Settings.of(options, found)
     model, bound = settings.model(), settings.bound()
@@ -101,15 +101,14 @@ def likelihood(word: str) -> str:
     return word
 
 
-def _place(options: argparse.Namespace) -> tuple[str, bool]:
+def _where(options: argparse.Namespace) -> tuple[str, bool]:
     """Join the processes that torchrun started; say where to train, and whether to resume."""
     import torch
 
     from vaelib.training import shares
 
-    gpu = torch.cuda.is_available()
-    local = os.environ.get("LOCAL_RANK", "0")
-    device = options.device or (f"cuda:{local}" if gpu else "cpu")
+    gpu = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    device = options.device or (gpu if torch.cuda.is_available() else "cpu")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         shares.join(torch.device(device))
     return device, options.resume or int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
