@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 import vaelib
-from vaelib.data import FASHION_MNIST, MNIST, Dataset
+from vaelib.data import Dataset
+from vaelib.data.sources import SOURCES
 
 HERE = Path(__file__).parent
 
@@ -61,11 +62,8 @@ def fingerprint(data: Dataset) -> dict:
     >>> fingerprint(load("digits"))["sha256"]["images"][:8]
     '80343107'
     """
-    files = {"mnist": MNIST, "fashion-mnist": FASHION_MNIST}.get(data.name)
-    if files:
-        return {"name": data.name, "sha256": dict(files)}
+    if data.name in SOURCES:
+        return {"name": data.name, "sha256": dict(SOURCES[data.name].files)}
     images = torch.cat([data.train, data.test]).mul(data.levels - 1).round().to(torch.uint8)
-    return {
-        "name": data.name,
-        "sha256": {"images": hashlib.sha256(images.numpy().tobytes()).hexdigest()},
-    }
+    sha256 = hashlib.sha256(images.numpy().tobytes()).hexdigest()
+    return {"name": data.name, "sha256": {"images": sha256}}

@@ -45,7 +45,7 @@ def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
             clothing. Without it, the environment variable ``VAELIB_DATASET`` decides, and without
             that, ``mnist`` where torch finds a GPU and ``digits`` elsewhere.
         folder: where the four IDX files lie, gzip-compressed or, MNIST's, not; those that it lacks
-            are fetched into it. Without it, as :func:`place` says.
+            are fetched into it. Without it, as :func:`folder_of` says.
 
     Returns:
         Dataset.
@@ -65,14 +65,14 @@ def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
     if name in EMBEDDED:
         return EMBEDDED[name]()
     if name in SOURCES:
-        return _fetched(name, place(name, folder))
+        return _fetched(name, folder_of(name, folder))
     raise ValueError(
         f"no data set {name!r}: choose one of {', '.join([*EMBEDDED, *SOURCES])} (argument or "
         "VAELIB_DATASET)"
     )
 
 
-def place(name: str, folder: str | Path | None = None) -> Path | None:
+def folder_of(name: str, folder: str | Path | None = None) -> Path | None:
     """The folder of a data set's files.
 
     Args:

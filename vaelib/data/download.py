@@ -17,12 +17,7 @@ SLOWEST = 4096  # bytes a second
 
 
 def download(url: str, path: Path, most: int) -> None:
-    """Write what ``url`` gives to ``path``, with a progress bar.
-
-    Raises:
-        OSError: it cannot be reached, does not answer, answers with an error, is too slow, or has
-            more than ``most`` bytes.
-    """
+    """Write what ``url`` gives to ``path``, with a progress bar; what goes wrong is an OSError."""
     from pooch import HTTPDownloader
     from tqdm.auto import tqdm
 
@@ -41,9 +36,6 @@ def reach(url: str) -> None:
     """Connect to a server, or to the proxy before it, in ``REACH`` seconds all told.
 
     The system looks a name up for as long as it likes, so a thread does it, and is left behind.
-
-    Raises:
-        ConnectionError: nobody knows the name, or no address of it takes a connection in time.
     """
     from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 
@@ -75,11 +67,7 @@ def _connect(server: SplitResult, connected: Future) -> None:
 
 
 def steady(raw, size: int, most: int) -> Iterator[bytes]:
-    """Yield what has come so far of a urllib3 response, whenever something has.
-
-    Raises:
-        OSError: the connection broke, what comes is too slow, or is more than ``most`` bytes.
-    """
+    """Yield what has come so far of a urllib3 response, unless it is too slow or too much."""
     from urllib3.exceptions import HTTPError
 
     begin, got = monotonic(), 0

@@ -23,10 +23,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 def read(folder: Path, wanted: Source) -> list[np.ndarray]:
     """Read the four files, gzip-compressed or not, fetching those that the folder lacks.
 
-    Args:
-        folder: where they lie, or are put; made if it is not there.
-        wanted: the data set. If its compressed bytes are those that are known, the files must be
-            compressed.
+    If the compressed bytes are those that are known, the files must be compressed.
 
     Returns:
         Pixels of shape ``(images, 28, 28)`` and labels of shape ``(images,)``, in bytes: to learn
@@ -53,8 +50,8 @@ def read(folder: Path, wanted: Source) -> list[np.ndarray]:
 def _fetched(folder: Path, file: str, wanted: Source, mirrors: deque[str]) -> Path:
     """From the first mirror that gives it, whole or not at all; one that fails is put last."""
     reasons = []
-    with _place(folder) as place:
-        part = Path(place, f"{file}.gz")
+    with _spare_folder(folder) as spare:
+        part = Path(spare, f"{file}.gz")
         for mirror in tuple(mirrors):
             try:
                 download(mirror + part.name, part, MOST)
@@ -73,7 +70,7 @@ def _fetched(folder: Path, file: str, wanted: Source, mirrors: deque[str]) -> Pa
     )
 
 
-def _place(folder: Path) -> TemporaryDirectory:
+def _spare_folder(folder: Path) -> TemporaryDirectory:
     """A folder of its own for each process, from which a whole file is moved at once."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
