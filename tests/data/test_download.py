@@ -7,7 +7,6 @@ from threading import enumerate as enumerate_threads
 from types import SimpleNamespace
 
 import pytest
-from urllib3.exceptions import ProtocolError
 
 from tests.data.mirror import GZ, mirrored
 from vaelib import data
@@ -171,12 +170,3 @@ def test_what_is_too_slow_or_too_much_is_known_to_the_byte(monkeypatch, seconds,
     chunks = download.steady(SimpleNamespace(read1=lambda size: next(coming)), 9, MOST)
     with pytest.raises(OSError, match=said) if said else nullcontext():
         assert [len(chunk) for chunk in chunks] == sizes
-
-
-def test_a_connection_that_breaks_says_how():
-    class Broken:
-        def read1(self, _):
-            raise ProtocolError("Connection broken: 12 bytes read")
-
-    with pytest.raises(OSError, match="Connection broken: 12 bytes read"):
-        next(download.steady(Broken(), 10, MOST))

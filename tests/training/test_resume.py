@@ -76,14 +76,6 @@ def test_a_finished_run_can_be_made_longer(rate, tmp_path):
     assert torch.equal(parameters(again), parameters(whole))
 
 
-def test_without_a_file_resuming_starts(tmp_path):
-    plain, resumed = small_vae(), small_vae()
-    train(plain)
-    train(resumed, checkpoint=Checkpoint(tmp_path / "new/run.pt", resume=True))
-    assert torch.equal(parameters(plain), parameters(resumed))
-    assert (tmp_path / "new/run.pt").is_file()
-
-
 BITS = GREY.round()
 OTHERS = {
     "batch_size": {"batch_size": 10},

@@ -113,20 +113,6 @@ def test_each_row_meets_the_noise_of_a_single_process(monkeypatch, family, sampl
         assert family == "gamma" or torch.equal(torch.rand(3), following)
 
 
-def test_a_process_without_rows_uses_up_the_same_noise(monkeypatch):
-    torch.manual_seed(1)
-    torch.bernoulli(torch.full((1, 2), 0.5))
-    following = torch.rand(3)
-    monkeypatch.setattr(shares, "size", lambda: 3)
-    monkeypatch.setattr(shares, "rank", lambda: 0)
-    torch.manual_seed(1)
-    share = shares.Share(1)
-    with share.noise():
-        assert torch.bernoulli(torch.full((1, 2), 0.5)).shape == (1, 2)
-    assert share.counts == 0
-    assert torch.equal(torch.rand(3), following)
-
-
 DRAWN = {
     "sizes": lambda rows: torch.randn(rows, 2),
     "a size": lambda rows: torch.rand((rows, 2)),
@@ -144,17 +130,18 @@ SHARED = {
 }
 
 
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize(("rows", "size"), [(7, 2), (7, 3), (1, 3)])
 @pytest.mark.parametrize("name", DRAWN)
-def test_of_what_is_drawn_by_rows_each_process_has_its_own(monkeypatch, name, size):
+def test_of_what_is_drawn_by_rows_each_process_has_its_own(monkeypatch, name, rows, size):
     torch.manual_seed(1)
-    whole = DRAWN[name](7)
+    whole, following = DRAWN[name](rows), torch.rand(3)
     for _ in each_of(monkeypatch, size):
         torch.manual_seed(1)
-        share = shares.Share(7)
+        share = shares.Share(rows)
         with share.noise():
             part = DRAWN[name](share.rows.stop - share.rows.start)
         assert torch.equal(part, whole[..., share.rows, :])
+        assert torch.equal(torch.rand(3), following)
 
 
 @pytest.mark.parametrize("name", SHARED)

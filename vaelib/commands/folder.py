@@ -12,6 +12,7 @@ from vaelib import files
 from vaelib.commands.settings import Settings
 from vaelib.models import VAE
 from vaelib.training import History, checkpoint
+from vaelib.training.history import AVERAGES
 
 SETTINGS, CHECKPOINT, HISTORY = "settings.json", "checkpoint.pt", "history.json"
 
@@ -27,7 +28,7 @@ def open_run(path: Path, settings: Settings, resume: bool) -> None:
 def finish(path: Path, settings: Settings, model: VAE, history: History) -> None:
     """Write what there is to say after training."""
     settings.write(path / SETTINGS)
-    rows = {n: [t._asdict() for t in getattr(history, n)] for n in ("train", "validation")}
+    rows = {n: [t._asdict() for t in getattr(history, n)] for n in AVERAGES}
     files.write_json(path / HISTORY, rows | {"stopped": history.stopped})
     if settings.shape:
         picture(draw(model, 64, settings.seed), settings.shape, path / "samples.png")

@@ -8,6 +8,8 @@ import torch
 
 from vaelib.objectives import Terms
 
+AVERAGES = ("train", "validation")
+
 
 @dataclass
 class History:
@@ -32,7 +34,7 @@ class History:
 
     def latest(self) -> dict[str, Terms]:
         """The averages of the latest epoch, by the names of the data."""
-        return {n: getattr(self, n)[-1] for n in ("train", "validation") if getattr(self, n)}
+        return {n: getattr(self, n)[-1] for n in AVERAGES if getattr(self, n)}
 
     @property
     def best(self) -> int:

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from vaelib.objectives import Terms
 from vaelib.training.examine import first_not_finite, spoiled_parameter
-from vaelib.training.history import History
+from vaelib.training.history import AVERAGES, History
 from vaelib.training.rows import Data, Rows
 from vaelib.training.shares import total
 from vaelib.validation import check_counts
@@ -157,10 +157,7 @@ class Run:
             "best": self.best,
             "progress": {"epoch": self.epoch, "seen": self.seen, "sums": self.sums},
             "random": {"now": self.random(), "start": self.random_at_start},
-            "history": {
-                "train": [list(terms) for terms in self.history.train],
-                "validation": [list(terms) for terms in self.history.validation],
-            },
+            "history": {name: [list(t) for t in getattr(self.history, name)] for name in AVERAGES},
         }
 
     def resume(self, state: dict) -> None:
@@ -173,7 +170,7 @@ class Run:
         self.best = state["best"]
         self.epoch, self.seen = state["progress"]["epoch"], state["progress"]["seen"]
         self.sums.copy_(state["progress"]["sums"])
-        for name in ("train", "validation"):
+        for name in AVERAGES:
             setattr(self.history, name, [Terms(*terms) for terms in state["history"][name]])
         self.random_at_start = state["random"]["start"]
         self.set_random(state["random"]["now"])
