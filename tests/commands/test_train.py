@@ -291,7 +291,7 @@ def drawn(monkeypatch):
     ("count", "rows", "columns"), [(64, 8, 8), (1, 1, 1), (2, 1, 2), (12, 3, 4), (13, 4, 4)]
 )
 def test_a_picture_has_all_images_in_rows_from_the_top(tmp_path, drawn, count, rows, columns):
-    x = torch.rand(count, 10)
+    x, open_figures = torch.rand(count, 10), plt.get_fignums()
     folder.picture(x, [2, 5], tmp_path / "x.png")
     ((seen, shape, axes),) = drawn
     assert seen.shape == (rows, columns, 10)
@@ -302,7 +302,7 @@ def test_a_picture_has_all_images_in_rows_from_the_top(tmp_path, drawn, count, r
     assert not axes.axison
     width = plt.imread(tmp_path / "x.png").shape[1]
     assert width == 150 * axes.figure.get_figwidth()
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == open_figures
 
 
 def test_after_training_the_picture_has_64_images_by_the_runs_seed(asked, tmp_path, drawn):

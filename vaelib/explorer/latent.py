@@ -36,6 +36,7 @@ class LatentExplorer(Explorer, module="latent.js"):
     Raises:
         ValueError: arguments that do not fit together, by name.
 
+    >>> import torch
     >>> from vaelib.models import BernoulliDecoder
     >>> means, labels = torch.randn(5, 2), torch.arange(5)
     >>> decoder = BernoulliDecoder(2, [8], 64)

@@ -4,7 +4,7 @@ from vaelib.training.checkpoint import Checkpoint
 from vaelib.training.evaluation import active_units, evaluate
 from vaelib.training.history import History
 from vaelib.training.loop import ADAM, fit
-from vaelib.training.progress import TensorBoard
+from vaelib.training.watch import TensorBoard
 from vaelib.training.run import Validation
 from vaelib.training.step import Loss
 

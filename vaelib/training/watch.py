@@ -1,4 +1,4 @@
-"""How far training is: a bar where somebody looks, curves in TensorBoard where somebody asks."""
+"""What looks on while training goes: the bar, Ctrl-C, the next checkpoint, TensorBoard."""
 
 from __future__ import annotations
 
