@@ -32,7 +32,7 @@ def test_any_altered_bit_of_the_numbers_is_seen(tmp_path):
         (1, {"every": 4}, 6, 40),
         (0, {"every": 0}, 41, 41),
         (60, {}, 41, 41),
-        (1, {}, 1, 2),
+        (59, {}, 1, 40),
     ],
 )
 def test_the_state_is_written_every_so_many_seconds_and_at_the_end(
