@@ -17,10 +17,10 @@ from vaelib.training.device import borrowed
 from vaelib.training.evaluation import evaluate
 from vaelib.training.examine import examine
 from vaelib.training.history import History
-from vaelib.training.watch import Watch
 from vaelib.training.rows import Data, Rows
 from vaelib.training.run import Run, Validation
 from vaelib.training.step import Loss, Step
+from vaelib.training.watch import Watch
 from vaelib.validation import check_counts
 
 ADAM = partial(Adam, fused=True)
