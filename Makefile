@@ -5,6 +5,7 @@ READY := .venv/ready
 PEERS := _build/peers
 FUZZ := _build/fuzz
 MUTMUT := _build/mutmut
+NOTEBOOKS := $(wildcard chapters/*.ipynb chapters/*/*.ipynb)
 PYTEST := $(BIN)/pytest -n logical --dist worksteal --nbmake --doctest-modules chapters tests vaelib
 OUT ?= _build/gpu
 CARRY := _build/carry
@@ -18,7 +19,7 @@ book: $(READY) ## build the site, running every chapter
 	@echo "Open $(CURDIR)/_build/html/index.html"
 
 test: $(if $(K),$(READY),book) ## check style, library, chapters and site; with K=WORD what belongs to a word
-	$(BIN)/nbstripout --keep-id --verify chapters/*.ipynb
+	$(BIN)/nbstripout --keep-id --verify $(NOTEBOOKS)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(PYTEST) $(if $(K),-k "$(K)" -m "not long and not site")

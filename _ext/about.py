@@ -1,4 +1,8 @@
-"""What the map and the head of a chapter say of it: number, title, and how long it takes."""
+"""What the map and the head of a chapter say of it: number, title, and how long it takes.
+
+A notebook in a folder ``further`` holds what a second reading wants. It belongs to the chapter of
+its name, and has no number of its own.
+"""
 
 from math import ceil
 
@@ -11,16 +15,32 @@ from sphinx.util.nodes import make_refnode
 
 
 def parts(env):
-    """Yield the caption and the chapters of each part of the contents: its numbered notebooks."""
+    """Yield the caption and the notebooks of each part that holds chapters, or further pages."""
     contents = env.get_doctree(env.config.root_doc)
     for toctree in contents.findall(addnodes.toctree):
-        names = [docname for _, docname in toctree["entries"] if toctree["numbered"]]
-        if found := [docname for docname in names if env.doc2path(docname).endswith(".ipynb")]:
+        found = [
+            docname
+            for _, docname in toctree["entries"]
+            if env.doc2path(docname).endswith(".ipynb")
+            and (toctree["numbered"] or chapter_of(docname))
+        ]
+        if found:
             yield toctree["caption"] or "", found
 
 
-def chapters(env):
+def chapter_of(docname):
+    """Return the chapter that a further page belongs to; None of any other page."""
+    *above, folder, name = ["", *docname.split("/")]
+    return "/".join([*above[1:], name]) if folder == "further" else None
+
+
+def notebooks(env):
+    """Return the chapters and the further pages, in the order of the contents."""
     return [docname for _, part in parts(env) for docname in part]
+
+
+def chapters(env):
+    return [docname for docname in notebooks(env) if not chapter_of(docname)]
 
 
 def read(env, docname):
@@ -28,7 +48,9 @@ def read(env, docname):
 
 
 def number(env, docname):
-    return ".".join(map(str, env.toc_secnumbers.get(docname, {}).get("", ())))
+    """Return the number of a chapter, or of the chapter that a further page belongs to."""
+    numbers = env.toc_secnumbers.get(chapter_of(docname) or docname, {})
+    return ".".join(map(str, numbers.get("", ())))
 
 
 def link(builder, source, docname):

@@ -1,6 +1,6 @@
 """Below the title of a chapter: how long it takes, and which chapters it builds on.
 
-It builds on those that its text links to and that come before it.
+It builds on those that its text links to and that come before it. A further page names its chapter.
 """
 
 import about
@@ -13,26 +13,32 @@ class ChapterHead(SphinxPostTransform):
 
     def run(self):
         docname = self.env.docname
-        order = about.chapters(self.env)
-        if docname in order:
+        if docname in about.notebooks(self.env):
             section = self.document.next_node(nodes.section)
-            earlier = order[: order.index(docname)]
-            section[1:1] = [self.times(docname), *self.basis(docname, earlier)]
+            section[1:1] = [*self.origin(docname), self.times(docname), *self.basis(docname)]
+
+    def origin(self, docname):
+        if chapter := about.chapter_of(docname):
+            yield self.line("Further reading to chapter ", [chapter])
 
     def times(self, docname):
         text = about.times(self.env, docname, about.read(self.env, docname))
         return nodes.paragraph("", text, classes=["chapter-head"])
 
-    def basis(self, docname, earlier):
+    def basis(self, docname):
         linked = {link["refuri"].split("#")[0] for link in self.document.findall(internal)}
         uri = self.app.builder.get_relative_uri
-        needed = [d for d in earlier if uri(docname, d) in linked]
-        if needed:
-            line = nodes.paragraph("", "Builds on ", classes=["chapter-head"])
-            for place, chapter in enumerate(needed):
-                line += nodes.Text(f"{', ' if place else ''}{about.number(self.env, chapter)} ")
-                line += about.link(self.app.builder, docname, chapter)
-            yield line
+        order = about.chapters(self.env)
+        earlier = order[: order.index(docname)] if docname in order else []
+        if needed := [d for d in earlier if uri(docname, d) in linked]:
+            yield self.line("Builds on ", needed)
+
+    def line(self, text, chapters):
+        line = nodes.paragraph("", text, classes=["chapter-head"])
+        for place, chapter in enumerate(chapters):
+            line += nodes.Text(f"{', ' if place else ''}{about.number(self.env, chapter)} ")
+            line += about.link(self.app.builder, self.env.docname, chapter)
+        return line
 
 
 def internal(node):

@@ -44,7 +44,7 @@ def locate(app, config):
 
 def only_chapters(app, pagename, templatename, context, doctree):
     """Take the launch buttons from notebooks that do not install what they need."""
-    if pagename not in about.chapters(app.env):
+    if pagename not in about.notebooks(app.env):
         buttons = context.get("header_buttons", [])
         buttons[:] = [b for b in buttons if b.get("label") != "launch-buttons"]
 

@@ -35,7 +35,8 @@ class LedgerTables(SphinxPostTransform):
             place.replace_self([count, *(self.chapter(d, checks[d]) for d in chapters)])
 
     def chapter(self, docname, checks):
-        number = nodes.Text(f"{about.number(self.env, docname)}. ")
+        further = "Further to " if about.chapter_of(docname) else ""
+        number = nodes.Text(f"{further}{about.number(self.env, docname)}. ")
         link = about.link(self.app.builder, self.env.docname, docname)
         title = nodes.title("", "", number, link)
         section = nodes.section("", title, ids=[nodes.make_id(docname)])

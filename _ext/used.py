@@ -23,6 +23,7 @@ UNKNOWN = re.compile(
 UNKNOWN_IN_MODULE = re.compile(r"(?<![.\w])(exec|eval)\(|\b(__import__|import_module|runpy)\b")
 COMMAND = re.compile(r"get_ipython|subprocess(\..*)?|(.*\.)?(system|popen|spawn.*|exec.+)")
 WORD = re.compile(r"[^\s'\"`,;:()\[\]{}<>|]+")
+UP = re.compile(r"(\.\.?/)*\.\./?")  # a step, of how many nobody knows
 PAGES = (".ipynb", ".md")
 
 
@@ -92,7 +93,9 @@ def files_named(root, text, place):
         if os.path.isfile(path):
             if word == text or path.suffix not in PAGES:
                 yield path
-        elif "/" in word or word == "..":
+        elif UP.fullmatch(word):
+            yield from below(root)
+        elif "/" in word:
             folder = next(p for p in (path, *path.parents) if os.path.isdir(p))
             if folder != place and root in (folder, *folder.parents):
                 yield from below(folder)

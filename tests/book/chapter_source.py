@@ -1,5 +1,6 @@
 """What the sources of the book's pages say, for the rules that they keep."""
 
+import os
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from reading import EQUATION, prose
 ROOT = Path(__file__).parents[2]
 CHECK = re.compile(r"\bcheck(?:_bound|_order)?\(\s*\"(.+?)\"")
 LINK = re.compile(r"\[([^\]]*)\]\(#([^)\s]+)\)")
-PAGE_LINK = re.compile(r"\]\(([^)\s:#]+\.(?:ipynb|md))\)")
+PAGE_LINK = re.compile(r"\]\(([^)\s:#]+\.(?:ipynb|md))(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^(#{1,6}) (.+?)\s*$", re.MULTILINE)
 MATHEMATICS = re.compile(r"\$\$.+?\$\$|\$.+?\$", re.DOTALL)
 MYST = {
@@ -41,12 +42,19 @@ class Page:
     def __init__(self, path):
         self.path = path
         self.name = path.relative_to(ROOT).with_suffix("").as_posix()
+        self.id = self.name.removeprefix("chapters/")
         self.text = self.read()
         self.labels = [label for label in EQUATION.findall(self.text) if label]
         self.headings = HEADING.findall(self.text)
         written = "\n\n".join([self.text, self.source, *(f["caption"] for f in self.figures)])
         self.links = LINK.findall(written)
-        self.page_links = PAGE_LINK.findall(written)
+        self.places = PAGE_LINK.findall(written)
+        self.page_links = [file for file, _ in self.places]
+        self.sections = {slug(title) for _, title in self.headings}
+
+    def at(self, link):
+        """Return the file that a link leads to."""
+        return Path(os.path.normpath(self.path.parent / link))
 
     def read(self):
         return self.path.read_text("utf8")
@@ -88,6 +96,8 @@ def place(page):
 CONTENTS = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
 IN_ORDER = [c["file"] for part in CONTENTS["parts"] for c in part["chapters"]]
 NUMBERED = [c["file"] for part in CONTENTS["parts"] if "numbered" in part for c in part["chapters"]]
-NOTEBOOKS = sorted(map(Chapter, sorted(ROOT.glob("chapters/*.ipynb"))), key=place)
+NOTEBOOKS = sorted(map(Chapter, sorted(ROOT.glob("chapters/**/*.ipynb"))), key=place)
 CHAPTERS = [notebook for notebook in NOTEBOOKS if notebook.name in NUMBERED]
-PAGES = [*NOTEBOOKS, *map(Page, [ROOT / "index.md", *sorted(ROOT.glob("chapters/*.md"))])]
+FURTHER = [notebook for notebook in NOTEBOOKS if notebook.path.parent.name == "further"]
+READ = [*CHAPTERS, *FURTHER]
+PAGES = [*NOTEBOOKS, *map(Page, [ROOT / "index.md", *sorted(ROOT.glob("chapters/**/*.md"))])]

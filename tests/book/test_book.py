@@ -12,14 +12,15 @@ from tests.book.chapter_source import (
     CHAPTERS,
     CHECK,
     CONTENTS,
+    FURTHER,
     HEADING,
     IN_ORDER,
     NOTEBOOKS,
     NUMBERED,
     PAGES,
+    READ,
     ROOT,
     myst,
-    slug,
 )
 
 LABELS = {label for page in PAGES for label in page.labels}
@@ -29,17 +30,28 @@ INSTALL = CELL.format(ASK)
 ENDING = ["Summary", "What goes wrong", "Exercises", "References"]
 
 
-@pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.path.stem)
+@pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.id)
 def chapter(request):
     return request.param
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda notebook: notebook.path.stem)
+@pytest.fixture(params=FURTHER, ids=lambda further: further.id)
+def further(request):
+    return request.param
+
+
+@pytest.fixture(params=READ, ids=lambda read: read.id)
+def read(request):
+    """A chapter, or a further page."""
+    return request.param
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda notebook: notebook.id)
 def notebook(request):
     return request.param
 
 
-@pytest.fixture(params=PAGES, ids=lambda page: page.path.stem)
+@pytest.fixture(params=PAGES, ids=lambda page: page.id)
 def page(request):
     return request.param
 
@@ -48,8 +60,23 @@ def test_every_page_is_in_the_contents_and_every_entry_exists():
     assert sorted([CONTENTS["root"], *IN_ORDER]) == sorted(page.name for page in PAGES)
 
 
-def test_what_is_numbered_is_a_chapter_and_installs_itself_and_nothing_else_does():
-    assert [page.name for page in NOTEBOOKS if page.code[0].source == INSTALL] == NUMBERED
+def test_chapters_have_a_number_and_install_themselves_as_further_pages_do_and_no_other():
+    installing = [page.name for page in NOTEBOOKS if page.code[0].source == INSTALL]
+    assert installing == NUMBERED + [page.name for page in FURTHER]
+
+
+def test_a_further_page_bears_the_name_of_a_chapter_and_both_link_to_each_other(further):
+    (chapter,) = (c for c in CHAPTERS if c.path == further.path.parents[1] / further.path.name)
+    assert further.path in map(chapter.at, chapter.page_links)
+    assert chapter.path in map(further.at, further.page_links)
+    assert "Exercises" not in {title for _, title in further.headings}
+
+
+def test_further_pages_stand_in_one_part_without_a_number():
+    parts = [[c["file"] for c in part["chapters"]] for part in CONTENTS["parts"]]
+    names = [page.name for page in FURTHER]
+    assert not names or names in parts
+    assert not {*names} & {*NUMBERED}
 
 
 def test_no_label_stands_twice_in_the_book():
@@ -64,9 +91,9 @@ def test_source_is_clean(notebook):
     assert len({c.id for c in notebook.cells}) == len(notebook.cells)
 
 
-def test_begins_with_its_only_title(chapter):
-    assert chapter.markdown[0].source.startswith("# ")
-    assert [level for level, _ in chapter.headings].count("#") == 1
+def test_begins_with_its_only_title(read):
+    assert read.markdown[0].source.startswith("# ")
+    assert [level for level, _ in read.headings].count("#") == 1
 
 
 def test_ends_with_the_same_four_sections(chapter):
@@ -97,33 +124,35 @@ def test_two_exercises_or_more_judge_an_answer_that_their_solution_gets_right(ch
     assert asked == set(judged) == set(re.findall(r"`(exercise_\d)", chapter.text))
 
 
-def test_code_is_short_and_prose_carries_it(chapter):
-    shown = [c for c in chapter.code if "remove-cell" not in tags(c)]
+def test_code_is_short_and_prose_carries_it(read):
+    shown = [c for c in read.code if "remove-cell" not in tags(c)]
     assert max(map(lines, shown)) <= 25
     assert median(map(lines, shown)) <= 6
-    assert words(chapter.text) >= 10 * visible_lines(chapter.notebook)
+    assert words(read.text) >= 10 * visible_lines(read.notebook)
 
 
-def test_every_claim_has_a_check_and_every_check_a_claim(chapter):
-    assert all(label.startswith(("eq-", "def-")) for label in chapter.labels)
-    claims = {label for label in chapter.labels if label.startswith("eq-")}
-    assert set(CHECK.findall(chapter.source)) == claims
+def test_every_claim_has_a_check_and_every_check_a_claim(read):
+    assert all(label.startswith(("eq-", "def-")) for label in read.labels)
+    claims = {label for label in read.labels if label.startswith("eq-")}
+    assert set(CHECK.findall(read.source)) == claims
 
 
-def test_displayed_equations_stand_on_their_own_lines(chapter):
-    assert chapter.text.count("$$") == 2 * len(EQUATION.findall(chapter.text))
+def test_displayed_equations_stand_on_their_own_lines(read):
+    assert read.text.count("$$") == 2 * len(EQUATION.findall(read.text))
 
 
 def test_links_lead_somewhere_and_read_well_raw(page):
-    places = LABELS | FIGURES | SOURCES | {slug(title) for _, title in page.headings}
+    places = LABELS | FIGURES | SOURCES | page.sections
     assert {target for _, target in page.links} <= places
     assert all(text == f"({target})" for text, target in page.links if target in LABELS)
-    assert all((page.path.parent / target).is_file() for target in page.page_links)
+    assert all(page.at(target).is_file() for target in page.page_links)
+    sections = {other.path: other.sections for other in PAGES}
+    assert all(not place or place in sections[page.at(file)] for file, place in page.places)
     assert not re.search(r"\{(eq|cite|ref|doc|numref)[:a-z]*\}`", page.text + page.source)
 
 
-def test_reads_well_where_myst_is_not_known(chapter):
-    assert myst(chapter.text) == []
+def test_reads_well_where_myst_is_not_known(read):
+    assert myst(read.text) == []
 
 
 def test_every_definition_named_figure_and_source_is_linked_to():
@@ -138,27 +167,27 @@ def test_folded_input_is_folded_in_jupyter_too(notebook):
             assert cell.metadata.get("jupyter", {}).get("source_hidden") is True
 
 
-def test_pictures_have_captions_and_alternative_text(chapter):
-    for cell in chapter.code:
+def test_pictures_have_captions_and_alternative_text(read):
+    for cell in read.code:
         if tags(cell) & {"hide-input", "hide-cell"} and "plots." in cell.source:
             picture = cell.metadata["mystnb"]
             assert picture["figure"]["caption"].strip()
             assert picture["image"]["alt"].strip()
 
 
-def test_a_figure_is_its_picture_alone(chapter):
-    for cell in chapter.code:
+def test_a_figure_is_its_picture_alone(read):
+    for cell in read.code:
         if "figure" in cell.metadata.get("mystnb", {}):
             shows_its_value = isinstance(ast.parse(cell.source).body[-1], ast.Expr)
             assert not shows_its_value or cell.source.rstrip().endswith(";"), cell.id
 
 
-def test_installs_itself_where_it_is_missing(chapter):
-    first = chapter.code[0]
+def test_installs_itself_where_it_is_missing(read):
+    first = read.code[0]
     assert tags(first) == {"remove-cell"}
-    assert "git+" not in chapter.source
-    assert re.search(r"^(from|import) vaelib", chapter.source, re.MULTILINE)
+    assert "git+" not in read.source
+    assert re.search(r"^(from|import) vaelib", read.source, re.MULTILINE)
 
 
-def test_describes_itself_in_one_sentence(chapter):
-    assert re.fullmatch(r"[A-Z][^\n]*[.?]", description(chapter.notebook))
+def test_describes_itself_in_one_sentence(read):
+    assert re.fullmatch(r"[A-Z][^\n]*[.?]", description(read.notebook))

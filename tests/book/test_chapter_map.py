@@ -17,7 +17,12 @@ chapter
 ```{toctree}
 :caption: The last part
 :numbered: 1
-again"""
+again
+```
+
+```{toctree}
+:caption: Further
+further/first"""
 
 
 @pytest.fixture
@@ -25,6 +30,7 @@ def book(tmp_path):
     book = Book(tmp_path)
     book.chapter(FIRST, (), "first", "What comes first.")
     book.chapter("# Once more", (), "again", "What comes last.")
+    book.chapter("# More of it", (), "further/first", "What a second reading wants.")
     book.write("index.md", INDEX.replace(":numbered: 1\nchapter", PARTS))
     return book
 
@@ -42,6 +48,7 @@ def test_map_shows_parts_and_chapters_as_in_the_contents(book):
     assert lines[:3] == ["The first part", "1 The first", "What comes first."]
     assert lines[4:6] == ["2 A chapter", "What it is about."]
     assert lines[7:10] == ["The last part", "3 Once more", "What comes last."]
+    assert lines[11:14] == ["Further", "1 More of it", "What a second reading wants."]
     assert re.fullmatch(r"2 min to read · \d+ s to run", lines[3])
     assert re.fullmatch(r"55 s to read · \d+ s to run", lines[6])
     assert '<a class="reference internal" href="first.html">' in book.page("index")

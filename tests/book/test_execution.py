@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import pytest
 from execution import key, name_cache
 from used import by_code, by_notebook
 
-from tests.book.chapter_source import CHAPTERS, NOTEBOOKS, ROOT
+from tests.book.chapter_source import NOTEBOOKS, READ, ROOT
 from tests.book.tiny_book import INDEX, LIBRARY, Book
 from tests.project.clones import copy_of_the_tree
 
@@ -29,7 +30,11 @@ print(json.dumps([files(cells) for cells in json.load(sys.stdin)]))
 
 
 def using(room):
-    return {chapter.path.stem for chapter in CHAPTERS if f"vaelib.{room}" in chapter.source}
+    used = re.compile(rf"vaelib\.{room}\b|from vaelib import .*\b{room}\b")
+    return {notebook.id for notebook in NOTEBOOKS if used.search(notebook.source)}
+
+
+ALL = {notebook.id for notebook in NOTEBOOKS}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def tree(tmp_path_factory):
 
 
 def keys(tree):
-    return {path.stem: key(tree, path) for path in tree.glob("chapters/*.ipynb")}
+    return {notebook.id: key(tree, tree / f"{notebook.name}.ipynb") for notebook in NOTEBOOKS}
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +56,13 @@ def before(tree):
 @pytest.mark.parametrize(
     ("file", "run_again"),
     [
-        ("vaelib/audit/words.py", {"wrong_losses"}),
-        ("vaelib/flows.py", {"gaps"}),
-        ("vaelib/__init__.py", {notebook.path.stem for notebook in NOTEBOOKS}),
+        ("vaelib/audit/words.py", using("audit")),
+        ("vaelib/flows.py", using("flows")),
+        ("vaelib/__init__.py", ALL),
         ("vaelib/explorer/stage.js", using("explorer")),
         ("vaelib/experiments/runs/figure2.json", using("experiments")),
-        ("vaelib/prose.py", {notebook.path.stem for notebook in NOTEBOOKS}),
-        ("vaelib/plots/book.mplstyle", {notebook.path.stem for notebook in NOTEBOOKS} - {"tested"}),
+        ("vaelib/prose.py", ALL),
+        ("vaelib/plots/book.mplstyle", using("plots|explorer")),
         ("recorded/benchmark.json", {"benchmarks"}),
         ("recorded/mutants.json", {"tested"}),
         ("vaelib/commands/train.py", set()),
@@ -72,22 +77,25 @@ def test_a_word_anywhere_runs_the_notebooks_again_that_use_it_and_no_others(
     path.write_text(f"{text}# A word.\n", "utf8")
     after = keys(tree)
     path.write_text(text, "utf8")
-    assert {stem for stem in before if before[stem] != after[stem]} == run_again
+    assert {name for name in before if before[name] != after[name]} == run_again
 
 
 def test_what_python_reads_for_a_chapter_is_found():
-    cells = [[c.source for c in chapter.code if "%pip" not in c.source] for chapter in CHAPTERS]
+    cells = [[c.source for c in page.code if "%pip" not in c.source] for page in READ]
     command, asked = [sys.executable, "-c", IMPORT], json.dumps(cells)
     done = subprocess.run(command, cwd=ROOT, input=asked, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for chapter, files in zip(CHAPTERS, json.loads(done.stdout), strict=True):
+    for page, files in zip(READ, json.loads(done.stdout), strict=True):
         assert len(files) > 20
-        assert {*files} <= {*map(str, by_notebook(ROOT, chapter.path))}
+        assert {*files} <= {*map(str, by_notebook(ROOT, page.path))}
 
 
 P = "p/__init__.py p/data/x.json p/style.css"
 PC = f"{P} p/c/__init__.py p/c/d.js"
 WHOLE = f"{PC} p/a.py p/b.py p/by_name.py p/c/d.py chapters/beside.py chapters/page.md data/1.csv"
+
+
+UP = ("Path('..', 'data')", "%cd ..", "Path('..', '..', 'data')", "open('../' + name)", "'../..'")
 
 
 @pytest.fixture
@@ -102,8 +110,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def used_by(folder, code):
-    found = by_code(folder, [code], folder / "chapters")
+def used_by(folder, code, place="chapters"):
+    found = by_code(folder, [code], folder / place)
     return {path.relative_to(folder).as_posix() for path in found}
 
 
@@ -132,6 +140,26 @@ def test_what_code_uses_is_followed(folder, code, files):
 
 
 @pytest.mark.parametrize(
+    ("code", "files"),
+    [
+        ("import p.a", f"{P} p/a.py"),
+        ("import near", f"{P} p/a.py chapters/further/near.py"),
+        ("%run near.py", f"{P} p/a.py chapters/further/near.py"),
+        ("import beside", ""),
+        ("open('../../p/c/d.js')", "p/c/d.js"),
+        ("Path('../../data').glob('*')", "data/1.csv"),
+        ("open('../beside.py')", f"{P} p/a.py chapters/beside.py"),
+        *((up, f"{WHOLE} chapters/further/near.py") for up in UP),
+    ],
+)
+def test_what_code_in_a_folder_of_the_chapters_uses_is_followed(folder, code, files):
+    near = folder / "chapters/further/near.py"
+    near.parent.mkdir()
+    near.write_text("import p.a")
+    assert used_by(folder, code, "chapters/further") == set(files.split())
+
+
+@pytest.mark.parametrize(
     "code",
     [
         "from importlib import import_module as f",
@@ -143,8 +171,7 @@ def test_what_code_uses_is_followed(folder, code, files):
         "from p import by_name",
         "print(p.__file__)",
         "Path.cwd().parent",
-        "Path('..', 'data')",
-        "%cd ..",
+        *UP,
         "sys.path.append(there)",
         "!p train",
         "%run -m p.a",

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from tests.book.tiny_book import INDEX, LIBRARY, TEXT, Anchors, Book, read_check
+from tests.book.tiny_book import CODE, INDEX, LIBRARY, TEXT, Anchors, Book, read_check
 from vaelib.checks import check
 from vaelib.prose import readable
 
@@ -26,6 +26,23 @@ def test_ledger_holds_what_the_chapter_showed(book):
     cells = re.findall(r"<td><p>(.*?)</p></td>", ledger)
     assert cells[1:] == ["left = right", "200", "3·10⁻¹⁴", "10⁻¹⁰", ""]
     assert ">(1.1)</a>" in cells[0]
+
+
+def test_the_claims_of_a_further_page_are_listed_after_those_of_the_chapters(book):
+    text = TEXT.replace("eq-one", "eq-more").replace("def-two", "def-more")
+    beside = {"name": "further/chapter", "code": f"import sys; sys.path.append('..')\n{CODE}"}
+    book.chapter(text.replace("# A chapter", "# More"), ("eq-more",), **beside)
+    book.write("index.md", INDEX.replace("{toctree}\nledger", "{toctree}\nfurther/chapter\nledger"))
+    assert book.build() == (True, [])
+    ledger = Anchors(book.page("ledger"))
+    assert "2 claims, 400 numbers compared." in book.page("ledger")
+    titles = re.findall(r"<h2>(.*?)</h2>", book.page("ledger"))
+    titles = [re.sub("<.*?>", "", title).rstrip("¶") for title in titles]
+    assert titles == ["1. A chapter", "Further to 1. More"]
+    assert "further/chapter.html#equation-eq-more" in ledger.links
+    assert "../ledger.html#ledger-eq-more" in Anchors(book.page("further/chapter")).links
+    book.chapter(text, (), **beside)
+    assert any("eq-more has no check" in warning for warning in book.build()[1])
 
 
 def test_equations_and_figures_carry_the_number_of_their_chapter(book):

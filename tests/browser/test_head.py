@@ -8,17 +8,15 @@ import address
 import pytest
 from PIL import Image
 
-from tests.book.chapter_source import NUMBERED
+from tests.book.chapter_source import PAGES as SOURCE_PAGES
+from tests.book.chapter_source import READ
 from tests.browser.visits import PAGES, SITE, soup
 
 ROOT = Path(__file__).parents[2]
 ADDRESS, BRANCH = address.address(ROOT), address.branch(ROOT)
 HOME = ADDRESS and address.site(ADDRESS)
-NAMES = [
-    *(path.name for path in ROOT.glob("*.md")),
-    *(f"chapters/{path.name}" for path in ROOT.glob("chapters/*.*")),
-]
-SOURCES = {name.rsplit(".", 1)[0] + ".html": name for name in NAMES if name.endswith((".md", "nb"))}
+SOURCES = {f"{p.name}.html": p.path.relative_to(ROOT).as_posix() for p in SOURCE_PAGES}
+LAUNCHED = {f"{page.name}.html" for page in READ}
 
 every_page = pytest.mark.parametrize("name", PAGES)
 
@@ -76,7 +74,7 @@ def test_it_has_a_card_where_the_site_has_an_address(page, name):
 def test_its_source_and_its_launch_buttons_are_those_of_the_repository(page, name):
     source = SOURCES.get(name) if ADDRESS else None
     owner, repository = (ADDRESS or "/").split("/")[-2:]
-    notebook = source if name.removesuffix(".html") in NUMBERED else None
+    notebook = source if name in LAUNCHED else None
     binder = f"https://mybinder.org/v2/gh/{owner}/{repository}/{BRANCH}?urlpath=lab/tree/{notebook}"
     colab = "https://colab.research.google.com/github/"
     colab += f"{owner}/{repository}/blob/{BRANCH}/{notebook}"

@@ -17,17 +17,19 @@ from library import ROOT, survivors
 from reasons import explained
 from rooms import ROOMS, least
 
+from chapters import claims
+
 RECORD = ROOT / "recorded" / "mutants.json"
 PARTS = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))["parts"]
-NUMBERED = (c["file"] for part in PARTS if "numbered" in part for c in part["chapters"])
-CHAPTERS = sorted(Path(file).stem for file in NUMBERED)
+LISTED = (c["file"].removeprefix("chapters/") for part in PARTS for c in part["chapters"])
+CHAPTERS = sorted(name for name in LISTED if claims(name))
 
 
-def in_a_process(stem):
+def in_a_process(name):
     """Run the slips of a chapter in a process of its own, so that chapters share nothing."""
     code = "import json, sys, chapters; print(json.dumps(chapters.survivors(sys.argv[1])))"
     done = subprocess.run(
-        [sys.executable, "-c", code, stem],
+        [sys.executable, "-c", code, name],
         cwd=Path(__file__).parent,
         stdout=subprocess.PIPE,
         text=True,

@@ -29,6 +29,13 @@ def statements(path):
     return [statement for source in code for statement in ast.parse(source).body]
 
 
+def claims(name):
+    """Return the labels of the checks in a chapter; none where there is no such notebook."""
+    path = CHAPTERS / f"{name}.ipynb"
+    nodes = (n for s in statements(path) for n in ast.walk(s)) if path.exists() else ()
+    return {node.args[0].value for node in nodes if is_check(node)}
+
+
 def mutants(body):
     """Return ``{(place, source): (labels, kind, what, last)}``: slips, with their last check."""
     found = {}
@@ -71,12 +78,16 @@ def is_noticed(source, rest, space):
     return os.waitpid(child, 0)[1] != 0
 
 
-def survivors(stem):
-    """Run a chapter; return how many slips were made, and those that nothing noticed."""
+def survivors(name):
+    """Run a chapter; return how many slips were made, and those that nothing noticed.
+
+    Its name is that of its file, with the folder ``further/`` for a further page.
+    """
     plt.switch_backend("Agg")
     torch.set_num_threads(1)
-    os.chdir(CHAPTERS)
-    body = statements(CHAPTERS / f"{stem}.ipynb")
+    path = CHAPTERS / f"{name}.ipynb"
+    os.chdir(path.parent)
+    body = statements(path)
     todo, missed = mutants(body), []
     sources = [ast.unparse(s) for s in body]
     space = {"__name__": "__main__", "scaled": scaled}
@@ -84,7 +95,7 @@ def survivors(stem):
         here = {changed: slip for (place, changed), slip in todo.items() if place == at}
         for last in {slip[-1] for slip in here.values()}:
             if is_noticed(source, sources[at + 1 : last + 1], space):
-                raise RuntimeError(f"{stem}: fails unchanged, from {source!r}")
+                raise RuntimeError(f"{name}: fails unchanged, from {source!r}")
         for changed, (labels, kind, what, last) in here.items():
             if not is_noticed(changed, sources[at + 1 : last + 1], space):
                 missed.append(f"{', '.join(labels)}: {kind}: {what}")

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 import yaml
 
-from tests.book.chapter_source import CHAPTERS, ROOT
+from tests.book.chapter_source import READ, ROOT
 from tests.book.tiny_book import SETTINGS, Book
 from tests.project.clones import committed, copy_of_the_tree, git
 
@@ -115,13 +115,13 @@ def published(tmp_path_factory):
 def test_the_branch_is_the_book_but_for_what_names_its_place(published):
     book, _ = published
     changed = set(git(book, "diff", "--name-only", "HEAD", "notebooks").split())
-    chapters = {chapter.path.relative_to(ROOT).as_posix() for chapter in CHAPTERS}
+    chapters = {chapter.path.relative_to(ROOT).as_posix() for chapter in READ}
     assert changed == {"README.md", "CITATION.cff", *chapters}
     assert git(book, "status", "--porcelain") == ""
     assert git(book, "rev-list", "--count", "notebooks") == "1"
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
+@pytest.mark.parametrize("chapter", READ, ids=lambda chapter: chapter.id)
 def test_a_notebook_of_the_branch_installs_its_own_version(published, chapter):
     book, commit = published
     name = chapter.path.relative_to(ROOT).as_posix()
@@ -169,7 +169,8 @@ def test_what_git_cannot_write_is_no_branch(published, monkeypatch):
     assert git(book, "rev-parse", "notebooks") == before
 
 
-DIRECTIVES = ("{install}", "{launch}", "{cite-this}", "{toctree}\n:numbered: 1\nchapter")
+CONTENTS = ("{toctree}\n:numbered: 1\nchapter", "{toctree}\nfurther/chapter")
+DIRECTIVES = ("{install}", "{launch}", "{cite-this}", *CONTENTS)
 LANDING = "# Book\n\n" + "\n\n".join(f"```{directive}\n```" for directive in DIRECTIVES)
 THEME = {
     "html_theme": "sphinx_book_theme",
@@ -189,8 +190,11 @@ THEME = {
 }
 
 
+NOTEBOOKS = ("chapter", "further/chapter")
+
+
 def shown(clone, monkeypatch, environment):
-    """Build a small book there; return what its two pages say, and where their links lead."""
+    """Build a small book there; return what its pages say, and where their links lead."""
     for name in WORKFLOW | ON_MAIN:
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
@@ -200,10 +204,11 @@ def shown(clone, monkeypatch, environment):
     for name in ("ledger.md", "bibliography.md"):
         (clone / name).unlink()
     book.chapter("# A chapter\n\nText.", labels=())
+    book.chapter("# More\n\nText.", labels=(), name="further/chapter")
     (clone / "_static").mkdir()
     (clone / "_static/manifold.png").write_bytes((ROOT / "_static/manifold.png").read_bytes())
     assert book.build(**THEME)[1] == []
-    pages = {name: book.page(name) for name in ("index", "chapter")}
+    pages = {name: book.page(name) for name in ("index", *NOTEBOOKS)}
     links = {name: re.findall(r'href="(https://[^"]+)"', html) for name, html in pages.items()}
     return pages, {name: [a for a in all_ if "pydata" not in a] for name, all_ in links.items()}
 
@@ -222,15 +227,12 @@ def test_links_of_a_book_lead_to_its_own_repository(
     pages, links = shown(clone, monkeypatch, environment)
     owner, name = url.split("/")[-2:]
     place = f"{owner}/{name}"
-    assert (
-        f"https://mybinder.org/v2/gh/{place}/{branch}?urlpath=lab/tree/chapter.ipynb"
-        in links["chapter"]
-    )
-    assert (
-        f"https://colab.research.google.com/github/{place}/blob/{branch}/chapter.ipynb"
-        in links["chapter"]
-    )
-    assert f"{url}/blob/{branch}/chapter.ipynb?plain=1" in links["chapter"]
+    for notebook in NOTEBOOKS:
+        assert {
+            f"https://mybinder.org/v2/gh/{place}/{branch}?urlpath=lab/tree/{notebook}.ipynb",
+            f"https://colab.research.google.com/github/{place}/blob/{branch}/{notebook}.ipynb",
+            f"{url}/blob/{branch}/{notebook}.ipynb?plain=1",
+        } <= {*links[notebook]}
     assert f"pip install git+{url}" in re.sub("<.*?>", "", pages["index"])
     assert f"url    = {{{url}}}" in re.sub("<.*?>", "", pages["index"])
     assert f"https://{owner}.github.io/{name}/chapter.html" in links["chapter"] + re.findall(

@@ -16,7 +16,7 @@ from address import PUBLISHED, publish
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from tests.book.chapter_source import CHAPTERS
+from tests.book.chapter_source import CHAPTERS, READ
 from tests.project.clones import committed, copy_of_the_tree, git
 
 ADDRESS = "https://github.com/somebody/book"
@@ -119,19 +119,19 @@ def test_a_published_chapter_installs_its_own_version_and_nothing_else_and_runs(
     source = repository / "vaelib"
     for path in filter(Path.is_file, source.rglob("*")):
         assert (library / path.relative_to(source)).read_bytes() == path.read_bytes()
-    asked = "\n".join(map(imports, CHAPTERS))
+    asked = "\n".join(map(imports, READ))
     settings = {**os.environ, **colab.settings}
     subprocess.run([colab.python, "-c", asked], cwd=colab.place, env=settings, check=True)
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
+@pytest.mark.parametrize("chapter", READ, ids=lambda chapter: chapter.id)
 def test_a_chapter_asks_for_a_gpu(chapter):
     metadata = chapter.notebook.metadata
     assert metadata["accelerator"] == "GPU"
     assert metadata["colab"] == {"gpuType": "T4", "provenance": []}
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
+@pytest.mark.parametrize("chapter", READ, ids=lambda chapter: chapter.id)
 def test_a_chapter_that_trains_says_on_what_and_where(chapter):
     said = "\n".join(c.source for c in chapter.code if "Markdown(" in c.source)
     if "data.load()" in chapter.source:

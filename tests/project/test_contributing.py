@@ -133,9 +133,7 @@ def test_before_a_commit_runs_what_make_test_begins_with():
     ]
     recipe = (ROOT / "Makefile").read_text("utf8").partition("\ntest: ")[2].partition("\n\n")[0]
     style = [line.strip() for line in recipe.splitlines()[1:] if not line.startswith("\t$(PYTEST)")]
-    expected = [
-        line.replace("$(BIN)", ".venv/bin").removesuffix(" chapters/*.ipynb") for line in style
-    ]
+    expected = [line.replace("$(BIN)", ".venv/bin").removesuffix(" $(NOTEBOOKS)") for line in style]
     assert [hook["entry"] for hook in hooks] == expected
     for hook in hooks:
         assert hook["language"] == "system"
