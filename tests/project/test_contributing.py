@@ -14,6 +14,8 @@ from tests.book.chapter_source import ROOT
 from tests.project.clones import copy_of_the_tree
 
 RECIPES = (ROOT / "CONTRIBUTING.md").read_text("utf8")
+PRE_COMMIT = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf8"))
+(HOOKS,) = (repository["hooks"] for repository in PRE_COMMIT["repos"])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HUNK = re.compile(r"((?:^[- ].*\n)+)((?:^\+.*\n)+)", re.MULTILINE)
 
@@ -52,6 +54,19 @@ def add_cell(path, kind, source):
     nbformat.write(book, path)
 
 
+def list_further(tree, name):
+    """Name a further page in the contents, and link to it from its chapter."""
+    path = tree / "_toc.yml"
+    contents = yaml.safe_load(path.read_text("utf8"))
+    parts = {part["caption"]: part["chapters"] for part in contents["parts"]}
+    if "Further" not in parts:
+        contents["parts"].insert(3, {"caption": "Further", "chapters": []})
+        parts["Further"] = contents["parts"][3]["chapters"]
+    parts["Further"].append({"file": f"chapters/further/{name}"})
+    path.write_text(yaml.safe_dump(contents), "utf8")
+    add_cell(tree / f"chapters/{name}.ipynb", "markdown", f"And [why](further/{name}.ipynb).")
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """The copy, after all recipes."""
@@ -61,6 +76,7 @@ def tree(tmp_path_factory):
     copy_of_the_tree(place)
     for kind, block in BLOCK.findall(RECIPES):
         apply(place, kind, block)
+    list_further(place, "mine")
     return place
 
 
@@ -111,31 +127,73 @@ def test_a_data_set_trains_by_its_name_and_a_command_answers(tree):
 
 def test_a_chapter_with_a_claim_keeps_the_rules_and_runs(tree):
     rules = ("tests/book/test_book.py", "tests/book/test_notation.py")
-    said = run(
-        tree, "pytest", "-q", "--nbmake", *rules, "chapters/mine.ipynb", "-k", "mine or not ["
-    )
-    assert int(re.search(r"(\d+) passed", said)[1]) > 20
+    pages = ("chapters/mine.ipynb", "chapters/further")
+    said = run(tree, "pytest", "-v", "--nbmake", *rules, *pages, "-k", "mine or not [")
+    assert int(re.search(r"(\d+) passed", said)[1]) > 50
+    assert len(re.findall(r"\[further/mine\] PASSED", said)) > 15
+    assert re.search(r"chapters/further/mine.ipynb\S* PASSED", said)
     assert "(eq-mine-noise)" in (tree / "chapters" / "mine.ipynb").read_text("utf8")
 
 
-def test_a_claim_without_its_check_is_seen(tree, tmp_path):
-    path = tree / "chapters" / "mine.ipynb"
-    whole = path.read_text("utf8")
-    path.write_text(whole.replace('check(\\"eq-mine-noise', 'print(\\"eq-mine-noise'), "utf8")
-    with pytest.raises(AssertionError, match="eq-mine-noise"):
+@pytest.fixture
+def change(tree):
+    """Replace words in a file of the copy, for the time of a test."""
+    before = {}
+
+    def changed(name, old, new):
+        text = before.setdefault(tree / name, (tree / name).read_text("utf8"))
+        assert old in text
+        (tree / name).write_text(text.replace(old, new), "utf8")
+
+    yield changed
+    for path, text in before.items():
+        path.write_text(text, "utf8")
+
+
+@pytest.mark.parametrize(
+    ("page", "label"), [("mine", "eq-mine-noise"), ("further/mine", "eq-further-mine")]
+)
+def test_a_claim_without_its_check_is_seen(tree, change, page, label):
+    change(f"chapters/{page}.ipynb", f'\\"{label}', f'\\"x-{label}')
+    with pytest.raises(AssertionError, match=label):
         run(tree, "pytest", "-q", "tests/book/test_book.py", "-k", "every_claim and mine")
-    path.write_text(whole, "utf8")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "seen"),
+    [
+        ("chapters/mine.ipynb", "further/mine.ipynb", "mine.ipynb", "both_link_to_each_other"),
+        ("chapters/further/mine.ipynb", "../mine.ipynb", "../elbo.ipynb", "both_link"),
+        ("chapters/further/mine.ipynb", "vaelib is missing", "no vaelib", "installs_itself"),
+        ("chapters/further/mine.ipynb", "## Any shape", "## Exercises", "each_other"),
+        ("chapters/further/mine.ipynb", "\\\\mu^2", "\\\\Upsilon^2", "every_letter"),
+        ("_toc.yml", "caption: Further\n", "caption: Further\n  numbered: 1\n", "number"),
+    ],
+)
+def test_a_further_page_that_breaks_a_rule_is_seen(tree, change, name, old, new, seen):
+    change(name, old, new)
+    rules = ("tests/book/test_book.py", "tests/book/test_notation.py")
+    with pytest.raises(AssertionError, match=rf"FAILED .*{seen}"):
+        run(tree, "pytest", "-q", *rules, "-k", "mine or not [")
+
+
+def test_style_and_slips_reach_a_further_page(tree):
+    made = subprocess.run(["make", "-n", "test", "K=x"], cwd=tree, capture_output=True, text=True)
+    (stripped,) = [line for line in made.stdout.splitlines() if "nbstripout" in line]
+    assert {"chapters/mine.ipynb", "chapters/further/mine.ipynb"} <= {*stripped.split()}
+    (hook,) = [h for h in HOOKS if "nbstripout" in h["entry"]]
+    assert re.search(hook["files"], "chapters/further/mine.ipynb")
+    asked = [sys.executable, "tests/mutants", "none"]
+    refused = subprocess.run(asked, cwd=tree, capture_output=True, text=True)
+    assert "'further/mine'" in refused.stderr
 
 
 def test_before_a_commit_runs_what_make_test_begins_with():
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf8"))["repos"][0][
-        "hooks"
-    ]
     recipe = (ROOT / "Makefile").read_text("utf8").partition("\ntest: ")[2].partition("\n\n")[0]
     style = [line.strip() for line in recipe.splitlines()[1:] if not line.startswith("\t$(PYTEST)")]
     expected = [line.replace("$(BIN)", ".venv/bin").removesuffix(" $(NOTEBOOKS)") for line in style]
-    assert [hook["entry"] for hook in hooks] == expected
-    for hook in hooks:
+    assert [hook["entry"] for hook in HOOKS] == expected
+    for hook in HOOKS:
         assert hook["language"] == "system"
         assert hook.get("files") == (
             r"^chapters/.*\.ipynb$" if "nbstripout" in hook["entry"] else None
