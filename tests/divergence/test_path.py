@@ -38,7 +38,7 @@ def test_the_rule_has_thirty_two_nodes_unless_told():
 def test_names_what_is_wrong():
     with pytest.raises(ValueError, match="must match"):
         kl_path(torch.zeros(3), torch.zeros(2, 3))
-    message = r"^log_w must be finite: where p is zero, leave the point out$"
+    message = r"^log_w must be finite: where only p is zero, KL is infinite$"
     with pytest.raises(ValueError, match=message):
         kl_path(torch.zeros(3), torch.tensor([0.0, -torch.inf, 0.0]))
     with pytest.raises(ValueError, match="nodes must be"):

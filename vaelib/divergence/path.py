@@ -16,8 +16,9 @@ def kl_path(log_q: Tensor, log_w: Tensor, nodes: int = 32) -> Tensor:
         q_t ∝ q w^t
         KL(q ‖ q_1) = ∫₀¹ (1 − t) Var_{q_t}[log w] dt
 
-    Each q_t is normalised on the grid, and a constant in log w changes no variance. With
-    w = p(x, z) / q(z|x) this is the gap of the ELBO, without p(x).
+    q and q_1 must be positive at the same points: where only q is zero the path never comes, and
+    the result is too small. Each q_t is normalised on the grid, and a constant in log w changes no
+    variance. With w = p(x, z) / q(z|x) this is the gap of the ELBO, without p(x).
 
     Args:
         log_q: log density at the points, or log probability of each value; ``(*batch, points)``.
@@ -39,7 +40,7 @@ def kl_path(log_q: Tensor, log_w: Tensor, nodes: int = 32) -> Tensor:
     if log_q.shape != log_w.shape:
         raise ValueError(f"log_q {tuple(log_q.shape)} and log_w {tuple(log_w.shape)} must match")
     if not log_w.isfinite().all():
-        raise ValueError("log_w must be finite: where p is zero, leave the point out")
+        raise ValueError("log_w must be finite: where only p is zero, KL is infinite")
     divergence = log_w.new_zeros(log_w.shape[:-1])
     rule = np.polynomial.legendre.leggauss(nodes)
     for t, weight in np.transpose(rule).tolist():
