@@ -6,7 +6,15 @@ from statistics import median
 
 import pytest
 from address import ASK, CELL
-from reading import EQUATION, description, lines, tags, visible_lines, words
+from reading import (
+    EQUATION,
+    description,
+    lines,
+    seconds_to_read,
+    tags,
+    visible_lines,
+    words,
+)
 
 from tests.book.chapter_source import (
     CHAPTERS,
@@ -187,6 +195,18 @@ def test_installs_itself_where_it_is_missing(read):
     assert tags(first) == {"remove-cell"}
     assert "git+" not in read.source
     assert re.search(r"^(from|import) vaelib", read.source, re.MULTILINE)
+
+
+def minutes(chapter):
+    return seconds_to_read(chapter.notebook) / 60
+
+
+def test_a_chapter_is_read_in_one_sitting(chapter):
+    assert minutes(chapter) <= 25
+
+
+def test_the_chapters_together_are_read_in_four_hours():
+    assert sum(map(minutes, CHAPTERS)) <= 240
 
 
 def test_describes_itself_in_one_sentence(read):
