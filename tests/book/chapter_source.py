@@ -19,7 +19,7 @@ MYST = {
     "role": re.compile(r"\{[a-z][a-z:-]*\}`"),
     "comment": re.compile(r"^[ \t]*%", re.MULTILINE),
     "substitution": re.compile(r"\{\{"),
-    "target": re.compile(r"^\((?!broken\))\S+\)=[ \t]*$", re.MULTILINE),  # every page links to it
+    "target": re.compile(r"^\(\S+\)=[ \t]*$", re.MULTILINE),
     "block break": re.compile(r"^\+\+\+", re.MULTILINE),
     "footnote": re.compile(r"\[\^"),
     "link without a text": re.compile(r"\[\]\("),

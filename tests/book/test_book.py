@@ -87,6 +87,12 @@ def test_further_pages_stand_in_one_part_without_a_number():
     assert not {*names} & {*NUMBERED}
 
 
+def test_what_is_for_maintainers_stands_apart_and_last():
+    *_, last = CONTENTS["parts"]
+    names = [c["file"].removeprefix("chapters/") for c in last["chapters"]]
+    assert (last["caption"], names) == ("For maintainers", ["ledger", "benchmarks", "tested"])
+
+
 def test_no_label_stands_twice_in_the_book():
     labels = [label for page in PAGES for label in page.labels]
     labels += [figure["name"] for page in PAGES for figure in page.figures if "name" in figure]

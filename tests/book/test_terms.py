@@ -17,7 +17,9 @@ marginal likelihood"""
 
 
 def plain(text):
-    return re.sub(r"\$\\(\w+)\$", r"\1", text).lower()
+    for tex, letter in ((r"\beta", "β"), (r"\sigma", "σ"), ("^2", "²"), ("\\", ""), ("$", "")):
+        text = text.replace(tex, letter)
+    return text.lower()
 
 
 def test_what_is_searched_for_is_there_and_nothing_twice():

@@ -86,6 +86,27 @@ def test_its_source_and_its_launch_buttons_are_those_of_the_repository(page, nam
 
 
 @every_page
+def test_a_broken_vae_is_one_click_away(page, name):
+    (link,) = page.select("main a.broken")
+    target, _, place = urljoin(name, link["href"]).partition("#")
+    (section,) = soup(target).select(f"section#{place}")
+    assert section.select_one("table th").get_text() == "what you see"
+
+
+def test_so_it_is_at_the_top_of_the_landing_page(site):
+    first = soup("index.html").select_one("article h1 ~ p a")
+    assert first.get_text() == "My VAE is broken"
+    assert first["href"] == soup("index.html").select_one("main a.broken")["href"]
+
+
+def test_the_index_holds_the_terms_beside_the_names_of_the_library(site):
+    index = {a.get_text(): a["href"] for a in soup("genindex.html").select("table.genindextable a")}
+    assert index["posterior collapse"] == "chapters/terms.html#term-posterior-collapse"
+    assert index["KL annealing"] == "chapters/terms.html#term-KL-annealing"
+    assert any("#vaelib." in link for link in index.values())
+
+
+@every_page
 def test_pictures_say_what_they_show_and_how_large_they_are(page):
     assert all(image.has_attr("alt") for image in page.select("img"))
     for image in page.select("figure img, .cell_output img"):
