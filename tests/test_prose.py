@@ -1,6 +1,6 @@
 import pytest
 
-from vaelib.prose import Markdown, readable
+from vaelib.prose import Markdown, readable, table
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,9 @@ def test_all_else_stays(text):
 
 def test_a_notebook_is_given_markdown():
     assert Markdown("**-1**")._repr_markdown_() == "**−1**"
+
+
+def test_a_table_has_its_title_its_head_and_no_number_parted_from_its_percent():
+    said = table("Shares", ["name", "share"], [["a", "97.5 %"], ["b", "3 %"]])
+    lines = ["| name | share |", "| --- | --- |", "| a | 97.5\xa0% |", "| b | 3\xa0% |"]
+    assert said == "\n".join([":::{table} Shares", "", *lines, ":::", "", ""])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 _SUPERSCRIPTS = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
 _NUMBER = re.compile(
@@ -48,6 +49,25 @@ def raised(power: float) -> str:
     'step²'
     """
     return f"{power:g}".translate(_SUPERSCRIPTS)
+
+
+def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table with a title, in Markdown.
+
+    >>> print(table("Bounds", ["name", "nats"], [["L", "-3.2"]]))
+    :::{table} Bounds
+    <BLANKLINE>
+    | name | nats |
+    | --- | --- |
+    | L | -3.2 |
+    :::
+    <BLANKLINE>
+    <BLANKLINE>
+    """
+    lines = [headings, ["---"] * len(headings), *rows]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    text = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    return f":::{{table}} {title}\n\n{text}\n:::\n\n"
 
 
 def _in_print(found: re.Match) -> str:

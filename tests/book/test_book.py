@@ -138,9 +138,12 @@ def test_two_exercises_or_more_judge_an_answer_that_their_solution_gets_right(ch
     assert asked == set(judged) == set(re.findall(r"`(exercise_\d)", chapter.text))
 
 
+def test_no_cell_is_long(notebook):
+    assert max(map(lines, notebook.code)) <= 25
+
+
 def test_code_is_short_and_prose_carries_it(read):
     shown = [c for c in read.code if "remove-cell" not in tags(c)]
-    assert max(map(lines, shown)) <= 25
     assert median(map(lines, shown)) <= 6
     assert words(read.text) >= 10 * visible_lines(read.notebook)
 

@@ -53,8 +53,8 @@ def test_grey_pixels_have_their_density_whatever_values_they_take(kind, spread):
     torch.testing.assert_close(log_likelihoods(p, x), each, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("kind", "asked"), [(Normal, 5), (Laplace, 44)])
-def test_a_density_of_degree_two_is_asked_for_five_times_and_another_for_each_x(kind, asked):
+def counted(kind):
+    """The same distribution, and a list of the values whose density it was asked for."""
     calls = []
 
     class Counted(kind):
@@ -62,7 +62,13 @@ def test_a_density_of_degree_two_is_asked_for_five_times_and_another_for_each_x(
             calls.append(value)
             return super().log_prob(value)
 
-    log_likelihoods(Independent(Counted(Z, 0.7), 1), torch.rand(40, 4).double())
+    return Counted, calls
+
+
+@pytest.mark.parametrize(("kind", "asked"), [(Normal, 5), (Laplace, 44)])
+def test_a_density_of_degree_two_is_asked_for_five_times_and_another_for_each_x(kind, asked):
+    kind, calls = counted(kind)
+    log_likelihoods(Independent(kind(Z, 0.7), 1), torch.rand(40, 4).double())
     assert len(calls) == asked
 
 
@@ -75,14 +81,8 @@ def test_a_pixel_that_cannot_be_leaves_the_others_alone():
 
 @pytest.mark.parametrize(("rows", "asked"), [(50, 2), (2, 2), (1, 1)])
 def test_a_density_is_asked_for_as_few_times_as_there_are_values_or_data(rows, asked):
-    calls = []
-
-    class Counted(Bernoulli):
-        def log_prob(self, value):
-            calls.append(value)
-            return super().log_prob(value)
-
-    log_likelihoods(Independent(Counted(logits=Z), 1), torch.eye(4).double().repeat(13, 1)[:rows])
+    kind, calls = counted(Bernoulli)
+    log_likelihoods(Independent(kind(logits=Z), 1), torch.eye(4).double().repeat(13, 1)[:rows])
     assert len(calls) == asked
 
 
