@@ -143,6 +143,13 @@ def test_an_order_with_another_slope_fails(order):
         check_order("eq-x", step=STEPS, error=3 * STEPS**2, order=order)
 
 
+def test_every_entry_must_vanish_as_claimed():
+    both = torch.stack([3 * STEPS**2, STEPS**2], 1)
+    assert check_order("eq-x", step=STEPS, error=both[:, None], order=2).cases == 8
+    with pytest.raises(CheckFailed, match=r"falls as step\^1, not step\^2"):
+        check_order("eq-x", step=STEPS, error=torch.cat([both, STEPS[:, None], both], 1), order=2)
+
+
 SQUARE = STEPS.reshape(2, 2).repeat(2, 1)
 NOTHING, NAN = torch.zeros(0), torch.tensor([1.0, torch.nan, 0.5])
 

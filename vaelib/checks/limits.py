@@ -72,34 +72,36 @@ def check_bound(
 def check_order(
     label: str, /, *, step: object, error: object, order: float, tolerance: float = 0.1
 ) -> Check:
-    """Check that an error vanishes like a power of the step, by the slope on a log-log scale.
+    """Check that errors vanish like a power of the step, by their slopes on a log-log scale.
 
     Args:
         label: the equation's label, ``eq-...``.
         step: positive steps, at least three, spanning a factor of four or more.
-        error: the (positive) error at each step.
+        error: the (positive) error at each step; of any shape ``[steps, ...]``, whose every entry
+            must vanish so.
         order: the claimed power.
-        tolerance: how far the fitted slope may be from it, less than one half.
+        tolerance: how far a fitted slope may be from it, less than one half.
 
     Returns:
-        Check; its deviation is that of the slope.
+        Check; its deviation is that of the slope farthest off.
 
     Raises:
-        CheckFailed: the slope differs from ``order``, or a value is not finite.
+        CheckFailed: a slope differs from ``order``, or a value is not finite.
         ValueError: too few steps, different shapes, or a step or error that is not positive.
     """
     if not 0 < tolerance < 0.5:
         raise ValueError(f"{label}: a slope's tolerance must lie in (0, 0.5), got {tolerance}")
     h, e = numbers(label, "step", step), numbers(label, "error", error)
-    same_shape(label, {"step": h, "error": e})
     if h.ndim != 1 or len(h) < 3 or not (h > 0).all() or not (e > 0).all() or h.max() < 4 * h.min():
         raise ValueError(
             f"{label}: needs at least three positive steps and errors over a factor of four"
         )
-    x, y = h.log() - h.log().mean(), e.log() - e.log().mean()
-    slope = float((x @ y) / (x @ x))
+    same_shape(label, {"step": h, "error": e.flatten(1)[:, 0] if e.ndim > 1 else e})
+    x, y = h.log() - h.log().mean(), e.log().reshape(len(h), -1)
+    slopes = x @ y / (x @ x)
+    slope = float(slopes[(slopes - order).abs().argmax()])
     if not abs(slope - order) <= tolerance:
         raise CheckFailed(f"{label}: the error falls as step^{slope:.3g}, not step^{order:g}")
     routes = ("error", f"step{raised(order)}")
     note = f"slope {slope:.3f}"
-    return Check(label, "order", routes, len(h), abs(slope - order), tolerance, "slope", note)
+    return Check(label, "order", routes, e.numel(), abs(slope - order), tolerance, "slope", note)
