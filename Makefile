@@ -30,7 +30,7 @@ long: book ## run the tests that take more than half a minute
 lighthouse: book ## say what Lighthouse thinks of the built site (needs Node and Chromium)
 	$(BIN)/python benchmarks/lighthouse.py
 
-bench: $(READY) $(PEERS)/ready ## measure speed against peers and the machine (some five minutes)
+bench: $(READY) $(PEERS)/ready ## measure speed against peers and the machine (a quarter of an hour)
 	PYTHONPATH=$(PEERS) $(BIN)/python -m benchmarks $(OPTIONS)
 
 gpu: ## check and measure on a GPU, with a Python that has torch (nine minutes; OUT=folder)
