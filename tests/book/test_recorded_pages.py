@@ -10,7 +10,8 @@ from tests.book.chapter_source import ROOT, Chapter
 
 
 def row(name, median, ratio, floor):
-    return {"name": name, "speed": [median - 100, median, median + 100], "ratio": ratio} | floor
+    speed = [median - 100, median, median + 100]
+    return {"name": name, "speed": speed, "ratio": ratio, "interval": [ratio, ratio]} | floor
 
 
 def panel(name, time, memory):
