@@ -32,6 +32,10 @@ SCROLL = """async () => {
     await frame();
 }"""
 # A change of theme reaches the page an event later, and colours may fade into their new ones.
+FOLLOW = """async (scheme) => {
+    const theme = () => document.documentElement.dataset.theme ?? scheme;
+    for (let i = 0; i < 100 && theme() !== scheme; i++) await new Promise(r => setTimeout(r, 20));
+}"""
 SETTLE = """async () => {
     await new Promise((done) => setTimeout(done, 100));
     await Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {})));
@@ -122,6 +126,7 @@ class Visit:
         self.themes = {}
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme)
+            self.page.evaluate(FOLLOW, scheme)
             self.page.evaluate(SETTLE)
             self.themes[scheme] = self.page.evaluate("document.documentElement.dataset.theme")
             new = self.page.evaluate(KINDS, list(judged))
