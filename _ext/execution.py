@@ -14,7 +14,7 @@ import sys
 from importlib.metadata import distributions
 from pathlib import Path
 
-import used
+import dependencies
 from myst_nb.sphinx_ import NbMetadataCollector
 
 SETTINGS = ("VAELIB_DATASET", "VAELIB_DATA_DIR")
@@ -36,7 +36,7 @@ def name_cache(app, config):
 
 def key(root, path):
     """Hash the files that a notebook uses."""
-    files = used.by_notebook(root, path)
+    files = dependencies.by_notebook(root, path)
     names = "\0".join(os.path.relpath(file, root) for file in files)
     return hashed(names.encode(), *(file.read_bytes() for file in files))
 

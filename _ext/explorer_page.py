@@ -10,7 +10,7 @@ import re
 from datetime import date
 from pathlib import Path
 
-import used
+import dependencies
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util import logging
@@ -51,7 +51,7 @@ class ExplorerDirective(SphinxDirective):
     def run(self):
         relative, path = self.env.relfn2path(self.arguments[0])
         self.env.note_dependency(relative)
-        for part in used.by_code(self.env.srcdir, [SHOWN_BY], Path(self.env.srcdir)):
+        for part in dependencies.by_code(self.env.srcdir, [SHOWN_BY], Path(self.env.srcdir)):
             self.env.note_dependency(str(part))
         try:
             recorded = SavedExplorer.load(path)

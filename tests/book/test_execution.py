@@ -8,8 +8,8 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from dependencies import by_code, by_notebook
 from execution import key, name_cache
-from used import by_code, by_notebook
 
 from tests.book.chapter_source import NOTEBOOKS, READ, ROOT
 from tests.book.tiny_book import INDEX, LIBRARY, Book

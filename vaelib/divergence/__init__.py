@@ -1,9 +1,9 @@
 """KL divergences, exact and estimated, in nats."""
 
 from vaelib.divergence.closed_form import kl, kl_by_coordinate
+from vaelib.divergence.estimate import Average, Estimate, kl_monte_carlo
 from vaelib.divergence.path import kl_path
 from vaelib.divergence.quadrature import kl_quadrature
-from vaelib.divergence.sampled import Average, Estimate, kl_monte_carlo
 
 __all__ = [
     "Average",
