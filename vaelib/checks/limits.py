@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
+
 from vaelib.checks.result import Check, CheckFailed
 from vaelib.checks.routes import check_tolerance, numbers, same_shape, single
 from vaelib.prose import raised
@@ -96,8 +98,9 @@ def check_order(
         raise ValueError(
             f"{label}: needs at least three positive steps and errors over a factor of four"
         )
-    same_shape(label, {"step": h, "error": e.flatten(1)[:, 0] if e.ndim > 1 else e})
-    x, y = h.log() - h.log().mean(), e.log().reshape(len(h), -1)
+    columns = e.reshape(len(torch.atleast_1d(e)), -1)
+    same_shape(label, {"step": h, "error": columns[:, 0]})
+    x, y = h.log() - h.log().mean(), columns.log()
     slopes = x @ y / (x @ x)
     slope = float(slopes[(slopes - order).abs().argmax()])
     if not abs(slope - order) <= tolerance:
