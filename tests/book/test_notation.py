@@ -27,6 +27,11 @@ def place(first_in):
     return min(n for n, c in enumerate(READ) if target in {f"{c.id}.ipynb", *c.labels})
 
 
+def test_no_symbol_is_explained_twice():
+    symbols = [symbol.strip() for symbol, *_ in rows()]
+    assert sorted({*symbols}) == sorted(symbols)
+
+
 def test_every_letter_is_explained_no_later_than_it_is_used():
     used, explained = {}, {}
     for n, page in enumerate(READ):
