@@ -1,7 +1,6 @@
 """The explorer in real JupyterLab, with a kernel behind it, and a chapter as it renders there."""
 
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -35,11 +34,6 @@ CELLS = [SHOW, "print('read back:', explorer.z)", "explorer.z = (1.0, -0.5)"]
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
-    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    small = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
-    nbformat.write(small, folder / "explorer.ipynb")
-    shutil.copy(CHAPTER, folder / "chapter.ipynb")
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -52,7 +46,7 @@ def lab(tmp_path_factory):
     ]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
-        yield answering(f"http://127.0.0.1:{port}", server)
+        yield answering(f"http://127.0.0.1:{port}", server), folder
         server.terminate()
         server.wait(20)
 
@@ -69,18 +63,32 @@ def answering(address, server):
 
 
 @pytest.fixture
-def notebook(lab, browser):
+def notebook(lab, browser, request):
+    """Open a notebook under the test's own name: JupyterLab keeps a file's kernel and changes."""
+    address, folder = lab
+    name = f"{request.node.name}.ipynb"
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     context.set_default_timeout(60_000)
     page = context.new_page()
 
-    def open_notebook(name):
-        page.goto(f"{lab}/lab/tree/{name}?reset")
+    page.add_locator_handler(
+        page.locator("dialog.jp-Dialog"), lambda asked: asked.locator(".jp-mod-accept").click()
+    )
+
+    def open_notebook(text):
+        (folder / name).write_text(text, encoding="utf-8")
+        page.goto(f"{address}/lab/tree/{name}?reset")
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
         return page
 
     yield open_notebook
     context.close()
+
+
+def explorer():
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}))
 
 
 def run_cell(page, number):
@@ -101,7 +109,7 @@ def run_cell(page, number):
 
 
 def test_dragged_in_jupyterlab_and_read_back_in_python(notebook):
-    page = notebook("explorer.ipynb")
+    page = notebook(explorer())
     run_cell(page, 0)
     knob = page.locator(".vaelib-knob")
     knob.wait_for()
@@ -127,7 +135,7 @@ def test_dragged_in_jupyterlab_and_read_back_in_python(notebook):
 
 
 def test_the_point_set_in_python_moves_in_jupyterlab(notebook):
-    page = notebook("explorer.ipynb")
+    page = notebook(explorer())
     run_cell(page, 0)
     page.locator(".vaelib-knob").wait_for()
     run_cell(page, 2)
@@ -142,7 +150,7 @@ def test_the_point_set_in_python_moves_in_jupyterlab(notebook):
 
 
 def test_a_chapter_renders_fully_in_jupyterlab(notebook):
-    page = notebook("chapter.ipynb")
+    page = notebook(CHAPTER.read_text(encoding="utf-8"))
     page.wait_for_selector(".jp-MarkdownCell .katex, .jp-MarkdownCell mjx-container")
     page.wait_for_timeout(1000)
     text = page.locator(
