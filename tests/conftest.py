@@ -28,11 +28,33 @@ def pytest_configure():
     tqdm.monitor_interval = 0
 
 
+PLACES = {  # marker of a test ↦ folders that may hold its data, and a file of them
+    "mnist": (("mnist", "."), "train-images-idx3-ubyte*"),
+    "fashion_mnist": (("fashion-mnist",), "train-images-idx3-ubyte.gz"),
+    "frey": (("frey",), "frey_rawface.mat"),
+    "mnist_static": (("mnist-static", "binarised-mnist"), "*"),
+    "cifar_png": (("cifar-png",), "*/*.png"),
+    "odd_images": (("odd-images",), "hopper.ppm"),
+}
+
+
+def place(marker):
+    """Where the data of a marker lie: in VAELIB_DATA_DIR, or beside it."""
+    home, (names, file) = Path(os.environ.get("VAELIB_DATA_DIR") or "/nonexistent"), PLACES[marker]
+    folders = (base / name for base in (home, home.parent) for name in names)
+    return next((folder for folder in folders if any(folder.glob(file))), None)
+
+
 def pytest_runtest_setup(item):
-    folder = Path(os.environ.get("VAELIB_DATA_DIR") or "/nonexistent")
-    missing = [f for f in data.MNIST if not any((folder / n).is_file() for n in (f, f"{f}.gz"))]
-    if missing and item.get_closest_marker("mnist"):
-        pytest.skip("set VAELIB_DATA_DIR to the folder with MNIST's four files")
+    for marker in PLACES:
+        if item.get_closest_marker(marker) and not place(marker):
+            pytest.skip(f"set VAELIB_DATA_DIR to the folder that holds {PLACES[marker][0][0]}")
+
+
+@pytest.fixture
+def place_of():
+    """A function from a marker to the folder of its data."""
+    return place
 
 
 @cache

@@ -61,3 +61,34 @@ def amount(word: str) -> float:
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"must be a number of at least 0, got {word!r}")
     return number
+
+
+def sizes(word: str) -> tuple[int, ...]:
+    try:
+        found = tuple(int(n) for n in word.split(","))
+    except ValueError:
+        found = ()
+    if not found or min(found) < 1:
+        raise argparse.ArgumentTypeError(f"must be sizes such as 1,28,28, got {word!r}")
+    return found
+
+
+def size(word: str) -> tuple[int, int]:
+    """Height and width, or one number for both."""
+    found = sizes(word)
+    if len(found) > 2:
+        raise argparse.ArgumentTypeError(f"must be a size such as 64 or 48,64, got {word!r}")
+    return found[0], found[-1]
+
+
+def image_shape(word: str) -> tuple[int, ...]:
+    found = sizes(word)
+    if len(found) not in (2, 3):
+        raise argparse.ArgumentTypeError(f"must be H,W or C,H,W such as 3,32,32, got {word!r}")
+    return found
+
+
+def levels(word: str) -> int:
+    if whole(word) < 2:
+        raise argparse.ArgumentTypeError(f"must be at least 2, got {word!r}")
+    return int(word)

@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 
-from vaelib.commands.arguments import add, positive
+from vaelib.commands.arguments import add, positive, sizes
 
 ABOUT = "tell what a loss really optimises; status 1 if it is no bound on log p(x)"
 
@@ -18,9 +18,7 @@ def register(commands) -> None:
     parser.add_argument(
         "--module", help="the model, module:name; a class is called without arguments"
     )
-    parser.add_argument(
-        "--shape", type=_shape, help="of an image, 1,28,28; for β and σ² as numbers"
-    )
+    parser.add_argument("--shape", type=sizes, help="of an image, 1,28,28; for β and σ² as numbers")
     parser.add_argument("--batch", type=positive, default=128, help="images in a batch")
     parser.add_argument("--latents", type=positive, default=20, help="coordinates of z")
     parser.add_argument("--entry", help="of the loss's result, if it is a tuple or a mapping")
@@ -83,13 +81,3 @@ def _number(word: str) -> float:
 
 def _position(name: str) -> int | str:
     return int(name) if name.isdecimal() else name
-
-
-def _shape(word: str) -> tuple[int, ...]:
-    try:
-        sizes = tuple(int(n) for n in word.split(","))
-    except ValueError:
-        sizes = ()
-    if not sizes or min(sizes) < 1:
-        raise argparse.ArgumentTypeError(f"must be sizes such as 1,28,28, got {word!r}")
-    return sizes

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+from functools import partial
+from pathlib import Path
 
+from vaelib import files
 from vaelib.commands.arguments import add
 
 
 def register(commands) -> None:
-    about = "fetch a data set if it is not there, verify it, say where it lies"
-    parser = add(commands, "data", about, "data mnist --folder mnist", run)
-    parser.add_argument("name", help="the data set: digits, mnist or fashion-mnist")
-    parser.add_argument("--folder", help="where its files are, or are put")
+    about = "put a data set where train finds it: from a folder, or fetched; verify it"
+    parser = add(commands, "data", about, "data mnist --folder Downloads", run)
+    parser.add_argument("name", help="digits, mnist, fashion-mnist, mnist-static or frey")
+    parser.add_argument("--folder", help="where its files are, or, of a set that can be, fetched")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Load it, which fetches and verifies it, and say what it is."""
+    """Load it, which fetches and verifies it, put it where it is looked for, say what it is."""
     from vaelib import data
 
     images = data.load(options.name, options.folder)
-    folder = data.folder_of(options.name, options.folder) or "within scikit-learn"
+    folder = data.folder_of(options.name)
+    if folder and options.folder:
+        _put(data.folder_of(options.name, options.folder), folder, data.files_of(options.name))
     height, width = images.shape
     print(
         f"{images.name}: {len(images.train):,} images to learn from and {len(images.test):,} to "
-        f"test on, {height}×{width} pixels, {images.levels} grey levels; {folder}"
+        f"test on, {height}×{width} pixels, {images.levels} grey levels; "
+        f"{folder or 'within scikit-learn'}"
     )
+
+
+def _put(there: Path, folder: Path, names: list[str]) -> None:
+    """Copy files, whole or not at all."""
+    for path in (there / name for name in names):
+        if path.is_file() and there.resolve() != folder.resolve():
+            files.write(folder / path.name, partial(_copy, path))
+
+
+def _copy(path: Path, file) -> None:
+    with path.open("rb") as source:
+        shutil.copyfileobj(source, file)

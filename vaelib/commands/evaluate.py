@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from vaelib.commands import source
 from vaelib.commands.arguments import add, positive, whole
 
 ABOUT = "measure the trained model of a run folder on images that it has not seen"
@@ -15,7 +16,7 @@ ROUNDS = 16
 def register(commands) -> None:
     parser = add(commands, "evaluate", ABOUT, "evaluate run --samples 5000 --images 1000", evaluate)
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="the folder")
-    parser.add_argument("--data", help="other images than those of the run's test set")
+    source.register(parser.add_argument, None, "other data than the run's, all of it")
     parser.add_argument("--samples", type=positive, default=1000, help="weights for each log p(x)")
     parser.add_argument("--images", type=positive, default=1000, help="how many images at most")
     parser.add_argument("--seed", type=whole, default=0, help="of black and white pixels and noise")
@@ -34,7 +35,9 @@ def evaluate(options: argparse.Namespace) -> None:
     from vaelib.training.rows import Rows
 
     model, settings = folder.load(options.run_folder)
-    shown = images.find(options.data or settings.data)
+    shown = images.find_all(options.data, settings, options) if options.data else None
+    shown = shown or images.again(settings)
+    source.say(shown.said if options.data else ())
     count = min(options.images, len(shown.test))
     rows = Rows("test", shown.test, torch.device("cpu"), torch.float32)
     with torch.random.fork_rng(devices=[]), torch.no_grad():

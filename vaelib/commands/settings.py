@@ -27,6 +27,8 @@ class Settings:
         pixels: of an image.
         shape: height and width of an image, or nothing if they are not known.
         versions: of what the run was made with.
+        levels: of grey that whole numbers have; nothing if numbers are taken as they are.
+        range: the smallest and largest number that was learned from.
     """
 
     latent: int
@@ -46,14 +48,21 @@ class Settings:
     pixels: int
     shape: list[int] | None
     versions: dict[str, str]
+    levels: int | None = None
+    range: list[float] | None = None
+    array: str | None = None
+    size: list[int] | None = None
+    grey: bool = False
+    skip_broken: bool = False
 
     @classmethod
     def of(cls, options: argparse.Namespace, images: Images) -> Settings:
         """What was typed, and what the images say."""
         known = {f.name: vars(options)[f.name] for f in fields(cls) if f.name in options}
-        known |= {"data": images.name, "pixels": images.train.shape[1]}
-        shape = list(images.shape) if images.shape else None
-        return cls(**known, shape=shape, versions=provenance.versions())
+        known |= {"data": images.name, "pixels": images.train.x.shape[1], "levels": images.levels}
+        known |= {"shape": images.shape and list(images.shape)}
+        known |= {"size": known.get("size") and list(known["size"])}
+        return cls(**known, range=images.range, versions=provenance.versions())
 
     @classmethod
     def read(cls, path: Path) -> Settings:

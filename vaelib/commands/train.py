@@ -6,23 +6,19 @@ import argparse
 import os
 from pathlib import Path
 
+from vaelib.commands import source
 from vaelib.commands.arguments import add, amount, positive, whole
 
 ABOUT = "train a VAE and keep everything about it in a folder"
 EXAMPLE = (
     "train --data mnist --latent 20 --hidden 400 --epochs 20 --out run\n"
-    "  torchrun --nproc-per-node 4 -m vaelib train --data images.npy --out run"
+    "  torchrun --nproc-per-node 4 -m vaelib train --data photos --out run"
 )
 
 
 def register(commands) -> None:
     add_argument = add(commands, "train", ABOUT, EXAMPLE, train).add_argument
-    add_argument(
-        "--data",
-        default="digits",
-        help="digits, mnist, fashion-mnist, or a FILE.npy of shape (images, pixels): numbers in "
-        "[0, 1], or bytes; it may be larger than the memory",
-    )
+    source.register(add_argument, "digits", "what to learn from")
     add_argument("--latent", type=positive, default=20, help="latent coordinates")
     add_argument(
         "--hidden", type=positive, nargs="+", default=[400], metavar="WIDTH", help="layer widths"
@@ -67,10 +63,11 @@ def train(options: argparse.Namespace) -> int:
     from vaelib.training import Checkpoint, TensorBoard, Validation, fit, shares
 
     device, resume = _where(options)
-    found = images.find(options.data)
+    found = images.find(options)
     settings = Settings.of(options, found)
     model, bound = settings.model(), settings.bound()
     if shares.rank() == 0:
+        source.say(found.said)
         folder.open_run(options.out, settings, resume)
     history = fit(
         model,

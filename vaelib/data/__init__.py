@@ -1,7 +1,19 @@
-"""Images as rows of numbers in [0, 1]: the embedded digits, MNIST and Fashion-MNIST."""
+"""Examples as rows of numbers: data sets by name, folders of images, arrays."""
 
-from vaelib.data.dataset import Dataset, folder_of, load
+from vaelib.data.dataset import Dataset, files_of, folder_of, load
 from vaelib.data.noise import binarise, dequantise
+from vaelib.data.opened import Examples, open
 from vaelib.data.sources import FASHION_MNIST, MNIST
 
-__all__ = ["FASHION_MNIST", "MNIST", "Dataset", "binarise", "dequantise", "folder_of", "load"]
+__all__ = [
+    "FASHION_MNIST",
+    "MNIST",
+    "Dataset",
+    "Examples",
+    "binarise",
+    "dequantise",
+    "files_of",
+    "folder_of",
+    "load",
+    "open",
+]

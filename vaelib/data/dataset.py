@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vaelib.data.fetched import read
+from vaelib.data import given
+from vaelib.data.fetched import fits, read
 from vaelib.data.numbers import numbers
 from vaelib.data.sources import SOURCES
 
@@ -18,13 +19,14 @@ class Dataset(NamedTuple):
     """Images with their labels, split into train and test.
 
     Attributes:
-        name: ``digits``, ``mnist`` or ``fashion-mnist``.
+        name: as :func:`load` knows it.
         shape: height and width of an image.
         levels: number of grey levels, from no ink, 0, to full ink, 1.
         train: float32 in [0, 1], shape ``(train, height * width)``.
         test: the same, shape ``(test, height * width)``.
-        train_labels: the class shown, int64, shape ``(train,)``.
+        train_labels: the class shown, int64, shape ``(train,)``, where it is known.
         test_labels: the same, shape ``(test,)``.
+        validation: images to choose a model by, where the data set's authors set some apart.
     """
 
     name: str
@@ -32,8 +34,9 @@ class Dataset(NamedTuple):
     levels: int
     train: Tensor
     test: Tensor
-    train_labels: Tensor
-    test_labels: Tensor
+    train_labels: Tensor | None = None
+    test_labels: Tensor | None = None
+    validation: Tensor | None = None
 
 
 def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
@@ -41,11 +44,13 @@ def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
 
     Args:
         name: ``digits``, scikit-learn's 1,797 handwritten digits of 8×8 pixels, every sixth of them
-            in the test set; ``mnist``, 70,000 of 28×28; or ``fashion-mnist``, as many pieces of
-            clothing. Without it, the environment variable ``VAELIB_DATASET`` decides, and without
-            that, ``mnist`` where torch finds a GPU and ``digits`` elsewhere.
-        folder: where the four IDX files lie, gzip-compressed or, MNIST's, not; those that it lacks
-            are fetched into it. Without it, as :func:`folder_of` says.
+            in the test set; ``mnist``, 70,000 of 28×28; ``fashion-mnist``, as many pieces of
+            clothing; ``mnist-static``, MNIST drawn black and white once; or ``frey``, 1,965 frames
+            of a film, the last 400 of them in the test set. Without it, the environment variable
+            ``VAELIB_DATASET`` decides, and without that, ``mnist`` where torch finds a GPU and
+            ``digits`` elsewhere.
+        folder: where its files lie; of MNIST's and Fashion-MNIST's, those that it lacks are fetched
+            into it. Without it, as :func:`folder_of` says.
 
     Returns:
         Dataset.
@@ -55,21 +60,27 @@ def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
         FileNotFoundError: a file is missing, and no mirror gives it.
 
     Source:
-        Alpaydin and Kaynak (1998); LeCun et al. (1998); Xiao, Rasul and Vollgraf (2017).
+        Alpaydin and Kaynak (1998); LeCun et al. (1998); Xiao, Rasul and Vollgraf (2017);
+        Larochelle and Murray (2011); Roweis and Saul (2000).
 
     >>> load("digits").train.shape
     torch.Size([1498, 64])
     """
     suited = "mnist" if torch.cuda.is_available() else "digits"
     name = name or os.environ.get("VAELIB_DATASET") or suited
+    if name not in names():
+        raise ValueError(
+            f"no data set {name!r}: choose one of {', '.join(names())} (argument or VAELIB_DATASET)"
+        )
     if name in EMBEDDED:
         return EMBEDDED[name]()
-    if name in SOURCES:
-        return _fetched(name, folder_of(name, folder))
-    raise ValueError(
-        f"no data set {name!r}: choose one of {', '.join([*EMBEDDED, *SOURCES])} (argument or "
-        "VAELIB_DATASET)"
-    )
+    found = folder_of(name, folder)
+    return _fetched(name, found) if name in SOURCES else GIVEN[name](found)
+
+
+def names() -> list[str]:
+    """All that :func:`load` knows."""
+    return [*EMBEDDED, *SOURCES, *GIVEN]
 
 
 def folder_of(name: str, folder: str | Path | None = None) -> Path | None:
@@ -77,18 +88,39 @@ def folder_of(name: str, folder: str | Path | None = None) -> Path | None:
 
     Args:
         name: as for :func:`load`.
-        folder: the folder itself; without it, for MNIST the one that ``VAELIB_DATA_DIR`` names, and
-            otherwise one in the user's cache.
+        folder: the folder itself. Without it, the first of these: in the folder that
+            ``VAELIB_DATA_DIR`` names, the one with the data set's name; that folder itself, if a
+            file in it has the data set's sum; and without the variable, one in the user's cache.
 
     Returns:
-        Path, or None for ``digits``, which have no files of their own.
+        Path, of a folder that may not be there yet; or None for ``digits``, without files.
     """
     from pooch import os_cache
 
-    if name not in SOURCES:
+    if name in EMBEDDED:
         return None
-    folder = folder or (os.environ.get("VAELIB_DATA_DIR") if name == "mnist" else None)
-    return Path(folder).expanduser() if folder else os_cache("vaelib") / name
+    if folder:
+        return Path(folder).expanduser()
+    home = os.environ.get("VAELIB_DATA_DIR")
+    if not home:
+        return os_cache("vaelib") / name
+    named = [Path(home).expanduser() / word for word in (name, *ALSO.get(name, ()))]
+    itself = Path(home).expanduser()
+    there = [n for n in named if n.is_dir()]
+    return there[0] if there else itself if _holds(itself, name) else named[0]
+
+
+def files_of(name: str) -> list[str]:
+    """What the files of a data set may be called."""
+    if name in SOURCES:
+        return [f"{file}{end}" for file in SOURCES[name].files for end in (".gz", "")]
+    return [*given.FILES.get(name, ())]
+
+
+def _holds(folder: Path, name: str) -> bool:
+    if name in SOURCES:
+        return fits(folder, SOURCES[name])
+    return any((folder / file).is_file() for file in given.FILES[name])
 
 
 def _digits() -> Dataset:
@@ -107,4 +139,17 @@ def _fetched(name: str, folder: Path) -> Dataset:
     return Dataset(name, (28, 28), 256, *images, *(a.long() for a in arrays[1::2]))
 
 
+def _frey(folder: Path) -> Dataset:
+    x = numbers(torch.from_numpy(given.frey(folder)).flatten(1))
+    return Dataset("frey", (28, 20), 256, x[:-400], x[-400:])
+
+
+def _static(folder: Path) -> Dataset:
+    parts = {n: torch.from_numpy(x).float() for n, x in given.static(folder).items()}
+    train, validation, test = parts["train"], parts["valid"], parts["test"]
+    return Dataset("mnist-static", (28, 28), 2, train, test, validation=validation)
+
+
 EMBEDDED = {"digits": _digits}
+GIVEN = {"frey": _frey, "mnist-static": _static}
+ALSO = {"mnist-static": ("binarised-mnist",)}

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import zlib
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -45,6 +46,16 @@ def read(folder: Path, wanted: Source) -> list[np.ndarray]:
         except ValueError as error:
             raise ValueError(f"{path} is {error}; delete it, and it is fetched again") from None
     return arrays
+
+
+def fits(folder: Path, wanted: Source) -> bool:
+    """Whether one of the files lies in a folder, with its own bytes."""
+    for file in wanted.files:
+        for path in (folder / f"{file}.gz", folder / file):
+            with suppress(OSError, ValueError):
+                _verified(path, file, wanted)
+                return True
+    return False
 
 
 def _fetched(folder: Path, file: str, wanted: Source, mirrors: deque[str]) -> Path:

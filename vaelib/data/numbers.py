@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,13 +12,54 @@ from torch import Tensor
 Data = Tensor | np.ndarray
 
 
-def numbers(values: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Bytes as grey values in [0, 1], where 255 is full ink; other numbers as they are.
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows of an array, picked without a copy, with what their numbers mean.
+
+    Attributes:
+        x: shape ``(rows, numbers)``; bytes or floating point.
+        rows: which rows; all, in their order, without it.
+        levels: of grey that bytes have: k of K is k / (K − 1). Floats are what they are.
+    """
+
+    x: Data
+    rows: Tensor | None = None
+    levels: int | None = None
+
+    @classmethod
+    def of(cls, data: Data | Part) -> Part:
+        """An array is a part of itself."""
+        return data if isinstance(data, Part) else cls(data)
+
+    def __len__(self) -> int:
+        return len(self.x) if self.rows is None else len(self.rows)
+
+    def pick(self, rows: Tensor) -> Part:
+        """Some of these rows."""
+        return Part(self.x, rows if self.rows is None else self.rows[rows], self.levels)
+
+
+def numbers(
+    values: Tensor, dtype: torch.dtype = torch.float32, levels: int | None = None
+) -> Tensor:
+    """Bytes as grey values in [0, 1], other numbers as they are.
+
+    ::
+
+        k ↦ k / (levels − 1)
+
+    Args:
+        values: bytes, or floating point.
+        dtype: of the result.
+        levels: of grey, as many as the bytes have; 256 without it.
 
     >>> numbers(torch.tensor([0, 51, 255], dtype=torch.uint8))
     tensor([0.0000, 0.2000, 1.0000])
+    >>> numbers(torch.tensor([0, 1], dtype=torch.uint8), levels=2)
+    tensor([0., 1.])
     """
-    return values.to(dtype).div_(255) if values.dtype == torch.uint8 else values.to(dtype)
+    grey = values.dtype == torch.uint8
+    return values.to(dtype).div_((levels or 256) - 1) if grey else values.to(dtype)
 
 
 def as_tensor(x: Data) -> Tensor:

@@ -56,6 +56,6 @@ SOURCES = {
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         ),
         compressed=True,
-        named="name it by folder=...",
+        named="set VAELIB_DATA_DIR to it",
     ),
 }

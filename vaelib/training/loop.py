@@ -149,7 +149,8 @@ def _data(model, x, validation, device, dtype, binarise: bool) -> tuple[Rows, Ro
     held = Rows("validation", validation, device, dtype)
     examine(model, held, binarise)
     if binarise:
-        held.x = torch.cat([torch.bernoulli(part) for part in held.chunks()])
+        drawn = torch.cat([torch.bernoulli(part) for part in held.chunks()])
+        held = Rows("validation", drawn, device, dtype)
     return rows, held
 
 

@@ -1,0 +1,69 @@
+"""Arrays that took work to make, kept in the user's cache and mapped from there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from vaelib import files
+
+
+def fetch(key: object, make: Callable[[dict], Iterable[np.ndarray]]) -> tuple[np.ndarray, dict]:
+    """The array that belongs to a key, made only the first time; it may be larger than the memory.
+
+    Args:
+        key: all that the array follows from, in words and numbers.
+        make: yields blocks of rows, all of one type and width, and puts what else is worth keeping
+            into the dictionary that it is given.
+
+    Returns:
+        Rows, mapped from a file that is only read; and what was put beside them.
+
+    Raises:
+        OSError: the cache cannot be written; nothing half-written keeps its name.
+    """
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]
+    path = place() / f"{digest}.rows"
+    beside = path.with_suffix(".json")
+    if not (path.is_file() and beside.is_file()):
+        _make(path, beside, make)
+    about = json.loads(beside.read_text("utf8"))
+    rows = np.memmap(path, about["type"], "r", shape=(about["rows"], about["width"]))
+    return rows, about | {"path": str(path)}
+
+
+def place() -> Path:
+    """The folder of what is kept; what lies there may be deleted at any time."""
+    from pooch import os_cache
+
+    return Path(os_cache("vaelib")) / "decoded"
+
+
+def _make(path: Path, beside: Path, make: Callable[[dict], Iterable[np.ndarray]]) -> None:
+    """Each process writes a file of its own, and the last one stays."""
+    about: dict = {"rows": 0}
+
+    def put(file) -> None:
+        for block in make(about):
+            rows = about["rows"] + len(block)
+            about.update(rows=rows, type=block.dtype.str, width=block.shape[1])
+            file.write(np.ascontiguousarray(block).data)
+
+    mine = path.with_name(f"{os.getpid()}-{path.name}")
+    try:
+        files.write(mine, put)
+        mine.replace(path)
+        files.write_json(beside, about)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(
+            error.errno, f"no room for decoded images in {path.parent} ({reason}): "
+            "set XDG_CACHE_HOME to a folder that has"
+        ) from None  # fmt: skip
+    finally:
+        mine.unlink(missing_ok=True)

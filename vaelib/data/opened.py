@@ -1,0 +1,172 @@
+"""Examples from wherever they lie: a folder of images, a file of numpy's, a data set by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaelib.data import arrays, folder, kept
+from vaelib.data.dataset import Dataset, load, names
+from vaelib.data.levels import at_rest, levels_of, scale
+from vaelib.data.numbers import Data, Part
+from vaelib.data.survey import Survey, blocks, survey
+
+HELD = 2**28  # bytes that a conversion holds in memory; more are put into the cache
+APPLY = {  # the options that mean something
+    "folder": ("size", "grey", "levels", "skip_broken"),
+    "file": ("shape", "array", "levels"),
+    "name": (),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Rows of numbers, with all that is known of them.
+
+    Attributes:
+        name: of the data set, or the path.
+        shape: ``(height, width)`` or ``(channels, height, width)`` of an image; none of a table.
+        levels: of grey, K, of which number k means k / (K − 1); none if numbers are what they are.
+        x: one row an example, channels first; bytes, or floating point.
+        labels: the class of each row, int64, where they are known.
+        classes: what the classes are called.
+        files: where each row comes from, below its folder.
+        said: lines for whoever brought the data.
+        seen: how far the numbers reach, as they are handed to a model; constant places, and rows
+            that are alike.
+        validation: examples that a data set sets apart for choosing a model.
+        test: those for judging it.
+    """
+
+    name: str
+    shape: tuple[int, ...] | None
+    levels: int | None
+    x: Data
+    seen: Survey | None = None
+    labels: Tensor | None = None
+    classes: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
+    said: tuple[str, ...] = ()
+    validation: Examples | None = None
+    test: Examples | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def part(self) -> Part:
+        """The rows as ``fit`` takes them."""
+        return Part(self.x, None, self.levels)
+
+
+def open(
+    source: str | Path,
+    *,
+    shape: tuple[int, ...] | None = None,
+    array: str | None = None,
+    size: tuple[int, int] | None = None,
+    grey: bool = False,
+    levels: int | None = None,
+    skip_broken: bool = False,
+) -> Examples:
+    """Open a folder of images, a ``.npy`` or ``.npz`` file, or a data set by its name.
+
+    Pictures are decoded once, into the user's cache; a ``.npy`` file stays where it is. Both may be
+    larger than the memory. Every number is looked at once.
+
+    Args:
+        source: a path, or a name that :func:`load` knows. Folders in a folder are classes.
+        shape: of an image, where an array is flat or its colour axis is not clear.
+        array: which one of an ``.npz`` file.
+        size: height and width to which the middle of each picture is cropped and resized.
+        grey: whether colour is left out.
+        levels: of grey that whole numbers have, 0 to ``levels - 1``; read from them without it.
+        skip_broken: whether files that are no whole images are left out.
+
+    Returns:
+        Examples.
+
+    Raises:
+        ValueError: what cannot be used, by name, with the way out.
+        FileNotFoundError: nothing of this name.
+
+    >>> open("digits").x.shape
+    torch.Size([1498, 64])
+    """
+    path, kind = Path(source).expanduser(), kind_of(source)
+    given = {"shape": shape, "array": array, "size": size, "grey": grey}
+    given |= {"levels": levels, "skip_broken": skip_broken}
+    for word, value in given.items():
+        if value and word not in APPLY[kind]:
+            raise ValueError(f"--{word.replace('_', '-')} means nothing for a {kind}, {source}")
+    if kind == "name":
+        return _named(load(str(source)))
+    if kind == "folder":
+        size = tuple(size) if size else None
+        rows, about = folder.read(path, size=size, grey=bool(grey), skip_broken=bool(skip_broken))
+        labels, classes = folder.labels(about["files"])
+        found = _examples(path, rows, tuple(about["shape"]), levels, [about["path"]])
+        y = None if labels is None else torch.from_numpy(labels)
+        said = (*about["said"], *found.said)
+        files = tuple(about["files"])
+        return replace(found, labels=y, classes=tuple(classes), files=files, said=said)
+    if not path.is_file() or path.suffix not in (".npy", ".npz"):
+        raise _unknown(source, path)
+    x, own = arrays.images(arrays.read(path, array), shape, str(path))
+    stat = path.stat()
+    return _examples(path, x, own or None, levels, [array, stat.st_size, stat.st_mtime_ns])
+
+
+def kind_of(source: str | Path) -> str:
+    """``"name"``, ``"folder"`` or, whatever else it is, ``"file"``."""
+    folder = Path(source).expanduser().is_dir()
+    return "name" if str(source) in names() else "folder" if folder else "file"
+
+
+def _examples(path: Path, x: np.ndarray, shape, levels: int | None, key: list) -> Examples:
+    """Rows at rest, as bytes or floats, and what their numbers mean."""
+    name, own = str(path.resolve()), x.dtype
+    seen = survey(x, str(path))
+    levels, said = levels_of(str(path), own, seen, bool(shape), levels)
+    kind, convert = at_rest(own, seen, levels)
+    if kind != own or not x.flags.c_contiguous:
+        x = _converted(x, kind, convert, [name, *key, own.str, x.shape, x.strides, levels])
+    by = scale(own, seen, levels)
+    seen = seen._replace(low=seen.low / by, high=seen.high / by)
+    return Examples(name, shape, levels, x.reshape(len(x), -1), seen=seen, said=tuple(said))
+
+
+def _converted(x: np.ndarray, kind: np.dtype, convert, key: list) -> np.ndarray:
+    """All rows in another type, in memory or, if they are many, in the cache."""
+    if x.size * kind.itemsize <= HELD:
+        return np.concatenate([convert(block) for block in blocks(x)])
+    return kept.fetch(key, lambda about: map(convert, blocks(x)))[0]
+
+
+def _named(known: Dataset) -> Examples:
+    def part(x: Tensor | None, labels: Tensor | None, **more) -> Examples | None:
+        known_of = (known.name, known.shape, known.levels)
+        return None if x is None else Examples(*known_of, x, labels=labels, **more)
+
+    return part(
+        known.train,
+        known.train_labels,
+        seen=survey(known.train.numpy(), known.name),
+        validation=part(known.validation, None),
+        test=part(known.test, known.test_labels),
+    )
+
+
+def _unknown(source: str | Path, path: Path) -> Exception:
+    if path.is_file():
+        return ValueError(f"{source} is no .npy or .npz file; of images, give their folder")
+    if path.suffix in (".npy", ".npz"):
+        return FileNotFoundError(f"there is no file {source}")
+    return ValueError(
+        f"no data set, folder or file {str(source)!r}: choose one of {', '.join(names())}, a "
+        "folder of images, or a .npy or .npz file"
+    )
