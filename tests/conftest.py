@@ -40,8 +40,9 @@ PLACES = {  # marker of a test ↦ folders that may hold its data, and a file of
 
 def place(marker):
     """Where the data of a marker lie: in VAELIB_DATA_DIR, or beside it."""
-    home, (names, file) = Path(os.environ.get("VAELIB_DATA_DIR") or "/nonexistent"), PLACES[marker]
-    folders = (base / name for base in (home, home.parent) for name in names)
+    names, file = PLACES[marker]
+    set_to = Path(os.environ.get("VAELIB_DATA_DIR") or "/nonexistent")
+    folders = (base / name for base in (set_to, set_to.parent) for name in names)
     return next((folder for folder in folders if any(folder.glob(file))), None)
 
 

@@ -1,76 +1,180 @@
-"""The images that a command is told to use: a data set by its name, or a file, mapped."""
+"""The images that a command is told to use: what is learned from, what is judged, what is said."""
+
+import argparse
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from tests.commands.test_train import SETTINGS
 from vaelib import data
-from vaelib.commands import images
+from vaelib.commands import images, train
+from vaelib.training.rows import Rows
 
 
-@pytest.mark.parametrize(
-    ("shape", "found"),
-    [((20, 9), (3, 3)), ((20, 10), None), ((20, 2, 3), (2, 3)), ((20, 1), (1, 1))],
-)
-def test_a_file_is_mapped_and_its_images_have_their_shape(tmp_path, shape, found):
-    x = np.arange(np.prod(shape), dtype="f4").reshape(shape) / 1000
-    np.save(tmp_path / "x.npy", x)
-    seen = images.find(str(tmp_path / "x.npy"))
-    assert seen.shape == found
-    assert seen.name == str((tmp_path / "x.npy").resolve())
-    assert np.array_equal(seen.train, x[:-2].reshape(18, -1))
-    assert seen.test is seen.validation
-    base = seen.train
-    while not isinstance(base, np.memmap):
-        base = base.base
-    assert base.mode == "r"
+def typed(*words):
+    parser = argparse.ArgumentParser()
+    train.register(parser.add_subparsers())
+    return parser.parse_args(["train", *map(str, words), "--out", "run"])
+
+
+def find(path, *words):
+    return images.find(typed("--data", path, "--likelihood", "gaussian", *words))
+
+
+def seen(part):
+    """A part as a model sees it."""
+    rows = Rows("x", part, torch.device("cpu"), torch.float32)
+    return torch.cat([*rows.chunks()])
+
+
+@pytest.fixture
+def saved(tmp_path):
+    def save(x, name="x.npy"):
+        np.save(tmp_path / name, x)
+        return tmp_path / name
+
+    return save
 
 
 @pytest.mark.parametrize(
     ("count", "held"),
     [(2, 1), (19, 1), (20, 2), (99_999, 9_999), (100_010, 10_000), (200_000, 10_000)],
 )
-def test_a_tenth_is_held_out_but_not_too_much(tmp_path, count, held):
-    x = np.arange(count, dtype="f4")[:, None]
-    np.save(tmp_path / "x.npy", x)
-    seen = images.find(str(tmp_path / "x.npy"))
-    assert np.array_equal(seen.train, x[:-held])
-    assert np.array_equal(seen.validation, x[-held:])
+def test_a_tenth_is_held_out_but_not_too_much(saved, count, held):
+    x = np.arange(count, dtype="f4")[:, None] / count
+    found = find(saved(x))
+    assert (len(found.train), len(found.validation)) == (count - held, held)
+    parts = [seen(part) for part in (found.train, found.validation)]
+    assert torch.equal(torch.cat(parts).sort(0).values, torch.from_numpy(x))
+    assert all(torch.equal(part, part.sort(0).values) for part in parts)
+    assert found.test is found.validation
+
+
+def test_held_out_rows_are_drawn_by_the_seed_so_that_sorted_classes_are_on_both_sides(saved):
+    path = saved(np.repeat(np.eye(10, dtype="f4"), 100, 0))
+    held = [seen(find(path, "--seed", seed).validation) for seed in (0, 0, 1)]
+    assert torch.equal(held[0], held[1])
+    assert not torch.equal(held[0], held[2])
+    assert (held[0].sum(0) > 0).sum() >= 8
+
+
+def test_a_file_is_not_copied(saved):
+    base = find(saved(np.random.default_rng(0).random((20, 9)))).train.x
+    while not isinstance(base, np.memmap):
+        base = base.base
+    assert base.mode == "r"
 
 
 def test_a_name_is_that_of_a_data_set(small_mnist, monkeypatch):
     monkeypatch.setenv("VAELIB_DATA_DIR", str(small_mnist))
     for name in ("digits", "mnist"):
-        seen, known = images.find(name), data.load(name)
-        assert (seen.name, seen.shape) == (name, known.shape)
-        assert torch.equal(torch.cat([seen.train, seen.validation]), known.train)
-        assert torch.equal(seen.test, known.test)
+        found, known = find(name), data.load(name)
+        assert (found.name, found.shape, found.levels) == (name, known.shape, known.levels)
+        whole = torch.cat([seen(found.train), seen(found.validation)])
+        assert torch.equal(whole.sum(0), known.train.sum(0))
+        assert torch.equal(seen(found.test), known.test)
 
 
-@pytest.mark.parametrize("shape", [(3,), (1, 4), (2, 2, 2, 2)])
-def test_an_array_that_is_no_images_is_told_whole(tmp_path, shape):
-    path = tmp_path / "x.npy"
-    np.save(path, np.zeros(shape))
-    with pytest.raises(ValueError, match="two images") as raised:
-        images.find(str(path))
-    assert str(raised.value) == (
-        f"{path} must hold at least two images, shape (images, pixels) or "
-        f"(images, height, width), got {shape}"
-    )
+@pytest.mark.mnist_static
+def test_images_that_the_authors_set_apart_are_the_validation(place_of, monkeypatch):
+    monkeypatch.setenv("VAELIB_DATA_DIR", str(place_of("mnist_static").parent))
+    found = find("mnist-static")
+    assert [len(part) for part in (found.train, found.validation, found.test)] == [
+        50_000,
+        10_000,
+        10_000,
+    ]
 
 
-@pytest.mark.parametrize("content", [b"", b"epoch 3", b"\x93NUMPY\x01\x00", None])
-def test_a_file_without_an_array_is_named_and_none_is_unpickled(tmp_path, content):
-    path = tmp_path / "x.npy"
-    if content is None:
-        np.save(path, np.array([{"a": 1}, {"b": 2}], dtype=object), allow_pickle=True)
-    else:
-        path.write_bytes(content)
-    with pytest.raises(ValueError, match="holds no array of numbers: ") as raised:
-        images.find(str(path))
-    assert str(raised.value).startswith(f"{path} holds no array of numbers: ")
+GREY = np.random.default_rng(0).random((100, 4)).astype("f4")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"^there is no file .*none\.npy$"):
-        images.find(str(tmp_path / "none.npy"))
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (GREY[:50], ["only 45 images to learn from: what is learned will be coarse"]),
+        (GREY * [1, 0, 1, 0], ["2 of 4 pixels are the same in every image"]),
+        (np.repeat(GREY[:50], 2, 0), ["held-out images are in the training images, too"]),
+        (GREY * 9, ["holds numbers from ", "taken as they are; --levels 256 divides them by 255"]),
+        (GREY * 999, ["taken as they are; columns of unlike size should be standardised before"]),
+        (GREY, ["rows of 4 numbers, taken as a table: --shape 2,2 makes images"]),
+    ],
+)
+def test_what_may_surprise_is_said_in_a_line(saved, x, said):
+    lines = find(saved(x)).said
+    for words in said:
+        assert sum(words in line for line in lines) == 1, lines
+    plain = find(saved(GREY[:, :3])).said
+    assert plain == ()
+
+
+def folder(path, counts):
+    pixels = np.random.default_rng(0)
+    for name, count in counts.items():
+        (path / name).mkdir(parents=True)
+        for i in range(count):
+            grey = pixels.integers(0, 256, (4, 6), dtype=np.uint8)
+            Image.fromarray(grey).save(path / name / f"{i}.png")
+    return path
+
+
+def test_a_class_that_is_on_one_side_alone_is_named(tmp_path):
+    found = find(folder(tmp_path / "photos", {"cat": 100, "dog": 90, "unicorn": 1}))
+    assert found.shape == (4, 6)
+    (line,) = found.said
+    assert line.endswith("image is of class unicorn")
+
+
+@pytest.mark.parametrize(
+    ("x", "way"),
+    [
+        (GREY * 255, "--likelihood gaussian takes numbers of any size; --levels 256"),
+        (np.round(GREY * 16), "--levels 17 divides them by 16"),
+        (GREY - 0.5, "--likelihood gaussian"),
+    ],
+)
+def test_numbers_that_are_no_grey_values_are_refused_for_black_and_white(saved, x, way):
+    path = saved(x)
+    with pytest.raises(ValueError, match="bernoulli pixels need grey values") as raised:
+        images.find(typed("--data", path))
+    assert str(path) in str(raised.value)
+    assert way in str(raised.value)
+
+
+def run_of(found, options):
+    typed = {n: v for n, v in vars(options).items() if n in asdict(SETTINGS)}
+    own = {n: getattr(found, n) for n in ("pixels", "levels", "range")}
+    shape = found.shape and list(found.shape)
+    return replace(SETTINGS, **typed | own | {"data": found.name, "shape": shape})
+
+
+def test_a_run_finds_its_data_again(tmp_path, saved):
+    path = folder(tmp_path / "photos", {"a": 30})
+    for words in (
+        ["--data", path, "--size", 3],
+        ["--data", saved(np.eye(30, 8) * 3), "--levels=9"],
+    ):
+        options = typed(*words)
+        first = images.find(options)
+        again = images.again(run_of(first, options))
+        for part in ("train", "validation", "test"):
+            assert torch.equal(seen(getattr(again, part)), seen(getattr(first, part)))
+
+
+def test_other_data_are_read_whole_and_as_the_run_read_its_own(saved):
+    options = typed("--data", saved(np.full((30, 9), 16, "u1") * np.eye(30, 9, dtype="u1")))
+    run = run_of(images.find(options), options)
+    other = np.arange(180, dtype="u1").reshape(20, 9) % 4
+    found = images.find_all(str(saved(other, "other.npy")), run, argparse.Namespace())
+    torch.testing.assert_close(seen(found.test), torch.from_numpy(other) / 16)
+    assert found.said == ()
+    told = images.find_all(str(saved(other, "o.npy")), run, argparse.Namespace(levels=4))
+    torch.testing.assert_close(seen(told.test), torch.from_numpy(other) / 3)
+    far = images.find_all(str(saved(other * 1.5 - 1, "far.npy")), replace(run, levels=None),
+                          argparse.Namespace())  # fmt: skip
+    assert far.said[-1].endswith("holds numbers from -1 to 3.5, the run learned from 0 to 1")
+    with pytest.raises(ValueError, match=r"images of shape .*and the run had 9: --shape, --size"):
+        images.find_all(str(saved(np.eye(5, dtype="u1"), "5.npy")), run, argparse.Namespace())

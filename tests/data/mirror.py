@@ -62,6 +62,6 @@ def mirrors(small_mnist, tmp_path, monkeypatch):
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    folder = tmp_path / "not" / "yet"
-    monkeypatch.setenv("VAELIB_DATA_DIR", str(folder))
+    folder = tmp_path / "not" / "mnist"
+    monkeypatch.setenv("VAELIB_DATA_DIR", str(folder.parent))
     return folder

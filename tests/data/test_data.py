@@ -98,7 +98,7 @@ def test_a_gpu_makes_mnist_the_default(small_mnist, monkeypatch, gpu, name):
         monkeypatch.setenv("VAELIB_DATASET", chosen)
         assert data.load().name == chosen
     monkeypatch.setenv("VAELIB_DATASET", "cifar")
-    known = "digits, mnist, fashion-mnist"
+    known = "digits, mnist, fashion-mnist, frey, mnist-static"
     with pytest.raises(ValueError, match=rf"'cifar': choose one of {known} .*VAELIB_DATASET\)$"):
         data.load()
 

@@ -114,7 +114,7 @@ def test_what_is_not_there_is_fetched_once(mirrors, home, small_mnist):
     assert names(home) == sorted(GZ)
     again, placed = data.load("mnist"), data.load("mnist", small_mnist)
     assert len(mirrors.asked) == 4
-    for x, y, z in zip(first[3:], again[3:], placed[3:], strict=True):
+    for x, y, z in zip(first[3:7], again[3:7], placed[3:7], strict=True):
         assert torch.equal(x, y)
         assert torch.equal(x, z)
 
@@ -145,14 +145,12 @@ def fashion(mirrors, monkeypatch):
 
 
 @pytest.mark.usefixtures("fashion")
-def test_fashion_mnist_is_fetched_from_its_own_mirrors_into_a_place_of_its_own(
-    mirrors, home, tmp_path
-):
+def test_fashion_mnist_is_fetched_from_its_own_mirrors_into_a_place_of_its_own(mirrors, home):
     images = data.load("fashion-mnist")
     assert images.name == "fashion-mnist"
     assert images.train.shape == (3, 784)
     assert mirrors.asked == [f"/one/{name}" for name in GZ]
-    assert names(tmp_path / "cache" / "vaelib" / "fashion-mnist") == sorted(GZ)
+    assert names(home.with_name("fashion-mnist")) == sorted(GZ)
     assert not home.exists()
 
 
@@ -165,7 +163,7 @@ def test_fashion_mnist_must_be_compressed_and_says_what_to_do_offline(small_mnis
         data.load("fashion-mnist", small_mnist)
     assert str(error.value).splitlines() == [
         f"no mirror gives Fashion-MNIST's {GZ[0]}:",
-        "Offline, put Fashion-MNIST's four files into a folder and name it by folder=..., "
+        "Offline, put Fashion-MNIST's four files into a folder and set VAELIB_DATA_DIR to it, "
         "or set VAELIB_DATASET=digits, which needs none",
     ]
 

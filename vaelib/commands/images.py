@@ -52,7 +52,12 @@ class Images(NamedTuple):
     @property
     def levels(self) -> int | None:
         """Of grey, of the numbers that are whole; none if they are taken as they are."""
-        return self.train.levels
+        return Part.of(self.train).levels
+
+    @property
+    def pixels(self) -> int:
+        """Numbers in a row."""
+        return Part.of(self.train).x.shape[1]
 
 
 def find(options: argparse.Namespace) -> Images:
@@ -121,7 +126,7 @@ def _said(found: Examples, train: Part, held: Part) -> Iterator[str]:
     """What may surprise whoever brought the data, a line each."""
     if len(train) < FEW:
         yield f"only {len(train)} images to learn from: what is learned will be coarse"
-    if found.seen.constant:
+    if found.seen.constant and not found.test:
         places, all_places = found.seen.constant, found.x.shape[1]
         yield f"{places} of {all_places} pixels are the same in every image"
     if not found.shape and (side := math.isqrt(found.x.shape[1])) ** 2 == found.x.shape[1] > 1:

@@ -59,7 +59,7 @@ class Settings:
     def of(cls, options: argparse.Namespace, images: Images) -> Settings:
         """What was typed, and what the images say."""
         known = {f.name: vars(options)[f.name] for f in fields(cls) if f.name in options}
-        known |= {"data": images.name, "pixels": images.train.x.shape[1], "levels": images.levels}
+        known |= {"data": images.name, "pixels": images.pixels, "levels": images.levels}
         known |= {"shape": images.shape and list(images.shape)}
         known |= {"size": known.get("size") and list(known["size"])}
         return cls(**known, range=images.range, versions=provenance.versions())

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from tokenize import TokenError
 from zipfile import BadZipFile
 
 import numpy as np
 
-CHANNELS = (1, 2, 3, 4)
+CHANNELS = (1, 3)
+UNREADABLE = (ValueError, EOFError, OverflowError, TypeError, SyntaxError, TokenError, BadZipFile)
 NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
 
@@ -26,7 +28,7 @@ def read(path: Path, array: str | None = None) -> np.ndarray:
     found = _guarded(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
     if begin.startswith(ZIP):
         name = _chosen(path, found.files, array)
-        x = _guarded(path, lambda: found[name])
+        x = _guarded(path, lambda: np.asarray(found[name]))
     else:
         x = found
     if x.dtype.kind not in "fiub" or x.dtype.itemsize > 8:
@@ -101,7 +103,7 @@ def _guarded(path: Path, read: Callable):
     """What numpy raises for files that are damaged, cut short or of another making, in a line."""
     try:
         return read()
-    except (ValueError, EOFError, OverflowError, TypeError, BadZipFile, SyntaxError) as error:
+    except UNREADABLE as error:
         text = str(error).strip() or type(error).__name__
         plain = "Python objects in it" if "allow_pickle" in text else text.splitlines()[0]
         raise ValueError(f"{path} holds no array of numbers: {plain}") from None

@@ -65,5 +65,3 @@ def _make(path: Path, beside: Path, make: Callable[[dict], Iterable[np.ndarray]]
             error.errno, f"no room for decoded images in {path.parent} ({reason}): "
             "set XDG_CACHE_HOME to a folder that has"
         ) from None  # fmt: skip
-    finally:
-        mine.unlink(missing_ok=True)

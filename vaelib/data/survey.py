@@ -58,4 +58,5 @@ def survey(x: np.ndarray, name: str) -> Survey:
         marks += [hash(row.tobytes()) for row in block]
         seen += len(block)
     constant = int((low == high).sum())
-    return Survey(float(low.min()), float(high.max()), whole, constant, np.array(marks))
+    reach = float(low.min()) + 0.0, float(high.max()) + 0.0  # no -0
+    return Survey(*reach, whole, constant, np.array(marks))
