@@ -28,6 +28,7 @@ def pytest_configure():
     tqdm.monitor_interval = 0
 
 
+AT_HAND = Path(os.environ.get("VAELIB_DATA_DIR") or "/nonexistent")
 PLACES = {  # marker of a test ↦ folders that may hold its data, and a file of them
     "mnist": (("mnist", "."), "train-images-idx3-ubyte*"),
     "fashion_mnist": (("fashion-mnist",), "train-images-idx3-ubyte.gz"),
@@ -41,8 +42,7 @@ PLACES = {  # marker of a test ↦ folders that may hold its data, and a file of
 def place(marker):
     """Where the data of a marker lie: in VAELIB_DATA_DIR, or beside it."""
     names, file = PLACES[marker]
-    set_to = Path(os.environ.get("VAELIB_DATA_DIR") or "/nonexistent")
-    folders = (base / name for base in (set_to, set_to.parent) for name in names)
+    folders = (base / name for base in (AT_HAND, AT_HAND.parent) for name in names)
     return next((folder for folder in folders if any(folder.glob(file))), None)
 
 

@@ -83,14 +83,14 @@ def test_no_more_images_are_evaluated_than_there_are_and_others_can_be(make, tmp
     np.save(other, np.eye(64)[:50])
     typed(evaluate, path, "--data", other, "--samples", 20)
     torch.manual_seed(0)
-    x = data.binarise(torch.eye(64)[45:50])
+    x = data.binarise(torch.eye(64)[:50])
     said = expected(folder.load(path)[0], x, 20, other)
     assert capsys.readouterr().out.splitlines() == said
 
 
-def test_images_that_cannot_be_evaluated_are_those_of_the_test(make, tmp_path):
-    np.save(tmp_path / "x.npy", np.zeros((20, 64), "i4"))
-    with pytest.raises(ValueError, match=r"^test must be floating point or bytes"):
+def test_images_that_cannot_be_evaluated_are_told(make, tmp_path):
+    np.save(tmp_path / "x.npy", np.full((20, 64), -1))
+    with pytest.raises(ValueError, match=r"x\.npy holds numbers from -1 to -1, of type int64"):
         typed(evaluate, make(), "--data", tmp_path / "x.npy", "--samples", 20)
 
 
@@ -129,15 +129,27 @@ def test_what_no_sample_can_be_is_told(make, out, message):
     assert str(raised.value) == message
 
 
-def test_data_are_loaded_from_the_folder_and_described(small_mnist, capsys):
+def test_data_are_put_where_training_finds_them_and_described(
+    small_mnist, tmp_path, monkeypatch, capsys
+):
+    home = tmp_path / "home"
+    monkeypatch.setenv("VAELIB_DATA_DIR", str(home))
     typed(data_command, "mnist", "--folder", small_mnist)
+    typed(data_command, "mnist")
+    typed(data_command, "mnist", "--folder", home / "mnist")
     typed(data_command, "digits")
-    assert capsys.readouterr().out.splitlines() == [
+    mnist = (
         "mnist: 3 images to learn from and 2 to test on, 28×28 pixels, 256 grey levels; "
-        f"{small_mnist}",
+        f"{home / 'mnist'}"
+    )
+    assert capsys.readouterr().out.splitlines() == [mnist] * 3 + [
         "digits: 1,498 images to learn from and 299 to test on, 8×8 pixels, 17 grey levels; "
         "within scikit-learn",
     ]
+    assert len(data.load("mnist").train) == 3
+    assert sorted(p.name for p in (home / "mnist").iterdir()) == sorted(
+        p.name for p in small_mnist.iterdir()
+    )
 
 
 class Named:

@@ -65,10 +65,11 @@ def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
     words = [f"--{name.replace('_', '-')}={value}" for name, value in MANY.items()]
     assert train.train(options(*words, "--out", tmp_path / "run")) == 0
     ((model, x, how),) = asked.calls
-    digits = images.find("digits")
-    assert torch.equal(x, digits.train)
+    digits = images.find(options("--seed", 11, "--out", "run"))
+    assert torch.equal(x.rows, digits.train.rows)
     held = how.pop("validation")
-    assert torch.equal(held.x, digits.validation)
+    assert torch.equal(held.x.rows, digits.validation.rows)
+    assert torch.equal(held.x.x, digits.whole.x)
     assert held.patience == 4
     assert how == {
         "epochs": 3,
@@ -178,6 +179,8 @@ def test_settings_say_what_was_chosen_and_of_what(tmp_path):
         "latent": 3, "hidden": [400], "activation": "relu", "likelihood": "bernoulli",
         "objective": "elbo", "samples": 1, "beta": 1.0, "free_bits": 0.0, "epochs": 20,
         "batch_size": 128, "learning_rate": 1e-3, "patience": None, "seed": 0,
+        "levels": None, "range": None, "array": None, "size": None, "grey": False,
+        "skip_broken": False,
     }  # fmt: skip
     assert Settings.of(chosen, images.Images("mine", None, x, x, x)).shape is None
 

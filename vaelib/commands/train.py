@@ -18,7 +18,11 @@ EXAMPLE = (
 
 def register(commands) -> None:
     add_argument = add(commands, "train", ABOUT, EXAMPLE, train).add_argument
-    source.register(add_argument, "digits", "what to learn from")
+    source.register(
+        add_argument,
+        "digits",
+        "what to learn from, but for a tenth, drawn by the seed, that is held out",
+    )
     add_argument("--latent", type=positive, default=20, help="latent coordinates")
     add_argument(
         "--hidden", type=positive, nargs="+", default=[400], metavar="WIDTH", help="layer widths"
