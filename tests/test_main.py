@@ -32,11 +32,12 @@ def result(monkeypatch):
         (IsADirectoryError, 2),
         (NotADirectoryError, 2),
         (PermissionError, 2),
-        (OSError, 1),
+        (OSError, 2),
+        (MemoryError, 2),
         (FloatingPointError, 1),
     ],
 )
-def test_bad_input_ends_with_2_and_trouble_with_1_and_both_say_why(error, status, result, capsys):
+def test_what_a_user_can_mend_ends_with_2_a_failed_run_with_1(error, status, result, capsys):
     result(error("so it is"))
     with pytest.raises(SystemExit) as ended:
         main(["data", "digits"])

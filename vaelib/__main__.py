@@ -1,40 +1,67 @@
-"""The library from the command line: ``python -m vaelib COMMAND``."""
+"""The library from the command line: ``python -m vaelib COMMAND``, or ``vaelib COMMAND``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 
-from vaelib.commands import audit, data, evaluate, experiment, explorer, sample, train
+import vaelib
 from vaelib.commands.arguments import PROGRAM
 
-COMMANDS = (train, evaluate, sample, audit, data, explorer, experiment)
-BAD_INPUT = (
-    ValueError,
-    ImportError,
-    FileExistsError,
-    FileNotFoundError,
-    IsADirectoryError,
-    NotADirectoryError,
-    PermissionError,
-)
+COMMANDS = (
+    "train", "evaluate", "sample", "encode", "reconstruct", "score", "interpolate", "audit",
+    "data", "explorer", "experiment",
+)  # fmt: skip
+BAD_INPUT = (ValueError, ImportError, OSError, MemoryError)
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run a command; bad input ends with status 2, whatever else goes wrong with 1, and why."""
+    """Run a command; what its user can mend ends with status 2, a failed run with 1, and why."""
     parser = argparse.ArgumentParser(PROGRAM, description="Variational autoencoders.")
+    parser.add_argument("--version", action="version", version=f"vaelib {vaelib.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
-        command.register(commands)
+        import_module(f"vaelib.commands.{command}").register(commands)
     options = parser.parse_args(words)
     try:
-        status = options.run(options)
+        with _plain_words():
+            status = options.run(options)
     except BAD_INPUT as error:
-        parser.exit(2, f"{PROGRAM}: {error}\n")
-    except (OSError, FloatingPointError) as error:
+        parser.exit(2, f"{PROGRAM}: {_sentence(error)}\n")
+    except FloatingPointError as error:
         parser.exit(1, f"{PROGRAM}: {error}\n")
+    except RuntimeError as error:
+        from vaelib.commands import memory
+
+        if not memory.exhausted(error):
+            raise
+        parser.exit(2, f"{PROGRAM}: {memory.told(error)}\n")
     if status:
         sys.exit(status)
+
+
+@contextmanager
+def _plain_words() -> Iterator[None]:
+    """Warnings without the line of code; what a terminal cannot show does not stop a run."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"{PROGRAM}: {message}\n"
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -35,8 +35,10 @@ def write(
         if previous and path.exists():
             _keep(path, previous)
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
         raise
     _sync_folder(path.parent)
 

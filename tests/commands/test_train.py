@@ -2,19 +2,21 @@
 
 import argparse
 import json
+import math
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import vaelib.training
-from vaelib import plots, provenance
-from vaelib.commands import folder, images, train
+from vaelib import provenance
+from vaelib.commands import folder, images, memory, train
+from vaelib.commands.picture import picture
 from vaelib.commands.settings import ACTIVATIONS, Settings
 from vaelib.models import BernoulliDecoder, GaussianDecoder
 from vaelib.objectives import ELBO, Terms, iwae
@@ -48,6 +50,9 @@ def asked(monkeypatch, alone):
     def fit(model, x, **how):
         known.calls.append((model, x, how))
         path = how["checkpoint"].path
+        assert shares.rank() or not (path.parent / "settings.json").exists() or known.calls[1:]
+        if shares.rank() == 0:
+            how["checkpoint"].opened()
         settings = path.with_name("settings.json")
         known.settings.append(settings.exists() and json.loads(settings.read_text("utf8")))
         checkpoint.save(path, {"model": model.state_dict(), "best": None})
@@ -67,7 +72,7 @@ def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
     ((model, x, how),) = asked.calls
     digits = images.find(options("--seed", 11, "--out", "run"))
     assert torch.equal(x.rows, digits.train.rows)
-    held = how.pop("validation")
+    held, kept, after = (how.pop(n) for n in ("validation", "checkpoint", "callback"))
     assert torch.equal(held.x.rows, digits.validation.rows)
     assert torch.equal(held.x.x, digits.whole.x)
     assert held.patience == 4
@@ -79,9 +84,10 @@ def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
         "binarise": True,
         "seed": 11,
         "device": "cpu",
-        "checkpoint": Checkpoint(tmp_path / "run" / "checkpoint.pt", every=9.0),
-        "callback": None,
     }
+    path = tmp_path / "run" / "checkpoint.pt"
+    assert replace(kept, opened=None) == Checkpoint(path, every=9.0)
+    assert after.also is None
     assert model.prior.batch_shape + model.prior.event_shape == (20,)
     assert capsys.readouterr().out == f"{tmp_path / 'run'}: 3 epochs; validation ELBO -3.46 nats\n"
     loaded, settings = folder.load(tmp_path / "run")
@@ -148,12 +154,12 @@ def test_of_several_processes_one_writes_and_all_leave(asked, tmp_path, monkeypa
     [
         (None, False, {}, ("cpu", False, [])),
         (None, True, {}, ("cuda:0", False, [])),
-        ("meta", True, {}, ("meta", False, [])),
+        ("cpu:0", True, {}, ("cpu:0", False, [])),
         (None, True, {"LOCAL_RANK": "3", "WORLD_SIZE": "1"}, ("cuda:3", False, [])),
         (None, True, {"LOCAL_RANK": "1", "WORLD_SIZE": "2"}, ("cuda:1", False, ["cuda:1"])),
         (None, False, {"LOCAL_RANK": "1", "WORLD_SIZE": "2"}, ("cpu", False, ["cpu"])),
         (None, False, {"TORCHELASTIC_RESTART_COUNT": "0"}, ("cpu", False, [])),
-        (None, False, {"TORCHELASTIC_RESTART_COUNT": "1"}, ("cpu", True, [])),
+        (None, False, {"TORCHELASTIC_RESTART_COUNT": "1"}, ("cpu", False, [])),
     ],
 )
 def test_each_process_has_its_place(
@@ -162,6 +168,7 @@ def test_each_process_has_its_place(
     joined = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(shares, "join", joined.append)
+    monkeypatch.setattr(memory, "of", lambda device: 2**40)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     words = ["--device", device] if device else []
@@ -225,22 +232,44 @@ def another_encoding(monkeypatch):
     monkeypatch.setattr(Path, "read_text", lambda self, e=None: read(self, e or "ascii"))
 
 
-def test_a_run_is_opened_once(tmp_path):
+def test_a_folder_is_looked_at_and_left_as_it_is(tmp_path):
     path = tmp_path / "deep" / "run"
-    folder.open_run(path, SETTINGS, resume=False)
-    written = (path / "settings.json").read_text("utf8")
-    assert written == json.dumps(asdict(SETTINGS), indent=1, ensure_ascii=False) + "\n"
-    folder.open_run(path, replace(SETTINGS, seed=5), resume=True)
+    assert folder.begun(path, resume=False) is None
+    assert folder.begun(path, resume=False, restarted=True) is None
+    with pytest.raises(ValueError, match=r"holds no run to go on with$"):
+        folder.begun(path, resume=True)
+    assert not path.parent.exists()
+    SETTINGS.write(path / "settings.json")
+    assert folder.begun(path, resume=True) == SETTINGS
+    assert folder.begun(path, resume=False, restarted=True) == SETTINGS
     with pytest.raises(ValueError, match="holds a run") as raised:
-        folder.open_run(path, replace(SETTINGS, seed=5), resume=False)
+        folder.begun(path, resume=False)
     assert str(raised.value) == (
         f"{path} holds a run: --resume goes on with it, another --out is new"
     )
-    assert (path / "settings.json").read_text("utf8") == written
-    assert [p.name for p in path.iterdir()] == ["settings.json"]
-    (tmp_path / "empty").mkdir()
-    folder.open_run(tmp_path / "empty", SETTINGS, resume=True)
-    assert (tmp_path / "empty" / "settings.json").exists()
+    with pytest.raises(ValueError, match="holds no run to go on with") as raised:
+        folder.begun(path.with_name("rum"), resume=True)
+    assert str(raised.value).endswith(f"rum holds no run to go on with; {path} holds one")
+    assert [p.name for p in path.parent.rglob("*")] == ["run", "settings.json"]
+
+
+def test_a_run_that_goes_on_needs_nothing_typed_again(asked, tmp_path):
+    first = ["--latent", 3, "--hidden", 5, "--likelihood", "gaussian", "--epochs", 2]
+    out = ["--out", tmp_path / "run"]
+    train.train(options(*first, *out))
+    train.train(options("--resume", "--epochs", 3, *out))
+    train.train(options("--resume", "--latent", 3, "--hidden", 5, *out))
+    begun, longer, same = asked.settings
+    assert longer == begun | {"epochs": 3}
+    assert same == longer
+    words = ["--resume", "--latent", 20, "--activation", "relu", "--hidden", 7, 6, *out]
+    with pytest.raises(ValueError, match="other settings") as raised:
+        train.train(options(*words))
+    assert str(raised.value) == (
+        f"{tmp_path / 'run'} holds a run with other settings: --latent was 3, is 20; --hidden was "
+        "5, is 7 6. Leave them out to go on with it, or take another --out"
+    )
+    assert len(asked.calls) == 3
 
 
 @pytest.mark.parametrize("written", ["{", "[]", "{}", '{"latent": 3, "width": 2}'])
@@ -251,21 +280,41 @@ def test_foreign_settings_are_none(tmp_path, written):
         folder.load(tmp_path)
 
 
-@pytest.mark.parametrize("lacking", ["settings.json", "checkpoint.pt"])
-def test_half_a_run_is_none(tmp_path, lacking):
-    folder.open_run(tmp_path, SETTINGS, resume=False)
-    checkpoint.save(tmp_path / "checkpoint.pt", {"model": {}, "best": None})
-    (tmp_path / lacking).unlink()
-    with pytest.raises(ValueError, match="holds no run") as raised:
+def test_half_a_run_is_told_by_what_it_lacks(tmp_path):
+    tmp_path = tmp_path / "run"
+    SETTINGS.write(tmp_path / "settings.json")
+    with pytest.raises(ValueError, match="holds a run without") as raised:
         folder.load(tmp_path)
-    said = f"{tmp_path} holds no run: it lacks settings.json or checkpoint.pt"
-    assert str(raised.value) == said
+    assert str(raised.value) == (
+        f"{tmp_path} holds a run without a checkpoint.pt yet: train --resume --out {tmp_path} "
+        "goes on"
+    )
+    checkpoint.save(tmp_path / "checkpoint.pt", {"model": {}, "best": None})
+    with pytest.raises(ValueError, match=r"another model than settings.json beside it says$"):
+        folder.load(tmp_path)
+    (tmp_path / "settings.json").unlink()
+    with pytest.raises(ValueError, match=r"holds no run: it lacks settings.json$"):
+        folder.load(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"half")])
+def test_the_state_before_is_taken_where_the_latest_is_damaged(tmp_path, damage):
+    SETTINGS.write(tmp_path / "settings.json")
+    path = tmp_path / "checkpoint.pt"
+    for seed in (1, 2):
+        state = replace(SETTINGS, seed=seed).model().state_dict()
+        checkpoint.save(path, {"model": state, "best": None}, tmp_path / "checkpoint.pt.previous")
+    damage(path)
+    with pytest.warns(UserWarning, match=r"checkpoint\.pt.*; the state before it is taken"):
+        model, _ = folder.load(tmp_path)
+    first = replace(SETTINGS, seed=1).model().state_dict()
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in first.items())
 
 
 @pytest.mark.usefixtures("another_encoding")
 @pytest.mark.parametrize("best", [True, False])
 def test_what_is_loaded_is_the_best_if_there_is_one(tmp_path, best):
-    folder.open_run(tmp_path, SETTINGS, resume=False)
+    SETTINGS.write(tmp_path / "settings.json")
     last, good = (replace(SETTINGS, seed=seed).model().state_dict() for seed in (1, 2))
     state = {"model": last, "best": good if best else None}
     checkpoint.save(tmp_path / "checkpoint.pt", state)
@@ -276,44 +325,11 @@ def test_what_is_loaded_is_the_best_if_there_is_one(tmp_path, best):
         assert torch.equal(model.state_dict()[name], value)
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """The images that pictures are made of, their shape, and the axes."""
-    seen = []
-    mosaic = plots.mosaic
-
-    def look(x, shape):
-        seen.append((x, shape, mosaic(x, shape)))
-        return seen[-1][-1]
-
-    monkeypatch.setattr(plots, "mosaic", look)
-    return seen
-
-
-@pytest.mark.parametrize(
-    ("count", "rows", "columns"), [(64, 8, 8), (1, 1, 1), (2, 1, 2), (12, 3, 4), (13, 4, 4)]
-)
-def test_a_picture_has_all_images_in_rows_from_the_top(tmp_path, drawn, count, rows, columns):
-    x, open_figures = torch.rand(count, 10), plt.get_fignums()
-    folder.picture(x, [2, 5], tmp_path / "x.png")
-    ((seen, shape, axes),) = drawn
-    assert seen.shape == (rows, columns, 10)
-    read = seen.flip(0).reshape(-1, 10)
-    assert torch.equal(read[:count], x)
-    assert not read[count:].any()
-    assert shape == [2, 5]
-    assert not axes.axison
-    width = plt.imread(tmp_path / "x.png").shape[1]
-    assert width == 150 * axes.figure.get_figwidth()
-    assert plt.get_fignums() == open_figures
-
-
-def test_after_training_the_picture_has_64_images_by_the_runs_seed(asked, tmp_path, drawn):
+def test_after_training_the_picture_has_64_images_by_the_runs_seed(asked, tmp_path):
     train.train(options("--seed", 3, "--hidden", 4, "--out", tmp_path / "run"))
-    ((seen, shape, _),) = drawn
-    assert torch.equal(seen.flip(0).reshape(64, 64), folder.draw(asked.calls[0][0], 64, 3))
-    assert shape == [8, 8]
-    assert (tmp_path / "run" / "samples.png").exists()
+    samples = folder.draw(asked.calls[0][0], 64, 3)
+    picture(samples, [8, 8], tmp_path / "again.png")
+    assert (tmp_path / "run/samples.png").read_bytes() == (tmp_path / "again.png").read_bytes()
 
 
 def test_without_a_shape_there_is_no_picture(asked, tmp_path):
@@ -321,3 +337,31 @@ def test_without_a_shape_there_is_no_picture(asked, tmp_path):
     train.train(options("--data", tmp_path / "x.npy", "--out", tmp_path / "run"))
     names = {p.name for p in (tmp_path / "run").iterdir()}
     assert names == {"settings.json", "checkpoint.pt", "history.json"}
+
+
+def test_history_grows_with_the_epochs_is_json_and_a_log_has_a_line_for_each(tmp_path, capsys):
+    unknown = Terms(-9.0, math.nan, -math.inf)
+    also, history = [], History()
+    log = folder.Log(tmp_path, 3, also.append)
+    for epoch in (1, 2):
+        history.train.append(unknown)
+        history.validation.append(HISTORY[epoch])
+        run = SimpleNamespace(epoch=epoch, history=history)
+        log(run)
+        written = json.loads(
+            (tmp_path / "history.json").read_text("utf8"), parse_constant=pytest.fail
+        )
+        assert written["train"] == [{"elbo": -9.0, "reconstruction": None, "kl": None}] * epoch
+        assert len(written["validation"]) == epoch
+        assert also[-1] is run
+    assert capsys.readouterr().out.splitlines() == [
+        "epoch 1 of 3: ELBO train -9.00, validation -4.00 nats",
+        "epoch 2 of 3: ELBO train -9.00, validation -3.46 nats",
+    ]
+
+
+def test_where_a_bar_runs_there_are_no_lines(tmp_path, monkeypatch, capsys):
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    folder.Log(tmp_path, 3)(SimpleNamespace(epoch=1, history=History([HISTORY[0]])))
+    assert capsys.readouterr().out == ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import shlex
+from collections.abc import Callable
+from pathlib import Path
 
 PROGRAM = "python -m vaelib"
 
@@ -17,6 +19,14 @@ class Form(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFo
         return action.help if says_nothing else super()._get_help_string(action)
 
 
+class _Typed(argparse.Action):
+    """Stores a value, and that somebody typed it."""
+
+    def __call__(self, parser, options, value, name=None) -> None:
+        setattr(options, self.dest, value)
+        options.typed = {*options.typed, self.dest}
+
+
 def add(commands, name: str, about: str, example: str, run) -> argparse.ArgumentParser:
     """Add a command, whose help ends with an example."""
     epilog = f"example:\n  {PROGRAM} {example}"
@@ -24,7 +34,20 @@ def add(commands, name: str, about: str, example: str, run) -> argparse.Argument
         name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=epilog,
         formatter_class=Form,
     )  # fmt: skip
-    parser.set_defaults(run=run, defaults=parser.get_default)
+    parser.register("action", None, _Typed)
+    parser.set_defaults(run=run, defaults=parser.get_default, typed=set())
+    return parser
+
+
+def add_images(commands, name: str, about: str, example: str, run, *endings: str):
+    """Add a command that takes a run folder, and images through its model, to a file."""
+    parser = add(commands, name, about, example, run)
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="the folder")
+    parser.add_argument("--data", help="images; without it all of the run's own, or its test set")
+    parser.add_argument("--seed", type=whole, default=0, help="of black and white pixels and draws")
+    parser.add_argument(
+        "--out", type=output(*endings), required=True, help=f"a file, {' or '.join(endings)}"
+    )
     return parser
 
 
@@ -37,6 +60,19 @@ def typed(name: str, options: argparse.Namespace, *shown: str) -> str:
             values = value if isinstance(value, list) else [value]
             words.append(shlex.join([f"--{option}", *map(str, values)]))
     return " ".join(words)
+
+
+def output(*endings: str) -> Callable[[str], Path]:
+    """Reads the name of a file to be written, by whose ending its form is chosen."""
+
+    def path(word: str) -> Path:
+        if Path(word).suffix not in endings:
+            raise argparse.ArgumentTypeError(f"must end in {' or '.join(endings)}, got {word!r}")
+        if Path(word).is_dir():
+            raise argparse.ArgumentTypeError(f"{word} is a folder, not a file")
+        return Path(word)
+
+    return path
 
 
 def whole(word: str) -> int:

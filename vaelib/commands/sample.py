@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vaelib.commands.arguments import add, positive, whole
+from vaelib.commands.arguments import add, output, positive, whole
 
 
 def register(commands) -> None:
@@ -15,24 +15,30 @@ def register(commands) -> None:
     parser.add_argument("--count", type=positive, default=64, help="how many images")
     parser.add_argument("--seed", type=whole, default=0, help="of the draws")
     parser.add_argument(
-        "--out", type=Path, default="samples.png", help="a .png, or a .npy of shape (count, pixels)"
+        "--draw", action="store_true", help="draw each pixel from p(x given z), not its mean"
+    )
+    parser.add_argument(
+        "--out",
+        type=output(".png", ".npy"),
+        default="samples.png",
+        help="a .png, or a .npy of shape (count, *shape of an image)",
     )
 
 
 def sample(options: argparse.Namespace) -> None:
-    """Write the means of p(x given z) for z from the prior."""
-    import numpy as np
+    """Write the means of p(x given z) for z from the prior, or pixels drawn from it."""
+    import torch
 
     from vaelib.commands import folder
+    from vaelib.commands.picture import picture, shape_of
+    from vaelib.commands.stream import write_array
 
     model, settings = folder.load(options.run_folder)
-    if options.out.suffix not in (".png", ".npy"):
-        raise ValueError(f"{options.out} must end in .png or .npy")
-    x = folder.draw(model, options.count, options.seed)
+    parts = folder.draws(model, options.count, options.seed, options.draw)
     if options.out.suffix == ".npy":
-        np.save(options.out, x.numpy())
-    elif settings.shape:
-        folder.picture(x, settings.shape, options.out)
+        each = settings.shape or [settings.pixels]
+        write_array(options.out, (options.count, *each), parts)
     else:
-        raise ValueError("height and width of an image are not known: write an array, .npy")
+        shape = shape_of(settings)
+        picture(torch.cat(list(parts)), shape, options.out)
     print(options.out)

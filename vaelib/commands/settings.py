@@ -15,8 +15,10 @@ from vaelib import files, provenance
 from vaelib.commands.images import Images
 from vaelib.models import DECODERS, VAE, GaussianEncoder, StandardNormal
 from vaelib.objectives import ELBO, iwae
+from vaelib.validation import unexamined
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
+KINDS = {"int": int, "float": int | float, "str": str}
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Settings:
         levels: of grey that whole numbers have; nothing if numbers are taken as they are.
         range: the smallest and largest number that was learned from.
     """
+
+    MAY_CHANGE = ("data", "epochs", "patience")  # a checkpoint knows the data by their content
 
     latent: int
     hidden: list[int]
@@ -66,15 +70,46 @@ class Settings:
 
     @classmethod
     def read(cls, path: Path) -> Settings:
-        """Those in a file."""
+        """Those in a file; what an older vaelib did not write has its default."""
         try:
-            return cls(**json.loads(path.read_text("utf8")))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path} does not hold the settings of a run: {error}") from None
+            settings = cls(**json.loads(path.read_text("utf8")))
+            for f in fields(cls):
+                if f.type in KINDS and not isinstance(getattr(settings, f.name), KINDS[f.type]):
+                    raise ValueError(f"{f.name} is {getattr(settings, f.name)!r}")
+            settings.parameters()
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"{path} does not hold the settings of a run: {reason}") from None
+        return settings
+
+    def go_on(self, options: argparse.Namespace) -> None:
+        """Give the options what was not typed; a ValueError names what was typed and differs."""
+        different = []
+        for name in (f.name for f in fields(self) if f.name in options):
+            then, now = getattr(self, name), getattr(options, name)
+            if name not in options.typed and now == options.defaults(name):
+                setattr(options, name, then)
+            elif name not in self.MAY_CHANGE and then != now:
+                different.append(f"--{name.replace('_', '-')} was {_words(then)}, is {_words(now)}")
+        if different:
+            raise ValueError(
+                f"{options.out} holds a run with other settings: {'; '.join(different)}. Leave "
+                "them out to go on with it, or take another --out"
+            )
 
     def write(self, path: Path) -> None:
         """Write them to a file, whole or not at all."""
         files.write_json(path, asdict(self))
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        """The shape of one x as the model takes it."""
+        return (self.pixels,)
+
+    def parameters(self) -> int:
+        """How many numbers the model learns; none of them takes any memory here."""
+        with torch.device("meta"), unexamined():
+            return sum(p.numel() for p in self.model().parameters())
 
     def model(self) -> VAE:
         """The model, with parameters drawn by the seed."""
@@ -94,3 +129,7 @@ class Settings:
         if (self.beta, self.free_bits) != (1, 0):
             raise ValueError("--objective iwae has no KL that --beta or --free-bits could weigh")
         return partial(iwae, samples=self.samples)
+
+
+def _words(value) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

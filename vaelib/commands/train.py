@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 
 from vaelib.commands import source
@@ -61,32 +62,44 @@ def register(commands) -> None:
 
 def train(options: argparse.Namespace) -> int:
     """Train, write the folder, say what came out; 130 if somebody interrupted it."""
-    from vaelib.commands import folder, images
+    import torch
+
+    from vaelib.commands import folder, images, memory
     from vaelib.commands.settings import Settings
     from vaelib.models import binary
     from vaelib.training import Checkpoint, TensorBoard, Validation, fit, shares
 
-    device, resume = _where(options)
+    device, restarted = _where(options)
+    before = folder.begun(options.out, options.resume, restarted)
+    if before:
+        before.go_on(options)
     found = images.find(options)
     settings = Settings.of(options, found)
-    model, bound = settings.model(), settings.bound()
     if shares.rank() == 0:
         source.say(found.said)
-        folder.open_run(options.out, settings, resume)
-    history = fit(
-        model,
-        found.train,
-        epochs=settings.epochs,
-        objective=bound,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        binarise=binary(settings.likelihood),
-        validation=Validation(found.validation, settings.patience),
-        seed=settings.seed,
-        device=device,
-        checkpoint=Checkpoint(options.out / folder.CHECKPOINT, options.every, resume),
-        callback=TensorBoard(options.tensorboard) if options.tensorboard else None,
-    )
+    bound = settings.bound()
+    curves = TensorBoard(options.tensorboard) if options.tensorboard else None
+    with memory.bounded(settings, len(found.train), torch.device(device)):
+        model = settings.model()
+        history = fit(
+            model,
+            found.train,
+            epochs=settings.epochs,
+            objective=bound,
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            binarise=binary(settings.likelihood),
+            validation=Validation(found.validation, settings.patience),
+            seed=settings.seed,
+            device=device,
+            checkpoint=Checkpoint(
+                options.out / folder.CHECKPOINT,
+                options.every,
+                resume=before is not None,
+                opened=partial(settings.write, options.out / folder.SETTINGS),
+            ),
+            callback=folder.Log(options.out, settings.epochs, curves),
+        )
     if shares.rank() == 0:
         folder.finish(options.out, settings, model, history)
         print(f"{options.out}: {_said(history)}")
@@ -103,16 +116,31 @@ def likelihood(word: str) -> str:
 
 
 def _where(options: argparse.Namespace) -> tuple[str, bool]:
-    """Join the processes that torchrun started; say where to train, and whether to resume."""
+    """Join the processes that torchrun started; say where to train, and whether it is again."""
     import torch
 
     from vaelib.training import shares
 
+    if options.device:
+        _check_device(options.device)
     gpu = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     device = options.device or (gpu if torch.cuda.is_available() else "cpu")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         shares.join(torch.device(device))
-    return device, options.resume or int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return device, int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+def _check_device(name: str) -> None:
+    import torch
+
+    try:
+        torch.zeros(1, device=name).item()
+    except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
+        gpus = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
+        reason = str(error).partition("\n")[0][:80]
+        raise ValueError(
+            f"no device {name!r} here, but {', '.join(['cpu', *gpus])} ({reason})"
+        ) from None
 
 
 def _said(history) -> str:

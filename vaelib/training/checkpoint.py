@@ -31,7 +31,38 @@ def save(path: str | Path, state: Mapping, previous: Path | None = None) -> None
         OSError: it cannot be written; what was there before is untouched.
     """
     whole = {"format": FORMAT, "version": VERSION, **state}
-    files.write(path, partial(torch.save, whole), previous)
+    try:
+        files.write(path, partial(torch.save, whole), previous)
+    except RuntimeError as error:  # what torch makes of a full disk
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
+
+
+def latest(path: str | Path) -> tuple[dict, bool]:
+    """The state in a file, or, with a warning, the one before it if it is damaged or gone.
+
+    Returns:
+        The state, and whether it is the one before because the file is damaged.
+
+    Raises:
+        FileNotFoundError: there is neither.
+        ValueError: the file is damaged, and there is none before it.
+    """
+    before = _before(Path(path))
+    try:
+        return load(path), False
+    except (FileNotFoundError, ValueError) as error:
+        if not before.exists():
+            raise
+        missing = isinstance(error, FileNotFoundError)
+        said = f"there is no file {path}" if missing else error
+        warnings.warn(f"{said}; the state before it is taken", stacklevel=CALLER)
+        return load(before), not missing
+
+
+def _before(path: Path) -> Path:
+    return path.with_name(f"{path.name}.previous")
 
 
 def load(path: str | Path) -> dict:
@@ -115,6 +146,8 @@ class Checkpoint:
             is damaged; the weights at the end are bit for bit those of a run that was never
             stopped. Only ``epochs``, the patience and what is shown may differ from the run that
             wrote it.
+        opened: called once, before the first step, when data and settings are found to be good;
+            of several processes, by the first.
 
     Raises:
         ValueError: ``every`` is no number of seconds.
@@ -123,6 +156,7 @@ class Checkpoint:
     path: str | Path | None
     every: float = 60.0
     resume: bool = False
+    opened: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
         if not self.every >= 0:
@@ -145,24 +179,13 @@ class Keeper:
 
         A damaged file is put aside by the next writing.
         """
-        if self.path and self.checkpoint.resume and self.path.exists():
-            state = self._state()
+        there = self.path and (self.path.exists() or _before(self.path).exists())
+        if there and self.checkpoint.resume:
+            state, self.damaged = latest(self.path)
             same_settings(self.path, state["settings"], self.settings)
             run.resume(state)
-
-    def _state(self) -> dict:
-        try:
-            return load(self.path)
-        except ValueError as error:
-            if not self._previous.exists():
-                raise
-            state, self.damaged = load(self._previous), True
-            warnings.warn(f"{error}; the state before it is taken", stacklevel=CALLER)
-            return state
-
-    @property
-    def _previous(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.previous")
+        if self.checkpoint.opened and shares.rank() == 0:
+            self.checkpoint.opened()
 
     def sometimes(self, run) -> None:
         """Write the state, if it is time to."""
@@ -175,5 +198,5 @@ class Keeper:
             if self.damaged:
                 self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
                 self.damaged = False
-            save(self.path, {"settings": self.settings, **run.state()}, self._previous)
+            save(self.path, {"settings": self.settings, **run.state()}, _before(self.path))
         self.written = time.monotonic()

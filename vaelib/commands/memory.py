@@ -1,0 +1,94 @@
+"""How much memory a run takes, and what to say where it is not there."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from vaelib.validation import unexamined
+
+FLOAT, COPIES = 4, 4  # bytes of a number; a parameter, its gradient and Adam's two averages
+UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+SAID = re.compile(
+    r"not enough memory|can't allocate|out of memory|[Uu]nable to allocate|"
+    r"calculation overflowed|multiplication overflow"
+)
+
+
+def exhausted(error: Exception) -> bool:
+    """Whether an error says that there is no memory left."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(SAID.search(str(error)))
+
+
+def told(error: Exception) -> str:
+    """A sentence with the size that was asked for, where the error says it."""
+    asked = re.search(r"(?:allocate|storage size:?) ([\d.]+) ?(bytes|[KMGT]iB|)", str(error))
+    size = f": {_size(float(asked[1]) * UNITS[asked[2] or 'bytes'])} asked for" if asked else ""
+    return f"out of memory{size}"
+
+
+@contextmanager
+def bounded(settings, rows: int, device: torch.device) -> Iterator[None]:
+    """Refuse what cannot fit, before it is begun; say of what did not fit which batch would.
+
+    Raises:
+        MemoryError: with the size that was asked for, and what to change.
+    """
+    whole, batch = of(device), min(settings.batch_size, rows)
+    try:
+        fixed, each = FLOAT * COPIES * settings.parameters(), _example(settings)
+    except RuntimeError:  # more than there are numbers for
+        fixed = each = 2**63
+    if fixed > whole:
+        raise MemoryError(
+            f"out of memory: the model's parameters ask for {_size(fixed)}, {device} has "
+            f"{_size(whole)}: take a smaller --hidden or --latent"
+        )
+    fits = min((whole - fixed) // each, batch // 2)
+    advice = f"--batch-size {fits} would fit" if fits else "take fewer --samples, or less --hidden"
+    asked = fixed + batch * each
+    if asked > whole:
+        raise MemoryError(
+            f"out of memory: {batch:,} examples in a batch ask for {_size(asked)}, {device} has "
+            f"{_size(whole)}: {advice}"
+        )
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not exhausted(error):
+            raise
+        raise MemoryError(f"{told(error)}, {device} has {_size(whole)}: {advice}") from None
+
+
+def _example(settings) -> int:
+    """How many bytes one more example in a batch takes at least: the outputs of all layers."""
+    numbers = [4 * settings.pixels]
+    with torch.device("meta"), torch.no_grad(), unexamined():
+        model = settings.model()
+        for layer in model.modules():
+            if not list(layer.children()):
+                layer.register_forward_hook(lambda _, __, y: numbers.append(_count(y)))
+        model.decode(model.encode(torch.zeros(1, *settings.event)).mean)
+    return FLOAT * settings.samples * sum(numbers)
+
+
+def _count(output) -> int:
+    return output.numel() if isinstance(output, torch.Tensor) else 0
+
+
+def of(device: torch.device) -> int:
+    """All the memory of a device, in bytes."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    if hasattr(os, "sysconf"):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return 2**63 - 1
+
+
+def _size(count: float) -> str:
+    unit = next((u for u in ("TiB", "GiB", "MiB", "KiB") if count >= UNITS[u]), "bytes")
+    return f"{count / UNITS[unit]:,.1f} {unit}"
