@@ -39,18 +39,6 @@ def add(commands, name: str, about: str, example: str, run) -> argparse.Argument
     return parser
 
 
-def add_images(commands, name: str, about: str, example: str, run, *endings: str):
-    """Add a command that takes a run folder, and images through its model, to a file."""
-    parser = add(commands, name, about, example, run)
-    parser.add_argument("run_folder", type=Path, metavar="RUN", help="the folder")
-    parser.add_argument("--data", help="images; without it all of the run's own, or its test set")
-    parser.add_argument("--seed", type=whole, default=0, help="of black and white pixels and draws")
-    parser.add_argument(
-        "--out", type=output(*endings), required=True, help=f"a file, {' or '.join(endings)}"
-    )
-    return parser
-
-
 def typed(name: str, options: argparse.Namespace, *shown: str) -> str:
     """What to type for the same result, leaving out what is the default."""
     words = [PROGRAM, name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from vaelib.commands.arguments import add_images
+from vaelib.commands.source import add_images
 
 ABOUT = "write the codes of images, q(z given x), as an array or a table"
 PARTS = {"mean": lambda q: q.mean, "sigma": lambda q: q.stddev, "draw": lambda q: q.sample()}

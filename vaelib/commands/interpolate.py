@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from vaelib.commands.arguments import add_images, positive
+from vaelib.commands.arguments import positive
+from vaelib.commands.source import add_images
 
 ABOUT = "decode a straight line between the codes of two images"
 

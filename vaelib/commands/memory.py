@@ -41,7 +41,7 @@ def bounded(settings, rows: int, device: torch.device) -> Iterator[None]:
     whole, batch = of(device), min(settings.batch_size, rows)
     try:
         fixed, each = FLOAT * COPIES * settings.parameters(), _example(settings)
-    except RuntimeError:  # more than there are numbers for
+    except (RuntimeError, TypeError):  # more than there are numbers for
         fixed = each = 2**63
     if fixed > whole:
         raise MemoryError(

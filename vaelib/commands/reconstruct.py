@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from vaelib.commands.arguments import add_images, positive
+from vaelib.commands.arguments import positive
+from vaelib.commands.source import add_images
 
 ABOUT = "show images above what comes back from their codes; or write all that comes back"
 COLUMNS = 8

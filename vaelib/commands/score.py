@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from vaelib.commands.arguments import add_images, positive
+from vaelib.commands.arguments import positive
+from vaelib.commands.source import add_images
 
 ABOUT = "write how likely each image is to the model, in nats: the unlikely ones are odd"
 HEAD = ("elbo", "elbo_error", "log_p", "log_p_error", "reconstruction")

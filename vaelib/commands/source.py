@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from vaelib.commands.arguments import image_shape, levels, size
+from vaelib.commands.arguments import add, image_shape, levels, output, size, whole
 
 TOLD = ("shape", "array", "size", "grey", "levels", "skip_broken")
 
@@ -33,6 +34,18 @@ def register(add_argument, default: str | None, about: str) -> None:
         "--levels", type=levels, metavar="K", help="whole numbers 0 to K-1 are grey, 0 to 1"
     )
     add_argument("--skip-broken", action="store_true", help="leave out files that are no images")
+
+
+def add_images(commands, name: str, about: str, example: str, run, *endings: str):
+    """Add a command that takes a run folder, and images through its model, to a file."""
+    parser = add(commands, name, about, example, run)
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="the folder")
+    register(parser.add_argument, None, "other data than the run's, all of it")
+    parser.add_argument("--seed", type=whole, default=0, help="of black and white pixels and draws")
+    parser.add_argument(
+        "--out", type=output(*endings), required=True, help=f"a file, {' or '.join(endings)}"
+    )
+    return parser
 
 
 def say(lines) -> None:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from vaelib import data, files
-from vaelib.commands import folder, images
+from vaelib.commands import folder, images, source
 from vaelib.commands.settings import Settings
-from vaelib.data.numbers import Data, as_tensor, numbers
 from vaelib.models import VAE, binary
+from vaelib.training.rows import Rows
 
 HELD = 2**20  # values of images that are looked at together
 
@@ -28,12 +28,12 @@ class Source(NamedTuple):
 
     Attributes:
         name: where they are from.
-        x: shape ``(images, pixels)``.
+        rows: the images.
         names: of the files, or numbers.
     """
 
     name: str
-    x: Data
+    rows: Rows
     names: list[str]
 
 
@@ -49,16 +49,10 @@ class Stream:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.model, self.settings = folder.load(options.run_folder)
-        self.seed, self.source = options.seed, source(options, self.settings)
-        width = self.source.x.shape[1]
-        if width != self.settings.pixels:
-            raise ValueError(
-                f"{self.source.name} has images of {width:,} numbers, the run in "
-                f"{options.run_folder} learned from {self.settings.pixels:,}"
-            )
+        self.seed, self.source = options.seed, _asked(options, self.settings)
 
     def __len__(self) -> int:
-        return len(self.source.x)
+        return len(self.source.rows)
 
     def batches(self) -> Iterator[Tensor]:
         """All images as the model takes them, in order; black or white where it knows no grey."""
@@ -78,7 +72,7 @@ class Stream:
             return self._seen(rows)
 
     def _seen(self, rows) -> Tensor:
-        x = numbers(as_tensor(self.source.x)[rows], torch.float32)
+        x = self.source.rows[torch.arange(len(self))[rows]]
         if not x.isfinite().all():
             raise ValueError(f"{self.source.name} holds values that are not finite")
         if binary(self.settings.likelihood):
@@ -103,11 +97,15 @@ class Stream:
         text.detach()
 
 
-def source(options: argparse.Namespace, settings: Settings) -> Source:
-    """The images that are meant: those of a file, all of them, or the test set of a name."""
-    name = options.data or settings.data
-    x = images._mapped(Path(name))[0] if name.endswith(".npy") else images.find(name).test
-    return Source(name, x, list(map(str, range(len(x)))))
+def _asked(options: argparse.Namespace, settings: Settings) -> Source:
+    """The images that are meant: all of other data, or those that the run is judged by."""
+    told = images.find_all(options.data, settings, options) if options.data else None
+    found = told or images.again(settings)
+    source.say(found.said if told else ())
+    rows = Rows(found.name, found.test, torch.device("cpu"), torch.float32)
+    numbers = range(len(rows)) if found.test.rows is None else found.test.rows.tolist()
+    files = found.whole.files
+    return Source(found.name, rows, [files[n] if files else str(n) for n in numbers])
 
 
 def write_array(path: Path, shape: tuple[int, ...], parts: Iterable[Tensor]) -> None:

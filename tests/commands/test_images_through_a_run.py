@@ -1,0 +1,182 @@
+"""Codes, scores, reconstructions and what lies between: of a run's images, and of others."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import vaelib
+from vaelib import data
+from vaelib.__main__ import main
+from vaelib.commands import stream
+from vaelib.objectives import elbo, log_evidence
+from vaelib.training import checkpoint
+
+COLOUR = (np.random.default_rng(3).random((40, 3 * 4 * 6)) * 255).astype("u1")
+SMALL = ["--likelihood", "gaussian", "--latent", "3", "--hidden", "8", "--epochs", "2"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    path = tmp_path_factory.mktemp("through")
+    np.save(path / "x.npy", COLOUR)
+    main(["train", "--data", str(path / "x.npy"), *SMALL, "--out", str(path / "run")])
+    return path / "run"
+
+
+@pytest.fixture
+def run(trained, tmp_path, monkeypatch):
+    """A function that types words in a folder of its own; the model, and its images."""
+    monkeypatch.chdir(tmp_path)
+
+    def typed(command, *words):
+        main([command, str(trained), *map(str, words)])
+
+    typed.model, typed.x = vaelib.load(str(trained)), torch.from_numpy(COLOUR) / 255
+    return typed
+
+
+def table(path):
+    with open(path, encoding="utf8", newline="") as file:
+        head, *rows = csv.reader(file)
+    return head, [row[0] for row in rows], torch.tensor([[float(v) for v in r[1:]] for r in rows])
+
+
+@torch.no_grad()
+def test_two_words_give_the_model_its_settings_and_its_mode(trained):
+    model = vaelib.load(trained)
+    assert not model.training
+    assert (model.settings.latent, model.settings.pixels) == (3, 72)
+    state = checkpoint.load(trained / "checkpoint.pt")["model"]
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+@torch.no_grad()
+def test_codes_are_those_of_the_model(run, monkeypatch):
+    q = run.model.encode(run.x)
+    monkeypatch.setattr(stream, "HELD", 500)  # seven images at a time
+    run("encode", "--out", "mean.npy")
+    assert np.allclose(np.load("mean.npy"), q.mean, atol=1e-6)
+    run("encode", "--give", "mean", "sigma", "draw", "draw", "--out", "all.npy", "--seed", 4)
+    codes = torch.from_numpy(np.load("all.npy"))
+    assert codes.shape == (40, 4, 3)
+    torch.testing.assert_close(codes[:, 0], q.mean)
+    torch.testing.assert_close(codes[:, 1], q.stddev)
+    noise = (codes[:, 2:] - q.mean[:, None]) / q.stddev[:, None]
+    assert noise.unique().numel() > 230
+    assert abs(noise.mean()) < 5 / 240**0.5
+    assert abs(noise.var() - 1) < 5 * (2 / 240) ** 0.5
+    run("encode", "--give", "sigma", "mean", "--out", "codes.csv")
+    head, names, rows = table("codes.csv")
+    assert head == ["image", *(f"{n}_{j}" for n in ("sigma", "mean") for j in (1, 2, 3))]
+    assert names == [str(n) for n in range(40)]
+    torch.testing.assert_close(rows, torch.cat([q.stddev, q.mean], 1))
+
+
+@torch.no_grad()
+def test_scores_are_the_bounds_of_each_image_with_their_errors(run, capsys, monkeypatch):
+    monkeypatch.setattr(stream, "HELD", 500)
+    run("score", "--samples", 400, "--out", "scores.csv")
+    head, _, rows = table("scores.csv")
+    assert head[1:] == ["elbo", "elbo_error", "log_p", "log_p_error", "reconstruction"]
+    bounds = torch.stack([elbo(run.model, run.x) for _ in range(2000)])
+    evidence = log_evidence(run.model, run.x, 20_000)
+    bound, bound_error, log_p, log_p_error, reconstruction = rows.T
+    assert ((bound - bounds.mean(0)).abs() < 7 * bounds.std(0) / 4).all()
+    assert (bound_error / (bounds.std(0) / 4)).log().abs().max() < 1.2
+    assert ((log_p - evidence.mean).abs() < 7 * log_p_error + 0.02).all()
+    kl = torch.distributions.kl_divergence(run.model.encode(run.x), run.model.prior)
+    torch.testing.assert_close(reconstruction - kl, bound, rtol=1e-3, atol=1e-2)
+    least = ", ".join(f"{n} ({log_p[n]:.1f})" for n in log_p.argsort()[:3].tolist())
+    assert capsys.readouterr().out.endswith(f"; least: {least}\n")
+
+
+@torch.no_grad()
+def test_reconstructions_are_decoded_means(run):
+    run("reconstruct", "--out", "back.npy")
+    expected = run.model.decode(run.model.encode(run.x).mean).mean
+    assert np.allclose(np.load("back.npy"), expected, atol=1e-6)
+
+
+@torch.no_grad()
+def test_between_two_images_lies_the_line_between_their_codes(run):
+    run("interpolate", "--between", 3, 17, "--steps", 5, "--out", "between.npy")
+    a, b = run.model.encode(run.x[[3, 17]]).mean
+    line = torch.stack([a + (b - a) * t / 4 for t in range(5)])
+    assert np.allclose(np.load("between.npy"), run.model.decode(line).mean, atol=1e-6)
+
+
+@torch.no_grad()
+def test_samples_are_means_and_on_demand_pixels(run):
+    run("sample", "--count", 400, "--out", "means.npy")
+    run("sample", "--count", 400, "--draw", "--out", "pixels.npy")
+    means, pixels = np.load("means.npy"), np.load("pixels.npy")
+    sigma = float(run.model.decoder.sigma)
+    assert means.std() < sigma / 2  # nothing but noise was learned
+    assert abs((pixels - pixels.mean(0)).std() - sigma) < 0.1 * sigma
+
+
+def test_pictures_of_digits_are_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main(["train", "--latent", "2", "--hidden", "8", "--epochs", "1", "--out", "run"])
+    for words in ("reconstruct run", "reconstruct run --count 3", "interpolate run", "sample run"):
+        main([*words.split(), "--out", "x.png"])
+        assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+        (tmp_path / "x.png").unlink()
+    main(["encode", "run", "--out", "codes.csv", "--seed", "5"])
+    torch.manual_seed(5)
+    seen = data.binarise(data.load("digits").test)
+    with torch.no_grad():
+        expected = vaelib.load("run").encode(seen).mean
+    torch.testing.assert_close(table("codes.csv")[2], expected)
+
+
+def test_images_are_held_a_few_at_a_time(run, tmp_path, monkeypatch):
+    x = np.lib.format.open_memmap("many.npy", "w+", "f4", (100_000, 72))
+    x[:] = 0.5
+    x.flush()
+    held, numbers = [], stream.numbers
+    look = lambda values, dtype: held.append(values.numel()) or numbers(values, dtype)  # noqa: E731
+    monkeypatch.setattr(stream, "numbers", look)
+    run("encode", "--data", "many.npy", "--out", "codes.npy")
+    assert sum(held) == x.size
+    assert max(held) <= 2**20
+    assert np.load("codes.npy").shape == (100_000, 3)
+
+
+FULL = """
+import resource, sys
+from vaelib.__main__ import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits")
+@pytest.mark.parametrize(
+    ("room", "words"),
+    [
+        (100, "train --latent 2 --epochs 1 --out new"),
+        (2_000, "train --latent 2 --hidden 8 --epochs 1 --out new"),
+        (3_000, "train --resume --epochs 9 --out {}"),
+        (700, "encode {} --out codes.csv"),
+        (300, "score {} --out scores.npy --samples 2"),
+        (300, "sample {} --out x.png"),
+    ],
+)
+def test_a_full_disk_is_told_and_nothing_is_left_half_written(trained, tmp_path, room, words):
+    before = {p: p.read_bytes() for p in trained.iterdir()}
+    command = [sys.executable, "-c", FULL, str(room), *words.format(trained).split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.endswith(": File too large\n")
+    left = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert not [p for p in left if p.name not in ("settings.json", "history.json")]
+    if "resume" not in words:
+        assert {p: p.read_bytes() for p in trained.iterdir()} == before
+    assert vaelib.load(trained)
