@@ -2,12 +2,16 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import vaelib
 from vaelib import data
@@ -116,8 +120,8 @@ def test_samples_are_means_and_on_demand_pixels(run):
     run("sample", "--count", 400, "--draw", "--out", "pixels.npy")
     means, pixels = np.load("means.npy"), np.load("pixels.npy")
     sigma = float(run.model.decoder.sigma)
-    assert means.std() < sigma / 2  # nothing but noise was learned
-    assert abs((pixels - pixels.mean(0)).std() - sigma) < 0.1 * sigma
+    added = pixels.var(0).mean() - means.var(0).mean()
+    assert abs(added / sigma**2 - 1) < 0.4
 
 
 def test_pictures_of_digits_are_written(tmp_path, monkeypatch):
@@ -148,6 +152,49 @@ def test_images_are_held_a_few_at_a_time(run, tmp_path, monkeypatch):
     assert np.load("codes.npy").shape == (100_000, 3)
 
 
+README = (Path(__file__).parents[2] / "README.md").read_text("utf8")
+
+
+NOT_YET = pytest.mark.xfail(reason="--data takes no folder yet", raises=SystemExit, strict=True)
+
+
+@pytest.mark.parametrize("photos", [pytest.param("folder", marks=NOT_YET), "array"])
+def test_a_stranger_gets_samples_codes_and_scores_in_five_commands(tmp_path, monkeypatch, photos):
+    """Those of the README's first screen, as they stand there."""
+    monkeypatch.chdir(tmp_path)
+    pictures = np.random.default_rng(0).integers(0, 256, (60, 24, 20, 3), "u1")
+    if photos == "array":  # as from a folder, once it is read
+        np.save("photos.npy", pictures[:, :, :, 0])
+    else:
+        (tmp_path / "photos").mkdir()
+        for n, pixels in enumerate(pictures):
+            Image.fromarray(pixels).save(f"photos/{n}.png")
+    block = re.search(r"^```\n((?:vaelib .*\n)+)```", README[:3000], re.MULTILINE)[1]
+    commands = block.splitlines()
+    assert len(commands) == 5
+    for line in commands:
+        if photos == "array":
+            line = line.replace("photos --size 64", "photos.npy")
+        main(line.split()[1:])
+    shown = Image.open("samples.png")
+    assert shown.mode == ("L" if photos == "array" else "RGB")
+    for name in ("codes.csv", "scores.csv"):
+        _, images, rows = table(name)
+        assert len(images) == 60
+        assert rows.isfinite().all()
+        assert photos == "array" or images[0].endswith(".png")
+    assert vaelib.load("run").settings.latent == 20
+
+
+def test_the_program_has_a_name_and_a_version(capsys):
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf8"))
+    assert project["project"]["scripts"] == {"vaelib": f"{main.__module__}:main"}
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"vaelib {project['project']['version']}\n"
+
+
 FULL = """
 import resource, sys
 from vaelib.__main__ import main
@@ -165,7 +212,7 @@ main(sys.argv[2:])
         (3_000, "train --resume --epochs 9 --out {}"),
         (700, "encode {} --out codes.csv"),
         (300, "score {} --out scores.npy --samples 2"),
-        (300, "sample {} --out x.png"),
+        (300, "sample {} --out x.npy"),
     ],
 )
 def test_a_full_disk_is_told_and_nothing_is_left_half_written(trained, tmp_path, room, words):

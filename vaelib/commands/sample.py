@@ -7,6 +7,8 @@ from pathlib import Path
 
 from vaelib.commands.arguments import add, output, positive, whole
 
+MOST = 10_000
+
 
 def register(commands) -> None:
     about = "draw images from the trained model of a run folder, as a picture or an array"
@@ -40,5 +42,7 @@ def sample(options: argparse.Namespace) -> None:
         write_array(options.out, (options.count, *each), parts)
     else:
         shape = shape_of(settings)
+        if options.count > MOST:
+            raise ValueError(f"a picture shows at most {MOST:,} images: write an array, .npy")
         picture(torch.cat(list(parts)), shape, options.out)
     print(options.out)

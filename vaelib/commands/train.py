@@ -45,7 +45,9 @@ def register(commands) -> None:
         default="elbo",
         help="the bound that training raises",
     )
-    add_argument("--samples", type=positive, default=1, help="samples from q for each image")
+    add_argument(
+        "--samples", type=positive, default=1, help="from q for each image; one makes iwae the ELBO"
+    )
     add_argument("--beta", type=amount, default=1.0, help="weight of the KL")
     add_argument("--free-bits", type=amount, default=0.0, help="nats for each coordinate")
     add_argument("--epochs", type=positive, default=20, help="passes over the images")

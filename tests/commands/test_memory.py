@@ -1,0 +1,77 @@
+"""What does not fit into memory is refused with the size that it asks for, and what would fit."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.commands.test_train import SETTINGS
+from vaelib.commands import memory
+
+CPU = torch.device("cpu")
+WIDE = replace(SETTINGS, pixels=64, hidden=[1000], latent=20, batch_size=1400)
+
+
+@pytest.fixture
+def room(monkeypatch):
+    """A function that says how much memory there is."""
+    return lambda size: monkeypatch.setattr(memory, "of", lambda device: size)
+
+
+def refused(settings, error=None):
+    with pytest.raises(MemoryError) as raised, memory.bounded(settings, 10_000, CPU):
+        if error:
+            raise error
+        pytest.fail("it was begun")
+    return str(raised.value)
+
+
+def test_a_batch_that_asks_for_too_much_is_refused_and_one_that_fits_is_named(room):
+    room(10_000_000)
+    said = refused(WIDE)
+    fits = int(re.search(r"cpu has 9.5 MiB: --batch-size (\d+) would fit$", said)[1])
+    assert 100 < fits < 700
+    with memory.bounded(replace(WIDE, batch_size=fits), 10_000, CPU):
+        pass
+    with memory.bounded(WIDE, fits, CPU):  # no more rows than that
+        pass
+
+
+def test_a_model_that_is_too_large_is_named(room):
+    room(3_000_000)
+    count = sum(p.numel() for p in WIDE.model().parameters())
+    said = refused(WIDE)
+    assert f"parameters ask for {16 * count / 2**20:.1f} MiB, cpu has 2.9 MiB" in said
+    assert said.endswith("take a smaller --hidden or --latent")
+
+
+@pytest.mark.parametrize(
+    ("allocate", "asked"),
+    [
+        (lambda: torch.empty(10**15), "3.6 PiB|3,637.* TiB"),
+        (lambda: np.empty(10**15), "7,27.* TiB|7.1.* PiB"),
+        (lambda: torch.empty(2**62), ""),
+    ],
+)
+def test_what_the_machine_refuses_is_told_with_the_size_and_half_a_batch(room, allocate, asked):
+    room(2**40)
+    with pytest.raises((RuntimeError, MemoryError)) as raised:
+        allocate()
+    said = refused(WIDE, raised.value)
+    assert said.startswith("out of memory")
+    assert re.search(asked, said)
+    assert said.endswith("cpu has 1.0 TiB: --batch-size 700 would fit")
+
+
+def test_a_gpu_says_it_in_its_own_words(room):
+    room(2**40)
+    error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.50 MiB. GPU 0 has a")
+    assert refused(WIDE, error).startswith("out of memory: 20.5 MiB asked for, cpu has")
+
+
+def test_other_errors_are_not_of_memory(room):
+    room(2**40)
+    with pytest.raises(RuntimeError, match="^a fault$"), memory.bounded(WIDE, 9, CPU):
+        raise RuntimeError("a fault")
