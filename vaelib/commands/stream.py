@@ -98,10 +98,9 @@ class Stream:
 
 
 def _asked(options: argparse.Namespace, settings: Settings) -> Source:
-    """The images that are meant: all of other data, or those that the run is judged by."""
-    told = images.find_all(options.data, settings, options) if options.data else None
-    found = told or images.again(settings)
-    source.say(found.said if told else ())
+    """The images that are meant: all of a file or a folder, the test set of a name."""
+    found = images.find_all(options.data or settings.data, settings, options)
+    source.say(found.said if options.data else ())
     rows = Rows(found.name, found.test, torch.device("cpu"), torch.float32)
     numbers = range(len(rows)) if found.test.rows is None else found.test.rows.tolist()
     files = found.whole.files
