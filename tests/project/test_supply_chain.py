@@ -96,7 +96,7 @@ def test_the_library_needs_what_it_imports_and_nothing_else():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
     words = [*project["dependencies"], *project["optional-dependencies"]["flows"]]
     named = {re.match(r"[\w-]+", word)[0] for word in words}
-    needed = {{"scikit-learn": "sklearn"}.get(name, name) for name in named}
+    needed = {{"scikit-learn": "sklearn", "pillow": "PIL"}.get(name, name) for name in named}
     beside = set().union(*(COMES_WITH.get(name, set()) for name in named))
     assert needed <= imported <= needed | beside
 
