@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.training.test_training import GREY, X, coins, parameters, small_vae, train
+from vaelib.data.numbers import Part
 from vaelib.training import evaluate
 from vaelib.training import rows as rows_room
 from vaelib.training.rows import Rows
@@ -157,3 +158,25 @@ def test_whole_data_come_in_portions_of_so_many_values(monkeypatch, columns, siz
     rows = Rows("x", torch.zeros(7, columns), CPU, torch.float32)
     assert [len(part) for part in rows.chunks()] == sizes
     assert [len(part) for part in rows.chunks(5)] == [5, 2]
+
+
+def test_a_part_of_an_array_is_read_as_its_copy():
+    index = torch.tensor([4, 1, 7, 2])
+    x = (torch.arange(20) % 3).to(torch.uint8).reshape(10, 2)
+    part = Rows("x", Part(x.numpy(), index, levels=3), CPU, torch.float32)
+    copy = Rows("x", x[index].float() / 2, CPU, torch.float32)
+    assert len(part) == 4
+    picked = torch.tensor([3, 0])
+    assert torch.equal(part[picked], copy[picked])
+    assert [c.tolist() for c in part.chunks(3)] == [c.tolist() for c in copy.chunks(3)]
+    same = Rows("x", Part(x[index], levels=3), CPU, torch.float32)
+    assert part.fingerprint() == same.fingerprint()
+    assert part.fingerprint() != fingerprint(x[index])
+
+
+def test_a_part_trains_the_same_model_as_its_copy():
+    index = torch.randperm(len(GREY))[:20]
+    models = coins(), coins()
+    for model, x in zip(models, (Part(GREY, index), GREY[index]), strict=True):
+        train(model, x, binarise=True, validation=Part.of(x).pick(torch.arange(5)))
+    assert torch.equal(*map(parameters, models))
