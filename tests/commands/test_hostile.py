@@ -283,7 +283,8 @@ def test_an_option_that_cannot_be_is_refused(refused, name):
     "words",
     [
         "sample nowhere", "sample good.npy", "sample folder.npy", "sample there --count 0",
-        "sample there --out x.jpg", "sample there --out x.png --count 1000000000", "sample there --out folder.npy", "sample there --out x",
+        "sample there --out x.jpg", "sample there --out x.png --count 1000000000",
+        "sample there --out folder.npy", "sample there --out x",
         "encode there", "encode there --out x.png", "encode there --give code --out x.npy",
         "encode there --data digits --out x.npy", "encode there --data none.npy --out x.npy",
         "score there --out x.csv --samples 1", "score there --out x.csv --samples -1",

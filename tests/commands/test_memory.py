@@ -22,9 +22,7 @@ def room(monkeypatch):
 
 def refused(settings, error=None):
     with pytest.raises(MemoryError) as raised, memory.bounded(settings, 10_000, CPU):
-        if error:
-            raise error
-        pytest.fail("it was begun")
+        raise error or AssertionError("it was begun")
     return str(raised.value)
 
 
@@ -50,8 +48,8 @@ def test_a_model_that_is_too_large_is_named(room):
 @pytest.mark.parametrize(
     ("allocate", "asked"),
     [
-        (lambda: torch.empty(10**15), "3.6 PiB|3,637.* TiB"),
-        (lambda: np.empty(10**15), "7,27.* TiB|7.1.* PiB"),
+        (lambda: torch.empty(10**15), r"3\.6 PiB asked for"),
+        (lambda: np.empty(10**15), r"7\.1 PiB asked for"),
         (lambda: torch.empty(2**62), ""),
     ],
 )
@@ -73,5 +71,5 @@ def test_a_gpu_says_it_in_its_own_words(room):
 
 def test_other_errors_are_not_of_memory(room):
     room(2**40)
-    with pytest.raises(RuntimeError, match="^a fault$"), memory.bounded(WIDE, 9, CPU):
+    with pytest.raises(RuntimeError, match=r"^a fault$"), memory.bounded(WIDE, 9, CPU):
         raise RuntimeError("a fault")

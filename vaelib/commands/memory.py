@@ -12,7 +12,7 @@ import torch
 from vaelib.validation import unexamined
 
 FLOAT, COPIES = 4, 4  # bytes of a number; a parameter, its gradient and Adam's two averages
-UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+UNITS = {unit: 2 ** (10 * n) for n, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"))}
 SAID = re.compile(
     r"not enough memory|can't allocate|out of memory|[Uu]nable to allocate|"
     r"calculation overflowed|multiplication overflow"
@@ -26,7 +26,7 @@ def exhausted(error: Exception) -> bool:
 
 def told(error: Exception) -> str:
     """A sentence with the size that was asked for, where the error says it."""
-    asked = re.search(r"(?:allocate|storage size:?) ([\d.]+) ?(bytes|[KMGT]iB|)", str(error))
+    asked = re.search(r"(?:allocate|storage size:?) ([\d.]+) ?(bytes|[KMGTP]iB|)", str(error))
     size = f": {_size(float(asked[1]) * UNITS[asked[2] or 'bytes'])} asked for" if asked else ""
     return f"out of memory{size}"
 
@@ -90,5 +90,5 @@ def of(device: torch.device) -> int:
 
 
 def _size(count: float) -> str:
-    unit = next((u for u in ("TiB", "GiB", "MiB", "KiB") if count >= UNITS[u]), "bytes")
+    unit = next((u for u in reversed(UNITS) if count >= UNITS[u]), "bytes")
     return f"{count / UNITS[unit]:,.1f} {unit}"
