@@ -209,6 +209,7 @@ main(sys.argv[2:])
     [
         (100, "train --latent 2 --epochs 1 --out new"),
         (2_000, "train --latent 2 --hidden 8 --epochs 1 --out new"),
+        (100_000, "train --latent 2 --epochs 1 --out new"),
         (3_000, "train --resume --epochs 9 --out {}"),
         (700, "encode {} --out codes.csv"),
         (300, "score {} --out scores.npy --samples 2"),
