@@ -34,8 +34,9 @@ def save(path: str | Path, state: Mapping, previous: Path | None = None) -> None
     try:
         files.write(path, partial(torch.save, whole), previous)
     except RuntimeError as error:  # what torch makes of a full disk
-        if isinstance(error.__context__, OSError):
-            raise error.__context__ from None
+        if isinstance(full := error.__context__, OSError):
+            full.filename = str(path)
+            raise full from None
         raise
 
 
