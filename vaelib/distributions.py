@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Independent, Normal, register_kl
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from vaelib.validation import check_finite, examining
+from vaelib.validation import check_counts, check_finite, examining
 
 
-def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
+def diagonal_normal(mu: Tensor, sigma: Tensor | float, rank: int = 1) -> Independent:
     """A normal distribution with independent coordinates.
 
     ::
@@ -24,16 +24,17 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
     it is learned.
 
     Args:
-        mu: means, shape ``(*batch, event)``.
+        mu: means, shape ``(*batch, *event)``.
         sigma: standard deviations, positive; a number, or anything that broadcasts to ``mu``'s
             shape.
+        rank: how many dimensions the event has, 3 for images ``(channels, height, width)``.
 
     Returns:
-        Distribution with batch ``(*batch)`` and event ``(event,)``.
+        Distribution with batch ``(*batch)`` and event ``(*event)``.
 
     Raises:
-        ValueError: ``mu`` is a scalar, ``sigma`` does not broadcast to it, a mean is not finite, or
-            a deviation or its square is not positive and finite.
+        ValueError: ``mu`` lacks the event's dimensions, ``sigma`` does not broadcast to it, a mean
+            is not finite, or a deviation or its square is not positive and finite.
 
     Source:
         Kingma and Welling (2014), appendix C.2.
@@ -42,14 +43,14 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float) -> Independent:
     >>> diagonal_normal(z, 1.0).log_prob(z).shape
     torch.Size([3])
     """
-    _check_vector("mu", mu)
+    _check_event("mu", mu, rank)
     sigma = _like("sigma", sigma, mu)
     if examining():
         _check_positive("sigma", sigma)
-    return DiagonalNormal(mu, sigma)
+    return DiagonalNormal(mu, sigma, rank=rank)
 
 
-def unit_normal(mu: Tensor) -> Independent:
+def unit_normal(mu: Tensor, rank: int = 1) -> Independent:
     """A normal distribution N(mu, I), as most priors are: the divergence from it is a shorter sum.
 
     ::
@@ -58,22 +59,23 @@ def unit_normal(mu: Tensor) -> Independent:
             = Σ_i [ ½ ((m_i − mu_i)² + sigma_i² − 1) − log sigma_i ]
 
     Args:
-        mu: means, shape ``(*batch, event)``.
+        mu: means, shape ``(*batch, *event)``.
+        rank: how many dimensions the event has.
 
     Returns:
-        Distribution with batch ``(*batch)`` and event ``(event,)``.
+        Distribution with batch ``(*batch)`` and event ``(*event)``.
 
     Raises:
-        ValueError: ``mu`` is a scalar or not finite.
+        ValueError: ``mu`` lacks the event's dimensions or is not finite.
 
     >>> unit_normal(torch.zeros(2)).log_prob(torch.zeros(2))  # −log 2π
     tensor(-1.8379)
     """
-    _check_vector("mu", mu)
-    return _UnitNormal(mu, torch.ones_like(mu))
+    _check_event("mu", mu, rank)
+    return _UnitNormal(mu, torch.ones_like(mu), rank=rank)
 
 
-def bernoulli(logits: Tensor) -> Independent:
+def bernoulli(logits: Tensor, rank: int = 1) -> Independent:
     """Independent pixels of 0 or 1, 1 being ink.
 
     ::
@@ -82,13 +84,14 @@ def bernoulli(logits: Tensor) -> Independent:
         λ_i = 1 / (1 + exp(−logits_i))
 
     Args:
-        logits: log odds of ink, shape ``(*batch, event)``.
+        logits: log odds of ink, shape ``(*batch, *event)``.
+        rank: how many dimensions the event has.
 
     Returns:
-        Distribution with batch ``(*batch)`` and event ``(event,)``; its mean is λ.
+        Distribution with batch ``(*batch)`` and event ``(*event)``; its mean is λ.
 
     Raises:
-        ValueError: ``logits`` is a scalar or not finite.
+        ValueError: ``logits`` lacks the event's dimensions or is not finite.
 
     Source:
         Kingma and Welling (2014), appendix C.1.
@@ -96,8 +99,8 @@ def bernoulli(logits: Tensor) -> Independent:
     >>> bernoulli(torch.zeros(4)).log_prob(torch.ones(4))  # 4 log ½
     tensor(-2.7726)
     """
-    _check_vector("logits", logits)
-    return _Pixels(logits)
+    _check_event("logits", logits, rank)
+    return _Pixels(logits, rank=rank)
 
 
 class _Coordinates(Independent):
@@ -106,14 +109,18 @@ class _Coordinates(Independent):
     A training step makes a few such distributions and needs little of them.
     """
 
-    reinterpreted_batch_ndims = 1
-
-    def __init__(self, *parameters: Tensor) -> None:
+    def __init__(self, *parameters: Tensor, rank: int = 1) -> None:
         self.parameters, shape = list(parameters), parameters[0].shape
-        Distribution.__init__(self, shape[:-1], shape[-1:])
+        self.reinterpreted_batch_ndims = rank
+        Distribution.__init__(self, shape[:-rank], shape[-rank:])
 
     def expand(self, batch_shape, _instance=None) -> _Coordinates:
-        return type(self)(*(each.expand(*batch_shape, -1) for each in self.parameters))
+        wide = (each.expand(*batch_shape, *self.event_shape) for each in self.parameters)
+        return type(self)(*wide, rank=self.reinterpreted_batch_ndims)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over the coordinates."""
+        return values.flatten(-self.reinterpreted_batch_ndims).sum(-1)
 
 
 class DiagonalNormal(_Coordinates):
@@ -139,7 +146,7 @@ class _UnitNormal(DiagonalNormal):
 def _kl_to_unit(q: DiagonalNormal, p: _UnitNormal) -> Tensor:
     (m, sigma), (mu, _) = q.parameters, p.parameters
     squares = (m - mu).square() + sigma.square()
-    return (0.5 * (squares - 1) - sigma.log()).sum(-1)
+    return q.sum(0.5 * (squares - 1) - sigma.log())
 
 
 class _Pixels(_Coordinates):
@@ -153,7 +160,7 @@ class _Pixels(_Coordinates):
         (logits,) = self.parameters
         if value.shape != logits.shape:
             value, logits = torch.broadcast_tensors(value, logits)
-        return -binary_cross_entropy_with_logits(logits, value, reduction="none").sum(-1)
+        return -self.sum(binary_cross_entropy_with_logits(logits, value, reduction="none"))
 
 
 def _like(name: str, value: Tensor | float, mu: Tensor) -> Tensor:
@@ -169,11 +176,14 @@ def _like(name: str, value: Tensor | float, mu: Tensor) -> Tensor:
         ) from None
 
 
-def _check_vector(name: str, value: Tensor) -> None:
+def _check_event(name: str, value: Tensor, rank: int) -> None:
+    check_counts(rank=rank)
     if value.ndim == 0:
         raise ValueError(
             f"{name} must have an event dimension, shape (*batch, event); got a scalar"
         )
+    if value.ndim < rank:
+        raise ValueError(f"{name} must have {rank} event dimensions, got {tuple(value.shape)}")
     check_finite(name, value)
 
 

@@ -63,7 +63,7 @@ def kl_by_coordinate(q: Distribution, p: Distribution) -> Tensor:
         p: the distribution it is compared with; same event shape.
 
     Returns:
-        Nats, shape ``(*batch, latent)``; the sum over the last dimension is :func:`kl`.
+        Nats, shape ``(*batch, *latent)``; the sum over the event is :func:`kl`.
 
     Raises:
         ValueError: the event shapes differ, or the coordinates of one are not independent.
@@ -77,8 +77,7 @@ def kl_by_coordinate(q: Distribution, p: Distribution) -> Tensor:
     """
     same_event(q, p)
     for each in (q, p):
-        independent = isinstance(each, Independent) and each.reinterpreted_batch_ndims == 1
-        if not independent or each.base_dist.event_shape:
+        if not isinstance(each, Independent) or each.base_dist.event_shape:
             raise ValueError(f"the coordinates of {name(each)} are not independent")
     return kl(q.base_dist, p.base_dist)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 from torch.distributions import Distribution
 
 from vaelib import divergence
@@ -41,7 +42,7 @@ def elbo_terms(model, x: Tensor, samples: int = 1, kl: str = "exact") -> tuple[T
 
     Args:
         model: gives ``prior``, ``decode`` and ``encode``.
-        x: data, shape ``(*batch, observed)``.
+        x: data, shape ``(*batch, *observed)``.
         samples: S, at least 1.
         kl: ``"exact"`` for the closed form, ``"sampled"`` for the mean over the same samples.
 
@@ -64,7 +65,7 @@ def _terms(model, x: Tensor, samples: int, kl: str) -> tuple[Distribution, Tenso
     def average(values: Tensor) -> Tensor:
         return values.mean(0) if samples > 1 else values
 
-    reconstruction = average(log_likelihood(model, x, z))
+    reconstruction = average(log_likelihood(model, x, z, q))
     if kl == "exact":
         return q, reconstruction, divergence.kl(q, model.prior)
     return q, reconstruction, average(q.log_prob(z) - model.prior.log_prob(z))
@@ -82,7 +83,7 @@ def elbo(model, x: Tensor, samples: int = 1, kl: str = "exact", beta: float = 1.
 
     Args:
         model: gives ``prior``, ``decode`` and ``encode``.
-        x: data, shape ``(*batch, observed)``.
+        x: data, shape ``(*batch, *observed)``.
         samples: number of samples from q, at least 1.
         kl: ``"exact"`` or ``"sampled"``.
         beta: weight of the KL; other than 1, the result is in general no bound on log p(x).
@@ -157,17 +158,17 @@ class ELBO:
 
     def __call__(self, model, x: Tensor) -> Tensor:
         """Nats, shape ``(*batch)``; a schedule's weight is that of its first epoch."""
-        return self.measure(model, x, self.weight(0), _mean)[0]
+        return self.measure(model, x, self.weight(0), partial(_mean, model.prior.event_shape))[0]
 
     def measure(self, model, x: Tensor, beta, average) -> tuple[Tensor, Terms]:
         """What is maximised, and what is reported whatever weight the KL has.
 
         Args:
             model: gives ``prior``, ``decode`` and ``encode``.
-            x: data, shape ``(examples, observed)``.
+            x: data, shape ``(examples, *observed)``.
             beta: the weight of the KL, a number or a scalar.
-            average: values, shape ``(examples, latent)`` ↦ their mean over all examples that count,
-                shape ``(latent,)``.
+            average: values, shape ``(examples, *latent)`` ↦ their mean over all examples that
+                count, shape ``(*latent)``.
         """
         q, reconstruction, kl = _terms(model, x, self.samples, self.kl)
         charged = self._charged(q, model.prior, average) if self.free_bits else kl
@@ -176,11 +177,12 @@ class ELBO:
     def _charged(self, q: Distribution, p: Distribution, average) -> Tensor:
         by_coordinate = divergence.kl_by_coordinate(q, p)
         counts = average(by_coordinate.detach()) >= self.free_bits
-        return torch.where(counts, by_coordinate, self.free_bits).sum(-1)
+        charged = torch.where(counts, by_coordinate, self.free_bits)
+        return charged.flatten(-len(p.event_shape)).sum(-1)
 
 
-def _mean(values: Tensor) -> Tensor:
-    return values.flatten(0, -2).mean(0)
+def _mean(event: Size, values: Tensor) -> Tensor:
+    return values.reshape(-1, *event).mean(0)
 
 
 def _check_kind(kl: str) -> None:

@@ -6,7 +6,7 @@ import math
 from contextlib import nullcontext
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 
 from vaelib.divergence import Estimate
 from vaelib.objectives.joint import encoded, log_joint
@@ -22,7 +22,7 @@ def log_weights(model, x: Tensor, samples: int, score: bool = True) -> Tensor:
 
     Args:
         model: gives ``prior``, ``decode`` and ``encode``.
-        x: data, shape ``(*batch, observed)``.
+        x: data, shape ``(*batch, *observed)``.
         samples: number of samples, at least 1.
         score: ``False`` holds q's parameters fixed inside log q. The values stay the same. The
             gradient loses the score term, whose mean is zero, so its mean stays and its noise
@@ -57,7 +57,7 @@ def iwae(model, x: Tensor, samples: int, doubly: bool = False) -> Tensor:
 
     Args:
         model: gives ``prior``, ``decode`` and ``encode``.
-        x: data, shape ``(*batch, observed)``.
+        x: data, shape ``(*batch, *observed)``.
         samples: S, at least 1.
         doubly: whether q's parameters get the doubly reparameterized gradient. The value, and the
             gradient of all that is not in q, stay the same.
@@ -74,7 +74,8 @@ def iwae(model, x: Tensor, samples: int, doubly: bool = False) -> Tensor:
     """
     z, log_w = _weighted(model, x, samples, score=not doubly)
     if doubly and z.requires_grad:
-        share = log_w.detach().softmax(0).unsqueeze(-1)
+        share = log_w.detach().softmax(0)
+        share = share.reshape(*share.shape, *[1] * len(model.prior.event_shape))
         z.register_hook(lambda slope: share * slope)
     return log_w.logsumexp(0) - math.log(samples)
 
@@ -93,7 +94,7 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> E
 
     Args:
         model: gives ``prior``, ``decode`` and ``encode``.
-        x: data, shape ``(*batch, observed)``.
+        x: data, shape ``(*batch, *observed)``.
         samples: S, at least 2.
         chunk: how many decoded images are held at a time: the bound on the memory. So few that
             they stay in a processor's cache are quickest.
@@ -108,11 +109,10 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> E
     check_counts(chunk=chunk)
     if x.numel() == 0:
         raise ValueError(f"x is empty, shape {tuple(x.shape)}")
-    flat = x.reshape(-1, x.shape[-1])
+    shape = x.shape[: len(encoded(model, x[:1], samples).batch_shape)] if x.ndim > 1 else Size()
+    flat = x.reshape(-1, *x.shape[len(shape) :])
     parts = [_log_evidence(model, rows, samples, chunk) for rows in flat.split(chunk)]
-    return Estimate(
-        *(torch.cat(column).reshape(x.shape[:-1]) for column in zip(*parts, strict=True))
-    )
+    return Estimate(*(torch.cat(column).reshape(shape) for column in zip(*parts, strict=True)))
 
 
 def _log_evidence(model, x: Tensor, samples: int, chunk: int) -> tuple[Tensor, Tensor]:
@@ -123,7 +123,7 @@ def _log_evidence(model, x: Tensor, samples: int, chunk: int) -> tuple[Tensor, T
     for start in range(0, samples, step):
         with unexamined() if start else nullcontext():
             z = q.rsample((min(step, samples - start),))
-            log_w = log_joint(model, x, z) - q.log_prob(z)
+            log_w = log_joint(model, x, z, q) - q.log_prob(z)
         log_sum = log_sum.logaddexp(log_w.logsumexp(0))
         log_squares = log_squares.logaddexp((2 * log_w).logsumexp(0))
     mean = log_sum - math.log(samples)
@@ -138,4 +138,4 @@ def _weighted(model, x: Tensor, samples: int, score: bool) -> tuple[Tensor, Tens
     if not score:
         with torch.no_grad():
             q = model.encode(x)
-    return z, log_joint(model, x, z) - q.log_prob(z)
+    return z, log_joint(model, x, z, q) - q.log_prob(z)

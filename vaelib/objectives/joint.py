@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Size, Tensor
 from torch.distributions import Distribution, constraints
 
 from vaelib.validation import check_counts, check_finite, examining
 
 
-def log_joint(model, x: Tensor, z: Tensor) -> Tensor:
+def batch(x: Tensor, event: Size) -> Size:
+    """The shape of a batch of events: what stands before them, whatever their rank."""
+    return x.shape[: x.ndim - len(event)]
+
+
+def log_joint(model, x: Tensor, z: Tensor, q: Distribution | None = None) -> Tensor:
     """The log of the joint density, at given z.
 
     ::
@@ -17,8 +22,10 @@ def log_joint(model, x: Tensor, z: Tensor) -> Tensor:
 
     Args:
         model: gives ``prior`` and ``decode``.
-        x: data, shape ``(*batch, observed)``.
-        z: latents, shape ``(*sample, *batch, latent)``; a batch dimension of size 1 serves every x.
+        x: data, shape ``(*batch, *observed)``, whatever the rank of p(x|z)'s events.
+        z: latents, shape ``(*sample, *batch, *latent)``; a batch dimension of size 1 serves every
+            x.
+        q: what z was drawn from, if its batch is to be that of x.
 
     Returns:
         Nats, shape ``(*sample, *batch)``.
@@ -26,28 +33,40 @@ def log_joint(model, x: Tensor, z: Tensor) -> Tensor:
     Raises:
         ValueError: wrong shapes, data that is not finite, or not in the decoder's support.
     """
-    return log_likelihood(model, x, z) + model.prior.log_prob(z)
+    return log_likelihood(model, x, z, q) + model.prior.log_prob(z)
 
 
-def log_likelihood(model, x: Tensor, z: Tensor) -> Tensor:
+def log_likelihood(model, x: Tensor, z: Tensor, q: Distribution | None = None) -> Tensor:
     """log p(x|z): arguments, shapes and errors of :func:`log_joint`."""
-    _check_latents(model, x, z)
+    latent = model.prior.event_shape
+    check_event("z", z, latent)
     p = model.decode(z)
     check_data(p, x)
+    rows, given = batch(x, p.event_shape), batch(z, latent)
+    if q is not None and q.batch_shape != rows:
+        raise ValueError(
+            f"encode gave batch {tuple(q.batch_shape)} for x of shape {tuple(x.shape)}"
+        )
+    aligned = given[max(0, len(given) - len(rows)) :]
+    if len(aligned) < len(rows) or any(n not in (1, m) for n, m in zip(aligned, rows, strict=True)):
+        raise ValueError(
+            f"z of shape {tuple(z.shape)} does not go with x of shape {tuple(x.shape)}: "
+            f"z must have shape (*sample, *{tuple(rows)}, {_listed(latent)})"
+        )
     return p.log_prob(x)
 
 
-def _check_latents(model, x: Tensor, z: Tensor) -> None:
-    (latent,), batch = model.prior.event_shape, x.shape[:-1]
-    if z.ndim == 0 or z.shape[-1] != latent:
-        raise ValueError(f"z must have shape (..., {latent}), got {tuple(z.shape)}")
-    missing = z.ndim - 1 < len(batch)
-    aligned = z.shape[:-1][z.ndim - 1 - len(batch) :]
-    if missing or any(n not in (1, m) for n, m in zip(aligned, batch, strict=True)):
+def check_event(name: str, value: Tensor, event: Size) -> None:
+    """Raise a ValueError unless the value is a batch of such events."""
+    rank = len(event)
+    if value.ndim < rank or value.shape[value.ndim - rank :] != event:
         raise ValueError(
-            f"z of shape {tuple(z.shape)} does not go with x of shape {tuple(x.shape)}: "
-            f"z must have shape (*sample, *{tuple(batch)}, {latent})"
+            f"{name} must have shape (..., {_listed(event)}), got {tuple(value.shape)}"
         )
+
+
+def _listed(event: Size) -> str:
+    return ", ".join(map(str, event))
 
 
 def check_data(p: Distribution, x: Tensor, finite: bool = False) -> None:
@@ -55,8 +74,7 @@ def check_data(p: Distribution, x: Tensor, finite: bool = False) -> None:
 
     ``finite`` says that somebody has made sure of that already.
     """
-    if x.ndim == 0 or x.shape[-1:] != p.event_shape:
-        raise ValueError(f"x must have shape (..., {p.event_shape[0]}), got {tuple(x.shape)}")
+    check_event("x", x, p.event_shape)
     if not examining() or x.numel() == 0:
         return
     if not finite:
@@ -81,9 +99,5 @@ def encoded(model, x: Tensor, samples: int) -> Distribution:
         raise ValueError(
             f"{type(q).__name__} has no rsample, so no gradient passes through its samples: "
             "sum over its values with vaelib.exact.elbo_by_enumeration"
-        )
-    if q.batch_shape != x.shape[:-1]:
-        raise ValueError(
-            f"encode gave batch {tuple(q.batch_shape)} for x of shape {tuple(x.shape)}"
         )
     return q
