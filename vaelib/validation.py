@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from torch import Tensor
+from torch import Size, Tensor
 
 _examining: ContextVar[bool] = ContextVar("examining", default=True)
 
@@ -21,6 +21,19 @@ def check_counts(least: int = 1, /, **counts: int) -> None:
     for name, n in counts.items():
         if not isinstance(n, int) or n < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {n!r}")
+
+
+def check_event(name: str, value: Tensor, event: Size) -> None:
+    """Raise a ValueError unless the value is a batch of such events, whatever their rank."""
+    rank = len(event)
+    if value.ndim < rank or value.shape[value.ndim - rank :] != event:
+        wanted = f"(..., {listed(event)})"
+        raise ValueError(f"{name} must have shape {wanted}, got {tuple(value.shape)}")
+
+
+def listed(event: Size) -> str:
+    """The numbers of a shape, without brackets."""
+    return ", ".join(map(str, event))
 
 
 def check_finite(name: str, value: Tensor) -> None:

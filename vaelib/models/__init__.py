@@ -6,20 +6,24 @@ from vaelib.models.decoders import (
     GaussianDecoder,
     GreyDecoder,
     binary,
+    conv_decoder,
 )
-from vaelib.models.encoders import GaussianEncoder, StandardNormal
-from vaelib.models.model import VAE, Model
+from vaelib.models.encoders import GaussianEncoder, StandardNormal, conv_encoder
+from vaelib.models.model import VAE, Beside, Model
 from vaelib.models.network import mlp
 
 __all__ = [
     "DECODERS",
     "VAE",
     "BernoulliDecoder",
+    "Beside",
     "GaussianDecoder",
     "GaussianEncoder",
     "GreyDecoder",
     "Model",
     "StandardNormal",
     "binary",
+    "conv_decoder",
+    "conv_encoder",
     "mlp",
 ]

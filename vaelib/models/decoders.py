@@ -10,7 +10,10 @@ from torch import Tensor, nn
 from torch.distributions import Independent, constraints
 
 from vaelib.distributions import bernoulli, diagonal_normal
-from vaelib.models.network import check_width, mlp
+from vaelib.models.network import WIDEST, deviation, event, outward
+from vaelib.validation import check_event
+
+LEAST = 1e-3  # sigma, and grey values' distance from 0 and 1, where the data would have none
 
 
 class _Decoder(nn.Module):
@@ -22,25 +25,53 @@ class _Decoder(nn.Module):
         self,
         latent: int,
         hidden: Sequence[int],
-        observed: int,
+        observed: int | Sequence[int],
         activation: type[nn.Module] = nn.Tanh,
     ) -> None:
         super().__init__()
-        self.network = mlp([latent, *hidden, self.heads * observed], activation)
+        self.latent, self.event = event(latent), event(observed)
+        self.rank = len(self.event)
+        self.network = outward(latent, hidden, self.heads, observed, activation)
 
     def outputs(self, z: Tensor) -> Tensor:
-        """What the network gives, shape ``(*z.shape[:-1], heads * observed)``."""
-        check_width("z", z, self.network)
+        """What the network gives for all heads, one after the other along the event's first side.
+
+        Shape ``(*batch, heads * pixels)``, or ``(*batch, heads * channels, height, width)``.
+        """
+        check_event("z", z, self.latent)
         return self.network(z)
+
+    @torch.no_grad()
+    def start_at(self, x: Tensor) -> None:
+        """Begin with the best distribution that ignores z: the mean image, and its noise.
+
+        ::
+
+            b = mean of x,    sigma² = mean of (x − b)²    (eq-best-sigma)
+
+        Only the biases of the last layer change, and sigma where it is learned.
+
+        Args:
+            x: some of the data, shape ``(examples, *observed)``.
+        """
+        check_event("x", x, self.event)
+        bias = self.network[-1].bias
+        bias.copy_(self.constant(x.reshape(-1, *self.event).to(bias)).reshape(bias.shape))
+
+    def constant(self, x: Tensor) -> Tensor:
+        """The outputs that are best for all of x alike."""
+        raise NotImplementedError(f"{type(self).__name__} does not say where to start")
 
 
 class GaussianDecoder(_Decoder):
     """p(x|z) = N(f(z), sigma² I) with one sigma for all pixels, fixed or learned.
 
+    A learned log sigma is kept within ±11, as that of :class:`GaussianEncoder` is.
+
     Args:
         latent: number of latent coordinates.
-        hidden: widths of the hidden layers.
-        observed: number of pixels.
+        hidden: widths of the hidden layers, or channels of convolutions.
+        observed: number of pixels; or the shape of an image, ``(channels, height, width)``.
         sigma: the standard deviation of the pixel noise, or where learning starts.
         learn_sigma: whether sigma is a parameter.
         activation: the nonlinearity, a module class.
@@ -57,7 +88,7 @@ class GaussianDecoder(_Decoder):
         self,
         latent: int,
         hidden: Sequence[int],
-        observed: int,
+        observed: int | Sequence[int],
         sigma: float,
         learn_sigma: bool = False,
         activation: type[nn.Module] = nn.Tanh,
@@ -65,15 +96,22 @@ class GaussianDecoder(_Decoder):
         if not 0 < sigma < float("inf"):
             raise ValueError(f"sigma must be positive and finite, got {sigma}")
         super().__init__(latent, hidden, observed, activation)
+        self.learn_sigma = learn_sigma
         self.log_sigma = nn.Parameter(torch.tensor(float(sigma)).log(), requires_grad=learn_sigma)
 
     @property
     def sigma(self) -> Tensor:
         """The standard deviation of the pixel noise, a scalar."""
-        return self.log_sigma.exp()
+        return deviation(self.log_sigma) if self.learn_sigma else self.log_sigma.exp()
 
     def forward(self, z: Tensor) -> Independent:
-        return diagonal_normal(self.outputs(z), self.sigma)
+        return diagonal_normal(self.outputs(z), self.sigma, self.rank)
+
+    def constant(self, x: Tensor) -> Tensor:
+        mean = x.mean(0)
+        if self.learn_sigma:
+            self.log_sigma.copy_((x - mean).square().mean().log().div(2).clamp(min=-WIDEST))
+        return mean
 
 
 class GreyDecoder(_Decoder):
@@ -84,12 +122,13 @@ class GreyDecoder(_Decoder):
         mu(z) = 1 / (1 + exp(−f(z))),    sigma(z)² = exp(s(z))
 
     Each pixel has a deviation of its own, so a pixel that never changes has a density without
-    bound: add noise to such data, with :func:`vaelib.data.dequantise`.
+    bound: add noise to such data, with :func:`vaelib.data.dequantise`. Each log sigma is kept
+    within ±11, as that of :class:`GaussianEncoder` is.
 
     Args:
         latent: number of latent coordinates.
-        hidden: widths of the hidden layers.
-        observed: number of pixels.
+        hidden: widths of the hidden layers, or channels of convolutions.
+        observed: number of pixels; or the shape of an image, ``(channels, height, width)``.
         activation: the nonlinearity, a module class.
 
     Source:
@@ -99,8 +138,13 @@ class GreyDecoder(_Decoder):
     heads = 2
 
     def forward(self, z: Tensor) -> Independent:
-        f, s = self.outputs(z).chunk(2, -1)
-        return diagonal_normal(f.sigmoid(), (s / 2).exp())
+        f, s = self.outputs(z).chunk(2, -self.rank)
+        return diagonal_normal(f.sigmoid(), deviation(s / 2), self.rank)
+
+    def constant(self, x: Tensor) -> Tensor:
+        mean = x.mean(0)
+        variance = (x - mean).square().mean(0).clamp(min=LEAST**2)
+        return torch.cat([mean.clamp(LEAST, 1 - LEAST).logit(), variance.log()])
 
 
 class BernoulliDecoder(_Decoder):
@@ -108,8 +152,8 @@ class BernoulliDecoder(_Decoder):
 
     Args:
         latent: number of latent coordinates.
-        hidden: widths of the hidden layers.
-        observed: number of pixels.
+        hidden: widths of the hidden layers, or channels of convolutions.
+        observed: number of pixels; or the shape of an image, ``(channels, height, width)``.
         activation: the nonlinearity, a module class.
 
     Source:
@@ -117,7 +161,37 @@ class BernoulliDecoder(_Decoder):
     """
 
     def forward(self, z: Tensor) -> Independent:
-        return bernoulli(self.outputs(z))
+        return bernoulli(self.outputs(z), self.rank)
+
+    def constant(self, x: Tensor) -> Tensor:
+        return ((x.sum(0) + 0.5) / (len(x) + 1)).logit()
+
+
+def conv_decoder(
+    shape: Sequence[int],
+    hidden: Sequence[int],
+    latent: int,
+    decoder: Callable[..., nn.Module] = BernoulliDecoder,
+    activation: type[nn.Module] = nn.ReLU,
+) -> nn.Module:
+    """A decoder of transposed convolutions, each of which doubles height and width.
+
+    Args:
+        shape: of an image, ``(channels, height, width)``, from 8 × 8 pixels, odd sides, too.
+        hidden: channels before each doubling: those of a
+            :func:`~vaelib.models.conv_encoder` from last to first.
+        latent: number of latent coordinates.
+        decoder: a class of decoders, or an entry of ``DECODERS``.
+        activation: the nonlinearity, a module class.
+
+    Raises:
+        ValueError: another shape, or more doublings than a side has.
+
+    >>> decode = conv_decoder((3, 21, 32), [64, 32], latent=2)
+    >>> decode(torch.zeros(7, 5, 2)).event_shape
+    torch.Size([3, 21, 32])
+    """
+    return decoder(latent, hidden, tuple(shape), activation=activation)
 
 
 #: What commands and experiments offer by name: (latent, hidden, observed, activation=…) ↦ decoder.

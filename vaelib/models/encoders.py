@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.distributions import Independent
 
 from vaelib.distributions import diagonal_normal, unit_normal
-from vaelib.models.network import check_width, mlp
-from vaelib.validation import check_counts
+from vaelib.models.network import deviation, event, inward
+from vaelib.validation import check_counts, check_event
 
 
 class StandardNormal(nn.Module):
@@ -39,9 +39,13 @@ class StandardNormal(nn.Module):
 class GaussianEncoder(nn.Module):
     """q(z|x) = N(mu(x), diag sigma(x)²), both from one network whose second head is log sigma.
 
+    Within ±10 log sigma is what the network says, and it never leaves ±11, so that sigma neither
+    vanishes nor grows without bound.
+
     Args:
-        observed: number of pixels.
-        hidden: widths of the hidden layers.
+        observed: number of pixels; or the shape of an image, ``(channels, height, width)``, for a
+            network of convolutions.
+        hidden: widths of the hidden layers, or their channels.
         latent: number of latent coordinates.
         activation: the nonlinearity, a module class.
 
@@ -51,15 +55,42 @@ class GaussianEncoder(nn.Module):
 
     def __init__(
         self,
-        observed: int,
+        observed: int | Sequence[int],
         hidden: Sequence[int],
         latent: int,
         activation: type[nn.Module] = nn.Tanh,
     ) -> None:
         super().__init__()
-        self.network = mlp([observed, *hidden, 2 * latent], activation)
+        check_counts(latent=latent)
+        self.event = event(observed)
+        self.network = inward(observed, hidden, 2 * latent, activation)
 
     def forward(self, x: Tensor) -> Independent:
-        check_width("x", x, self.network)
+        check_event("x", x, self.event)
         mu, log_sigma = self.network(x).chunk(2, -1)
-        return diagonal_normal(mu, log_sigma.exp())
+        return diagonal_normal(mu, deviation(log_sigma))
+
+
+def conv_encoder(
+    shape: Sequence[int],
+    hidden: Sequence[int],
+    latent: int,
+    activation: type[nn.Module] = nn.ReLU,
+) -> GaussianEncoder:
+    """A :class:`GaussianEncoder` of convolutions, each of which halves height and width.
+
+    Args:
+        shape: of an image, ``(channels, height, width)``, from 8 × 8 pixels, odd sides, too.
+        hidden: channels after each halving, such as
+            :func:`~vaelib.models.network.channels` proposes.
+        latent: number of latent coordinates.
+        activation: the nonlinearity, a module class.
+
+    Raises:
+        ValueError: another shape, or more halvings than a side has.
+
+    >>> encode = conv_encoder((3, 21, 32), [32, 64], latent=2)
+    >>> encode(torch.zeros(5, 3, 21, 32)).batch_shape
+    torch.Size([5])
+    """
+    return GaussianEncoder(tuple(shape), hidden, latent, activation)

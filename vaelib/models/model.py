@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -14,9 +16,9 @@ class Model:
     """Any three distributions as one model, without networks or parameters of its own.
 
     Attributes:
-        prior: p(z), event ``(latent,)``.
-        decode: z ↦ p(x|z), batch ``z.shape[:-1]``, event ``(observed,)``.
-        encode: x ↦ q(z|x), batch ``x.shape[:-1]``, event ``(latent,)``.
+        prior: p(z), event ``(*latent)``.
+        decode: z ↦ p(x|z), event ``(*observed)``, batch what stands before z's event.
+        encode: x ↦ q(z|x), event ``(*latent)``, batch what stands before x's event.
 
     >>> import torch
     >>> from vaelib.distributions import diagonal_normal
@@ -63,13 +65,73 @@ class VAE(nn.Module):
 
     @property
     def prior(self) -> Distribution:
-        """p(z), event ``(latent,)``."""
+        """p(z), event ``(*latent)``."""
         return self.prior_module()
 
     def encode(self, x: Tensor) -> Distribution:
-        """q(z|x), batch ``x.shape[:-1]``, event ``(latent,)``."""
+        """q(z|x), event ``(*latent)``, batch what stands before x's event."""
         return self.encoder(x)
 
     def decode(self, z: Tensor) -> Distribution:
-        """p(x|z), batch ``z.shape[:-1]``, event ``(observed,)``."""
+        """p(x|z), event ``(*observed)``, batch what stands before z's event."""
         return self.decoder(z)
+
+    def forward(self, x: Tensor) -> Distribution:
+        """p(x|z) at one z from q(z|x): ``model(x).mean`` is a reconstruction."""
+        return self.decode(self.encode(x).sample())
+
+    def given(self, c: Tensor) -> Model:
+        """The same model under a condition, such as labels: p(x|z, c) and q(z|x, c), with p(z).
+
+        Its encoder and decoder are called with c as a second argument, as :class:`Beside` is.
+
+        Args:
+            c: one condition for each x, or for each z.
+
+        >>> from vaelib.models import BernoulliDecoder, GaussianEncoder
+        >>> from vaelib.models import StandardNormal
+        >>> encoder = Beside(GaussianEncoder(64 + 10, [32], 2))
+        >>> decoder = Beside(BernoulliDecoder(2 + 10, [32], 64))
+        >>> model = VAE(StandardNormal(2), encoder, decoder)
+        >>> sevens = torch.eye(10)[7].expand(5, 10)
+        >>> model.given(sevens).decode(torch.randn(5, 2)).event_shape
+        torch.Size([64])
+        """
+        return Model(self.prior, partial(self.decoder, c=c), partial(self.encoder, c=c))
+
+
+class Beside(nn.Module):
+    """A module that takes a condition, too: it sees the condition beside x or z.
+
+    ::
+
+        forward(x, c) = module([x, c])
+
+    Beside the channels of an image ``(channels, height, width)`` each number of c is a channel of
+    equal pixels.
+
+    Args:
+        module: takes x or z, longer by the numbers in c.
+        rank: of the events that it takes, 3 for images.
+    """
+
+    def __init__(self, module: nn.Module, rank: int = 1) -> None:
+        super().__init__()
+        self.module, self.rank = module, rank
+
+    def forward(self, x: Tensor, c: Tensor) -> Distribution:
+        """The module's distribution; c of shape ``(*batch, numbers)`` serves all samples."""
+        if not c.is_floating_point():
+            raise ValueError(
+                f"a condition must be rows of numbers, got {c.dtype} {tuple(c.shape)}: "
+                "make labels so by torch.nn.functional.one_hot(labels).float()"
+            )
+        side = x.shape[x.ndim - self.rank + 1 :]
+        c = c.reshape(*c.shape, *[1] * len(side))
+        batch = torch.broadcast_shapes(x.shape[: x.ndim - self.rank], c.shape[: -self.rank])
+        both = (each.expand(*batch, -1, *side) for each in (x, c))
+        return self.module(torch.cat(list(both), -self.rank))
+
+    def start_at(self, x: Tensor) -> None:
+        """As the module does."""
+        self.module.start_at(x)

@@ -1,13 +1,18 @@
-"""The network inside the modules, and what it takes."""
+"""The networks inside the modules: what they take, whatever stands before it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
 
-from torch import Tensor, nn
+import torch
+from torch import Size, Tensor, nn
+from torch.nn.functional import softsign
 
 from vaelib.validation import check_counts
+
+SMALLEST = 8  # pixels along a side of an image that convolutions take
+WIDEST = 10.0  # up to here log sigma is what a network says
 
 
 def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
@@ -32,8 +37,107 @@ def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.Tanh) -> nn.Seque
     return nn.Sequential(*layers[:-1])
 
 
-def check_width(name: str, value: Tensor, network: nn.Sequential) -> None:
-    """Raise a ValueError unless the network takes vectors of that length."""
-    width = next(iter(network)).in_features
-    if value.ndim == 0 or value.shape[-1] != width:
-        raise ValueError(f"{name} must have shape (..., {width}), got {tuple(value.shape)}")
+class Layers(nn.Sequential):
+    """Layers that take one batch dimension, for events with any number of them in front."""
+
+    def __init__(self, *layers: nn.Module, event: Sequence[int]) -> None:
+        super().__init__(*layers)
+        self.event = Size(event)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch = x.shape[: x.ndim - len(self.event)]
+        y = super().forward(x.reshape(batch.numel(), *self.event))
+        return y.reshape(*batch, *y.shape[1:])
+
+
+class Bias(nn.Module):
+    """A number of its own for each pixel, added to what convolutions give all alike."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(*shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias
+
+
+def inward(
+    observed: int | Sequence[int], hidden: Sequence[int], outputs: int, activation: type[nn.Module]
+) -> nn.Sequential:
+    """From x to some numbers: linear layers, or, for the shape of an image, convolutions."""
+    if isinstance(observed, int):
+        return mlp([observed, *hidden, outputs], activation)
+    smallest = _sides(observed, hidden)[-1]
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise([observed[0], *hidden]):
+        layers += [nn.Conv2d(n_in, n_out, 4, stride=2, padding=1), activation()]
+    features = [*observed[:1], *hidden][-1] * smallest.numel()
+    return Layers(*layers, nn.Flatten(), nn.Linear(features, outputs), event=observed)
+
+
+def outward(
+    latent: int, hidden: Sequence[int], heads: int, observed, activation: type[nn.Module]
+) -> nn.Sequential:
+    """From z to some numbers for each pixel: the way of :func:`inward` back."""
+    if isinstance(observed, int):
+        return mlp([latent, *hidden, heads * observed], activation)
+    channels, *_ = shape = (heads * observed[0], *observed[1:])
+    *sides, smallest = _sides(observed, hidden[::-1])
+    first = [*hidden, channels][0]
+    layers: list[nn.Module] = [nn.Linear(latent, first * smallest.numel())]
+    layers.append(nn.Unflatten(1, (first, *smallest)))
+    for side, (n_in, n_out) in zip(sides[::-1], pairwise([*hidden, channels]), strict=True):
+        odd = tuple(n % 2 for n in side)
+        up = nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, output_padding=odd)
+        layers += [activation(), up]
+    return Layers(*layers, Bias(shape), event=(latent,))
+
+
+def channels(shape: Sequence[int]) -> list[int]:
+    """Channels of convolutions for images of a shape, halved while no side falls below 4.
+
+    >>> channels((3, 32, 32)), channels((1, 8, 100))
+    ([32, 64, 64], [32])
+    """
+    halvings = sum(min(side) >= SMALLEST // 2 for side in _halved(Size(shape[1:])))
+    return [32, *[64] * (halvings - 1)]
+
+
+def event(observed: int | Sequence[int]) -> Size:
+    """The shape of an event, given as it is or by its length."""
+    return Size([observed] if isinstance(observed, int) else observed)
+
+
+def deviation(log_sigma: Tensor) -> Tensor:
+    """sigma from its logarithm, which is kept from where float32 has no sigma² or no 1 / sigma².
+
+    ::
+
+        sigma = exp(c + e / (1 + |e|)),    c = log_sigma within ±10,
+                                           e = log_sigma − c
+
+    Where trained models live, up to ±10 or from 5e-5 to 22,000, that is exp(log_sigma), to the
+    last bit. Beyond, sigma stays within exp(±11), and keeps a slope that leads back.
+    """
+    within = log_sigma.clamp(-WIDEST, WIDEST)
+    return (within + softsign(log_sigma - within)).exp()
+
+
+def _sides(shape: Sequence[int], hidden: Sequence[int]) -> list[Size]:
+    """Height and width before each halving, and after the last."""
+    if len(shape) != 3 or min(shape[1:]) < SMALLEST:
+        raise ValueError(
+            f"convolutions take images (channels, height, width) from {SMALLEST} x {SMALLEST} "
+            f"pixels, got {tuple(shape)}"
+        )
+    check_counts(**{f"hidden[{i}]": n for i, n in enumerate(hidden)}, channels=shape[0])
+    sides = [Size(shape[1:]), *islice(_halved(Size(shape[1:])), len(hidden))]
+    if len(sides) <= len(hidden):
+        raise ValueError(f"{tuple(shape)} can be halved {len(sides) - 1} times, not {len(hidden)}")
+    return sides
+
+
+def _halved(side: Size) -> Iterator[Size]:
+    """Half the sides again and again, as long as a pixel is left."""
+    while min(side := Size(n // 2 for n in side)):
+        yield side

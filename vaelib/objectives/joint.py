@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Size, Tensor
 from torch.distributions import Distribution, constraints
 
-from vaelib.validation import check_counts, check_finite, examining
+from vaelib.validation import check_counts, check_event, check_finite, examining, listed
 
 
 def batch(x: Tensor, event: Size) -> Size:
@@ -51,22 +51,9 @@ def log_likelihood(model, x: Tensor, z: Tensor, q: Distribution | None = None) -
     if len(aligned) < len(rows) or any(n not in (1, m) for n, m in zip(aligned, rows, strict=True)):
         raise ValueError(
             f"z of shape {tuple(z.shape)} does not go with x of shape {tuple(x.shape)}: "
-            f"z must have shape (*sample, *{tuple(rows)}, {_listed(latent)})"
+            f"z must have shape (*sample, *{tuple(rows)}, {listed(latent)})"
         )
     return p.log_prob(x)
-
-
-def check_event(name: str, value: Tensor, event: Size) -> None:
-    """Raise a ValueError unless the value is a batch of such events."""
-    rank = len(event)
-    if value.ndim < rank or value.shape[value.ndim - rank :] != event:
-        raise ValueError(
-            f"{name} must have shape (..., {_listed(event)}), got {tuple(value.shape)}"
-        )
-
-
-def _listed(event: Size) -> str:
-    return ", ".join(map(str, event))
 
 
 def check_data(p: Distribution, x: Tensor, finite: bool = False) -> None:
