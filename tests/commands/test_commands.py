@@ -46,7 +46,7 @@ def test_a_run_folder_holds_everything(trained):
     assert (settings["data"], settings["pixels"], settings["hidden"]) == ("digits", 64, [16])
     history = json.loads((trained / "history.json").read_text("utf8"))
     assert len(history["train"]) == len(history["validation"]) == 2
-    assert history["validation"][1]["elbo"] > history["validation"][0]["elbo"]
+    assert history["train"][1]["elbo"] > history["train"][0]["elbo"]
     assert (trained / "samples.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -20,7 +20,7 @@ from vaelib.commands.picture import picture
 from vaelib.commands.settings import ACTIVATIONS, Settings
 from vaelib.models import BernoulliDecoder, GaussianDecoder
 from vaelib.objectives import ELBO, Terms, iwae
-from vaelib.training import Checkpoint, History, checkpoint, shares
+from vaelib.training import Checkpoint, History, by_width, checkpoint, shares
 
 MANY = {
     "epochs": 3, "batch_size": 7, "learning_rate": 0.5, "beta": 2.0, "free_bits": 0.25,
@@ -81,6 +81,7 @@ def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
         "objective": ELBO(samples=5, beta=2.0, free_bits=0.25),
         "batch_size": 7,
         "learning_rate": 0.5,
+        "optimizer": by_width,
         "binarise": True,
         "seed": 11,
         "device": "cpu",
@@ -183,7 +184,8 @@ def test_settings_say_what_was_chosen_and_of_what(tmp_path):
     settings = Settings.of(chosen, images.Images("mine", (2, 3), x, x, x))
     assert asdict(settings) == {
         "data": "mine", "pixels": 6, "shape": [2, 3], "versions": provenance.versions(),
-        "latent": 3, "hidden": [400], "activation": "relu", "likelihood": "bernoulli",
+        "latent": 3, "hidden": [400], "network": "mlp", "activation": "relu",
+        "likelihood": "bernoulli",
         "objective": "elbo", "samples": 1, "beta": 1.0, "free_bits": 0.0, "epochs": 20,
         "batch_size": 128, "learning_rate": 1e-3, "patience": None, "seed": 0,
         "levels": None, "range": None, "array": None, "size": None, "grey": False,

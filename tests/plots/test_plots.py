@@ -164,3 +164,14 @@ def test_the_settings_of_the_caller_are_put_back(monkeypatch):
     with pytest.raises(AttributeError):
         plots.lines(X, None, "x", "y")
     assert rcParams["lines.linewidth"] == 7.5
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (1, 2, 3), (3, 2, 3)], ids=str)
+def test_images_of_any_shape_are_drawn_channels_first(shape):
+    x = torch.rand(2, *shape)
+    for axes in (plots.images({"a": x, "b": x.flatten(1)}, shape), plots.mosaic(x[None], shape)):
+        drawn = np.asarray(axes.get_images()[0].get_array())
+        second = drawn[:2, 4:7]
+        expected = x[1].movedim(0, -1) if shape[0] == 3 else x[1].reshape(2, 3)
+        np.testing.assert_allclose(second, expected)
+        assert drawn.shape[1] == 8

@@ -48,7 +48,8 @@ def test_up_to_eight_rows_of_a_minibatch_are_named(batch_size, said):
     assert str(error.value) == (
         f"the loss is not finite (nan) in step 1 of {-(-50 // batch_size)}, epoch 1, with {said}; "
         "not finite first: the bound itself, though all that goes into it is finite. Try a smaller "
-        "learning_rate, data of moderate size, or a decoder whose sigma cannot vanish"
+        "learning_rate, clip=1.0, data of moderate size, or a network whose sigma can neither "
+        "vanish nor explode"
     )
 
 

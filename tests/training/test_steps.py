@@ -89,7 +89,6 @@ def test_patience_lasts_an_epoch_at_least_and_needs_something_to_look_at():
     [
         (lambda m: m.encoder.network[0].weight.data.fill_(torch.nan), "encoder.network.0.weight"),
         (lambda m: m.decoder.network[2].bias.data.fill_(torch.inf), "decoder.network.2.bias"),
-        (lambda m: m.encoder.network[2].bias.data.fill_(1e3), "standard deviation of encoder"),
     ],
 )
 def test_an_end_that_is_not_finite_names_step_and_tensor(spoil, said):
@@ -106,7 +105,7 @@ def test_an_end_that_is_not_finite_names_step_and_tensor(spoil, said):
     with pytest.raises(FloatingPointError) as error:
         train(model)
     assert "in step 3 of 4, epoch 1" in str(error.value)
-    assert f"not finite first: the {'parameter ' if '.' in said else ''}{said}" in str(error.value)
+    assert f"not finite first: the parameter {said}" in str(error.value)
     assert "Try a smaller learning_rate" in str(error.value)
 
 
@@ -119,9 +118,7 @@ def test_the_minibatch_that_did_it_is_named_and_looked_at():
         model.encoder.network[0].weight.data *= 100
         return model
 
-    said = (
-        r"with the 16 rows 32, 33, 34, .*, …; not finite first: the output of encoder.network.0\."
-    )
+    said = r"with row 37; not finite first: the output of encoder.network.0\."
     with pytest.raises(FloatingPointError, match=said) as error:
         train(steep(), x, shuffle=False)
     assert "in step 3 of 4, epoch 1" in str(error.value)

@@ -39,7 +39,7 @@ def evaluate(options: argparse.Namespace) -> None:
     shown = shown or images.again(settings)
     source.say(shown.said if options.data else ())
     count = min(options.images, len(shown.test))
-    rows = Rows("test", shown.test, torch.device("cpu"), torch.float32)
+    rows = Rows("test", shown.test.shaped(settings.event), torch.device("cpu"), torch.float32)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(options.seed)
         x = rows[torch.linspace(0, len(rows) - 1, count).long()]

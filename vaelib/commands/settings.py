@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,11 @@ from torch import nn
 from vaelib import files, provenance
 from vaelib.commands.images import Images
 from vaelib.models import DECODERS, VAE, GaussianEncoder, StandardNormal
+from vaelib.models.network import SMALLEST, channels
 from vaelib.objectives import ELBO, iwae
 from vaelib.validation import unexamined
 
+WIDTHS, LARGE = [400], 48 * 48  # of a multilayer perceptron; pixels that ask for convolutions
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
 KINDS = {"int": int, "float": int | float, "str": str}
 
@@ -26,6 +29,7 @@ class Settings:
     """All that the weights of a run follow from; the options of ``train`` bear the same names.
 
     Attributes:
+        network: layers of what kind, "mlp" or "conv".
         pixels: of an image.
         shape: height and width of an image, or nothing if they are not known.
         versions: of what the run was made with.
@@ -37,6 +41,7 @@ class Settings:
 
     latent: int
     hidden: list[int]
+    network: str
     activation: str
     likelihood: str
     objective: str
@@ -63,16 +68,17 @@ class Settings:
     def of(cls, options: argparse.Namespace, images: Images) -> Settings:
         """What was typed, and what the images say."""
         known = {f.name: vars(options)[f.name] for f in fields(cls) if f.name in options}
+        shape = images.shape and list(images.shape)
         known |= {"data": images.name, "pixels": images.pixels, "levels": images.levels}
-        known |= {"shape": images.shape and list(images.shape)}
-        known |= {"size": known.get("size") and list(known["size"])}
+        known |= {"shape": shape, "size": known.get("size") and list(known["size"])}
+        known |= _network(options, shape)
         return cls(**known, range=images.range, versions=provenance.versions())
 
     @classmethod
     def read(cls, path: Path) -> Settings:
         """Those in a file; what an older vaelib did not write has its default."""
         try:
-            settings = cls(**json.loads(path.read_text("utf8")))
+            settings = cls(**{"network": "mlp"} | json.loads(path.read_text("utf8")))
             for f in fields(cls):
                 if f.type in KINDS and not isinstance(getattr(settings, f.name), KINDS[f.type]):
                     raise ValueError(f"{f.name} is {getattr(settings, f.name)!r}")
@@ -103,8 +109,10 @@ class Settings:
 
     @property
     def event(self) -> tuple[int, ...]:
-        """The shape of one x as the model takes it."""
-        return (self.pixels,)
+        """The shape of x for the model: that of an image for convolutions, else a row of pixels."""
+        if self.network == "mlp":
+            return (self.pixels,)
+        return (*[1] * (3 - len(self.shape)), *self.shape)
 
     def parameters(self) -> int:
         """How many numbers the model learns; none of them takes any memory here."""
@@ -114,11 +122,12 @@ class Settings:
     def model(self) -> VAE:
         """The model, with parameters drawn by the seed."""
         activation = ACTIVATIONS[self.activation]
+        observed = self.event if len(self.event) > 1 else self.pixels
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            encoder = GaussianEncoder(self.pixels, self.hidden, self.latent, activation)
+            encoder = GaussianEncoder(observed, self.hidden, self.latent, activation)
             decoder = DECODERS[self.likelihood](
-                self.latent, self.hidden[::-1], self.pixels, activation=activation
+                self.latent, self.hidden[::-1], observed, activation=activation
             )
         return VAE(StandardNormal(self.latent), encoder, decoder)
 
@@ -133,3 +142,21 @@ class Settings:
 
 def _words(value) -> str:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _network(options: argparse.Namespace, shape: list[int] | None) -> dict[str, object]:
+    """What layers: those asked for, or convolutions for images in colour or above 48 x 48."""
+    network, hidden = options.network, options.hidden
+    image = shape is not None and min(shape[-2:]) >= SMALLEST
+    if not network:
+        large = image and (len(shape) == 3 or math.prod(shape) > LARGE)
+        network = "conv" if large and not hidden else "mlp"
+    if network == "conv" and not image:
+        found = tuple(shape) if shape else "not known"
+        raise ValueError(
+            f"--network conv is for images from {SMALLEST} x {SMALLEST} pixels, and their shape is "
+            f"{found}"
+        )
+    if network == "conv":
+        hidden = hidden or channels((1, *shape[-2:]))
+    return {"network": network, "hidden": hidden or WIDTHS}

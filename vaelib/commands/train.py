@@ -11,6 +11,7 @@ from vaelib.commands import source
 from vaelib.commands.arguments import add, amount, positive, whole
 
 ABOUT = "train a VAE and keep everything about it in a folder"
+ENOUGH = 2**24  # numbers from which a start is computed
 EXAMPLE = (
     "train --data mnist --latent 20 --hidden 400 --epochs 20 --out run\n"
     "  torchrun --nproc-per-node 4 -m vaelib train --data photos --out run"
@@ -26,7 +27,17 @@ def register(commands) -> None:
     )
     add_argument("--latent", type=positive, default=20, help="latent coordinates")
     add_argument(
-        "--hidden", type=positive, nargs="+", default=[400], metavar="WIDTH", help="layer widths"
+        "--network",
+        choices=["mlp", "conv"],
+        help="mlp: every unit sees all pixels; conv: convolutions, each halves the sides. Without "
+        "it, conv for images in colour or of more than 48 x 48 pixels",
+    )
+    add_argument(
+        "--hidden",
+        type=positive,
+        nargs="+",
+        metavar="WIDTH",
+        help="layer widths, 400 without it, or channels of convolutions; alone it means mlp",
     )
     add_argument(
         "--activation", choices=["relu", "tanh", "silu"], default="relu", help="between layers"
@@ -69,7 +80,7 @@ def train(options: argparse.Namespace) -> int:
     from vaelib.commands import folder, images, memory
     from vaelib.commands.settings import Settings
     from vaelib.models import binary
-    from vaelib.training import Checkpoint, TensorBoard, Validation, fit, shares
+    from vaelib.training import Checkpoint, TensorBoard, Validation, by_width, fit, shares
 
     device, restarted = _where(options)
     before = folder.begun(options.out, options.resume, restarted)
@@ -77,21 +88,26 @@ def train(options: argparse.Namespace) -> int:
         before.go_on(options)
     found = images.find(options)
     settings = Settings.of(options, found)
+    bound = settings.bound()
     if shares.rank() == 0:
         source.say(found.said)
-    bound = settings.bound()
+        if settings.network == "conv" and not options.network:
+            source.say([f"convolutions of {settings.hidden} channels; --network mlp for an mlp"])
     curves = TensorBoard(options.tensorboard) if options.tensorboard else None
-    with memory.bounded(settings, len(found.train), torch.device(device)):
+    x, held = found.train.shaped(settings.event), found.validation.shaped(settings.event)
+    with memory.bounded(settings, len(x), torch.device(device)):
         model = settings.model()
+        model.start_at(_some(x))
         history = fit(
             model,
-            found.train,
+            x,
             epochs=settings.epochs,
             objective=bound,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
+            optimizer=by_width,
             binarise=binary(settings.likelihood),
-            validation=Validation(found.validation, settings.patience),
+            validation=Validation(held, settings.patience),
             seed=settings.seed,
             device=device,
             checkpoint=Checkpoint(
@@ -107,6 +123,17 @@ def train(options: argparse.Namespace) -> int:
         print(f"{options.out}: {_said(history)}")
     shares.leave()
     return 130 if history.stopped == "interrupted" else 0
+
+
+def _some(x):
+    """Rows evenly spread, as numbers: as many as are enough to tell where to start."""
+    import torch
+
+    from vaelib.training.rows import Rows
+
+    rows = Rows("x", x, torch.device("cpu"), torch.float32)
+    count = min(len(rows), max(1, ENOUGH // rows.x.shape[1:].numel()))
+    return rows[torch.linspace(0, len(rows) - 1, count).long()]
 
 
 def likelihood(word: str) -> str:

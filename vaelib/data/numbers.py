@@ -38,6 +38,10 @@ class Part:
         """Some of these rows."""
         return Part(self.x, rows if self.rows is None else self.rows[rows], self.levels)
 
+    def shaped(self, event: tuple[int, ...]) -> Part:
+        """The same rows with their numbers in another shape; no copy."""
+        return Part(self.x.reshape(len(self.x), *event), self.rows, self.levels)
+
 
 def numbers(
     values: Tensor, dtype: torch.dtype = torch.float32, levels: int | None = None

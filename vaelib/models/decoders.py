@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.distributions import Independent, constraints
 
 from vaelib.distributions import bernoulli, diagonal_normal
-from vaelib.models.network import WIDEST, deviation, event, outward
+from vaelib.models.network import Started, deviation, event, outward, spread
 from vaelib.validation import check_event
 
 LEAST = 1e-3  # sigma, and grey values' distance from 0 and 1, where the data would have none
 
 
-class _Decoder(nn.Module):
+class _Decoder(Started):
     """A network from z to some numbers for each pixel."""
 
     heads = 1
@@ -39,28 +39,35 @@ class _Decoder(nn.Module):
         Shape ``(*batch, heads * pixels)``, or ``(*batch, heads * channels, height, width)``.
         """
         check_event("z", z, self.latent)
-        return self.network(z)
+        outputs = self.network(z)
+        return outputs if self.size is None else self.size * outputs
 
     @torch.no_grad()
     def start_at(self, x: Tensor) -> None:
-        """Begin with the best distribution that ignores z: the mean image, and its noise.
+        """Begin near the best distribution that ignores z: the mean image, and its noise.
 
         ::
 
             b = mean of x,    sigma² = mean of (x − b)²    (eq-best-sigma)
 
-        Only the biases of the last layer change, and sigma where it is learned.
+        The biases of the last layer give it, its weights become a tenth, and of a normal the
+        network speaks in units of sigma from now on.
 
         Args:
             x: some of the data, shape ``(examples, *observed)``.
         """
         check_event("x", x, self.event)
+        best = self.constant(x.reshape(-1, *self.event).to(self.network[-1].bias))
+        if best is None:
+            return
+        *_, last = (p for name, p in self.network.named_parameters() if name.endswith("weight"))
+        last.mul_(0.1)
         bias = self.network[-1].bias
-        bias.copy_(self.constant(x.reshape(-1, *self.event).to(bias)).reshape(bias.shape))
+        bias.copy_(best.reshape(bias.shape))
 
-    def constant(self, x: Tensor) -> Tensor:
-        """The outputs that are best for all of x alike."""
-        raise NotImplementedError(f"{type(self).__name__} does not say where to start")
+    def constant(self, x: Tensor) -> Tensor | None:
+        """The outputs that are best for all of x alike, if the decoder can tell them."""
+        return None
 
 
 class GaussianDecoder(_Decoder):
@@ -108,10 +115,10 @@ class GaussianDecoder(_Decoder):
         return diagonal_normal(self.outputs(z), self.sigma, self.rank)
 
     def constant(self, x: Tensor) -> Tensor:
-        mean = x.mean(0)
+        self.size = spread(x)
         if self.learn_sigma:
-            self.log_sigma.copy_((x - mean).square().mean().log().div(2).clamp(min=-WIDEST))
-        return mean
+            self.log_sigma.copy_(self.size.log())
+        return x.mean(0) / self.size
 
 
 class GreyDecoder(_Decoder):

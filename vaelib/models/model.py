@@ -80,6 +80,15 @@ class VAE(nn.Module):
         """p(x|z) at one z from q(z|x): ``model(x).mean`` is a reconstruction."""
         return self.decode(self.encode(x).sample())
 
+    def start_at(self, x: Tensor) -> None:
+        """Fit the start of encoder and decoder to some data, shape ``(examples, *observed)``.
+
+        A module without ``start_at`` stays as it is.
+        """
+        for part in (self.encoder, self.decoder):
+            if hasattr(part, "start_at"):
+                part.start_at(x)
+
     def given(self, c: Tensor) -> Model:
         """The same model under a condition, such as labels: p(x|z, c) and q(z|x, c), with p(z).
 

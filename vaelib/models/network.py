@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 
@@ -37,6 +38,21 @@ def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.Tanh) -> nn.Seque
     return nn.Sequential(*layers[:-1])
 
 
+class Started(nn.Module):
+    """A module that may know the place and the size of its data: buffers it has once it started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("place", None)
+        self.register_buffer("size", None)
+
+    def _load_from_state_dict(self, state: dict, prefix: str, *how) -> None:
+        for name in ("place", "size"):
+            there = state.get(prefix + name)
+            setattr(self, name, None if there is None else torch.empty_like(there))
+        super()._load_from_state_dict(state, prefix, *how)
+
+
 class Layers(nn.Sequential):
     """Layers that take one batch dimension, for events with any number of them in front."""
 
@@ -70,9 +86,10 @@ def inward(
     smallest = _sides(observed, hidden)[-1]
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise([observed[0], *hidden]):
-        layers += [nn.Conv2d(n_in, n_out, 4, stride=2, padding=1), activation()]
+        layers += [_begun(nn.Conv2d(n_in, n_out, 4, stride=2, padding=1), 16 * n_in), activation()]
     features = [*observed[:1], *hidden][-1] * smallest.numel()
-    return Layers(*layers, nn.Flatten(), nn.Linear(features, outputs), event=observed)
+    last = _begun(nn.Linear(features, outputs), features)
+    return Layers(*layers, nn.Flatten(), last, event=observed)
 
 
 def outward(
@@ -84,13 +101,23 @@ def outward(
     channels, *_ = shape = (heads * observed[0], *observed[1:])
     *sides, smallest = _sides(observed, hidden[::-1])
     first = [*hidden, channels][0]
-    layers: list[nn.Module] = [nn.Linear(latent, first * smallest.numel())]
+    layers: list[nn.Module] = [_begun(nn.Linear(latent, first * smallest.numel()), latent)]
     layers.append(nn.Unflatten(1, (first, *smallest)))
-    for side, (n_in, n_out) in zip(sides[::-1], pairwise([*hidden, channels]), strict=True):
-        odd = tuple(n % 2 for n in side)
-        up = nn.ConvTranspose2d(n_in, n_out, 4, stride=2, padding=1, output_padding=odd)
-        layers += [activation(), up]
+    for n_in, n_out in pairwise([*hidden, channels]):
+        odd = tuple(n % 2 for n in sides.pop())
+        shared = {"bias": bool(sides)}  # the last has a bias for each pixel instead
+        up = nn.ConvTranspose2d(n_in, n_out, 4, 2, padding=1, output_padding=odd, **shared)
+        layers += [activation(), _begun(up, 4 * n_in)]
     return Layers(*layers, Bias(shape), event=(latent,))
+
+
+def _begun(layer: nn.Module, inputs: int) -> nn.Module:
+    """Weights as large as keep the signal through many layers (He et al., 2015, equation 10)."""
+    reach = math.sqrt(6 / inputs)
+    nn.init.uniform_(layer.weight, -reach, reach)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
 
 
 def channels(shape: Sequence[int]) -> list[int]:
@@ -101,6 +128,11 @@ def channels(shape: Sequence[int]) -> list[int]:
     """
     halvings = sum(min(side) >= SMALLEST // 2 for side in _halved(Size(shape[1:])))
     return [32, *[64] * (halvings - 1)]
+
+
+def spread(x: Tensor) -> Tensor:
+    """The best sigma of one image for all of x, the mean image; never less than a network's."""
+    return (x - x.mean(0)).square().mean().sqrt().clamp(min=math.exp(-WIDEST))
 
 
 def event(observed: int | Sequence[int]) -> Size:

@@ -44,7 +44,8 @@ def elbo_terms(model, x: Tensor, samples: int = 1, kl: str = "exact") -> tuple[T
         model: gives ``prior``, ``decode`` and ``encode``.
         x: data, shape ``(*batch, *observed)``.
         samples: S, at least 1.
-        kl: ``"exact"`` for the closed form, ``"sampled"`` for the mean over the same samples.
+        kl: ``"exact"`` for the closed form, ``"sampled"`` for the mean over the same samples,
+            ``"either"`` for the second where there is no first.
 
     Returns:
         Two tensors in nats, each of shape ``(*batch)``; the ELBO is the first minus the second.
@@ -66,9 +67,14 @@ def _terms(model, x: Tensor, samples: int, kl: str) -> tuple[Distribution, Tenso
         return values.mean(0) if samples > 1 else values
 
     reconstruction = average(log_likelihood(model, x, z, q))
-    if kl == "exact":
-        return q, reconstruction, divergence.kl(q, model.prior)
-    return q, reconstruction, average(q.log_prob(z) - model.prior.log_prob(z))
+    prior = model.prior
+    try:
+        if kl != "sampled":
+            return q, reconstruction, divergence.kl(q, prior)
+    except NotImplementedError:
+        if kl == "exact":
+            raise
+    return q, reconstruction, average(q.log_prob(z) - prior.log_prob(z))
 
 
 def elbo(model, x: Tensor, samples: int = 1, kl: str = "exact", beta: float = 1.0) -> Tensor:
@@ -85,7 +91,7 @@ def elbo(model, x: Tensor, samples: int = 1, kl: str = "exact", beta: float = 1.
         model: gives ``prior``, ``decode`` and ``encode``.
         x: data, shape ``(*batch, *observed)``.
         samples: number of samples from q, at least 1.
-        kl: ``"exact"`` or ``"sampled"``.
+        kl: ``"exact"``, ``"sampled"`` or ``"either"``.
         beta: weight of the KL; other than 1, the result is in general no bound on log p(x).
 
     Returns:
@@ -118,7 +124,7 @@ class ELBO:
 
     Args:
         samples: S, at least 1.
-        kl: ``"exact"`` or ``"sampled"``, as for :func:`elbo`.
+        kl: ``"exact"``, ``"sampled"`` or ``"either"``, as for :func:`elbo_terms`.
         beta: weight of the KL, or a function epoch ↦ weight (counted from 0) for a warm-up.
         free_bits: nats for each coordinate, at least 0; needs ``kl="exact"`` and distributions with
             independent coordinates.
@@ -186,5 +192,5 @@ def _mean(event: Size, values: Tensor) -> Tensor:
 
 
 def _check_kind(kl: str) -> None:
-    if kl not in ("exact", "sampled"):
+    if kl not in ("exact", "sampled", "either"):
         raise ValueError(f"kl must be 'exact' or 'sampled', got {kl!r}")

@@ -6,7 +6,7 @@ import math
 from contextlib import nullcontext
 
 import torch
-from torch import Size, Tensor
+from torch import Tensor
 
 from vaelib.divergence import Estimate
 from vaelib.objectives.joint import encoded, log_joint
@@ -109,17 +109,23 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> E
     check_counts(chunk=chunk)
     if x.numel() == 0:
         raise ValueError(f"x is empty, shape {tuple(x.shape)}")
-    shape = x.shape[: len(encoded(model, x[:1], samples).batch_shape)] if x.ndim > 1 else Size()
-    flat = x.reshape(-1, *x.shape[len(shape) :])
-    parts = [_log_evidence(model, rows, samples, chunk) for rows in flat.split(chunk)]
-    return Estimate(*(torch.cat(column).reshape(shape) for column in zip(*parts, strict=True)))
-
-
-def _log_evidence(model, x: Tensor, samples: int, chunk: int) -> tuple[Tensor, Tensor]:
-    log_sum = x.new_full((len(x),), -torch.inf)
-    log_squares = log_sum.clone()
-    step = max(1, chunk // len(x))
+    if x.ndim > 1 and len(x) > chunk:
+        return _joined(torch.cat, model, x.split(chunk), samples, chunk)
     q = encoded(model, x, samples)
+    if q.batch_shape.numel() > chunk:
+        return _joined(torch.stack, model, x, samples, chunk)
+    return Estimate(*_log_evidence(model, x, q, samples, chunk))
+
+
+def _joined(join, model, parts, samples: int, chunk: int) -> Estimate:
+    estimates = [log_evidence(model, part, samples, chunk) for part in parts]
+    return Estimate(*map(join, zip(*estimates, strict=True)))
+
+
+def _log_evidence(model, x: Tensor, q, samples: int, chunk: int) -> tuple[Tensor, Tensor]:
+    log_sum = x.new_full(q.batch_shape, -torch.inf)
+    log_squares = log_sum.clone()
+    step = max(1, chunk // q.batch_shape.numel())
     for start in range(0, samples, step):
         with unexamined() if start else nullcontext():
             z = q.rsample((min(step, samples - start),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,18 +13,18 @@ from vaelib.plots.style import array, book_style
 
 
 @book_style()
-def images(rows: Mapping[str, Tensor], shape: tuple[int, int]) -> Axes:
+def images(rows: Mapping[str, Tensor], shape: Sequence[int]) -> Axes:
     """Rows of images, each row named at its left.
 
     Args:
-        rows: name and images of each row, shape ``(images, height * width)``, values in [0, 1] or
-            near it.
-        shape: height and width of an image.
+        rows: name and images of each row, shape ``(images, height * width)`` or any other with
+            those numbers in that order, values in [0, 1] or near it.
+        shape: height and width of an image, behind its three channels if it has colour.
     """
     widest = max(len(r) for r in rows.values())
     _, ax = plt.subplots(figsize=(7, 6.2 * len(rows) / widest + 0.1))
     ax.imshow(np.vstack([_strip(r, shape, widest) for r in rows.values()]), vmin=0, vmax=1)
-    ax.set_yticks([(i + 0.5) * (shape[0] + 1) - 0.5 for i in range(len(rows))], list(rows))
+    ax.set_yticks([(i + 0.5) * (shape[-2] + 1) - 0.5 for i in range(len(rows))], list(rows))
     ax.set_xticks([])
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
@@ -34,7 +34,7 @@ def images(rows: Mapping[str, Tensor], shape: tuple[int, int]) -> Axes:
 @book_style()
 def mosaic(
     grid: Tensor,
-    shape: tuple[int, int],
+    shape: Sequence[int],
     xlabel: str = "$z_1$",
     ylabel: str = "$z_2$",
     ax: Axes | None = None,
@@ -42,8 +42,8 @@ def mosaic(
     """A square of images, the first index running upwards.
 
     Args:
-        grid: shape ``(rows, columns, height * width)``.
-        shape: height and width of an image.
+        grid: shape ``(rows, columns, height * width)`` or any other with those numbers.
+        shape: height and width of an image, behind its three channels if it has colour.
         ax: where to draw, instead of a new picture.
     """
     ax = ax or plt.subplots(figsize=(5, 5))[1]
@@ -54,9 +54,11 @@ def mosaic(
     return ax
 
 
-def _strip(row: Tensor, shape: tuple[int, int], width: int) -> np.ndarray:
-    """Images side by side with a gap of one pixel, padded to a width."""
-    height = shape[0]
-    cells = [np.pad(array(image).reshape(shape), ((0, 1), (0, 1))) for image in row]
-    cells += [np.zeros((height + 1, shape[1] + 1))] * (width - len(row))
-    return np.hstack(cells)
+def _strip(row: Tensor, shape: Sequence[int], width: int) -> np.ndarray:
+    """Images side by side with a gap of one pixel, padded to a width; colour comes last."""
+    *colours, high, wide = shape if len(shape) == 3 and shape[0] > 1 else shape[-2:]
+    strip = np.zeros((high + 1, width, wide + 1, *colours))
+    for i, image in enumerate(array(row)):
+        pixels = image.reshape(*colours, high, wide)
+        strip[:-1, i, :-1] = np.moveaxis(pixels, 0, -1).clip(0, 1) if colours else pixels
+    return strip.reshape(high + 1, -1, *colours)

@@ -1,21 +1,84 @@
-"""Training: one loop that maximises a lower bound over minibatches, and never loses a run."""
+"""Training: one loop that maximises a lower bound over minibatches, and never loses a run.
+
+**How do I train on images in colour, of any size?** Give convolutions their shape.
+
+>>> import torch
+>>> from vaelib.models import *
+>>> encoder = conv_encoder((3, 21, 32), [16, 32], 2)
+>>> decoder = conv_decoder((3, 21, 32), [32, 16], 2, DECODERS["gaussian"])
+>>> model, x = VAE(StandardNormal(2), encoder, decoder), torch.rand(50, 3, 21, 32)
+>>> history = fit(model, x, epochs=1)
+
+**… start near the data?** So ``train`` does; ``fit`` leaves a model as it is.
+
+>>> model.start_at(x)
+
+**… train on a Dataset of images and labels?** Pass the dataset itself, not a loader.
+
+>>> images = torch.utils.data.TensorDataset(x, torch.arange(50) % 10)
+>>> history = fit(model, images, epochs=1)
+
+**… condition on labels?** Encoder and decoder see them beside x and z.
+
+>>> labels = torch.nn.functional.one_hot(torch.arange(50) % 10).float()
+>>> encoder = Beside(GaussianEncoder(64 + 10, [16], 2))
+>>> decoder = Beside(BernoulliDecoder(2 + 10, [16], 64))
+>>> digits = VAE(StandardNormal(2), encoder, decoder)
+>>> history = fit(digits, torch.rand(50, 64).round(), given=labels, epochs=1)
+>>> seven = digits.given(labels[7]).decode(torch.randn(2)).mean
+
+**… follow a measure of my own, and stop by it?** A callback ends training if it returns true.
+
+>>> def narrow(run):
+...     return run.model.encode(x).stddev.mean() < 0.01
+>>> history = fit(model, x, epochs=2, callback=narrow)
+
+**… clip gradients, or warm up the step size?**
+
+>>> warm = ByStep(lambda step: 1e-3 * min(1, (step + 1) / 100))
+>>> history = fit(model, x, epochs=1, clip=10.0, learning_rate=warm)
+
+**… learn a prior?** Any module that gives a distribution; validation takes it, too.
+
+>>> from functools import partial
+>>> from torch.distributions import Categorical, MixtureSameFamily
+>>> from vaelib.distributions import diagonal_normal
+>>> from vaelib.objectives import iwae
+>>> class Mixture(torch.nn.Module):
+...     def __init__(self):
+...         super().__init__()
+...         self.mu = torch.nn.Parameter(torch.randn(5, 2))
+...     def forward(self):
+...         parts = diagonal_normal(self.mu, 1.0)
+...         return MixtureSameFamily(Categorical(torch.ones(5)), parts)
+>>> weighed = partial(iwae, samples=5)
+>>> mixed = VAE(Mixture(), model.encoder, model.decoder)
+>>> history = fit(mixed, x, epochs=1, objective=weighed, validation=x[:9])
+
+**… see an image reconstructed?** ``model(x)`` is p(x|z) at one z from q(z|x).
+
+>>> model(x[:4]).mean.shape
+torch.Size([4, 3, 21, 32])
+"""
 
 from vaelib.training.checkpoint import Checkpoint
 from vaelib.training.evaluation import active_units, evaluate
 from vaelib.training.history import History
-from vaelib.training.loop import ADAM, fit
+from vaelib.training.loop import ADAM, ByStep, by_width, fit
 from vaelib.training.run import Validation
 from vaelib.training.step import Loss
 from vaelib.training.watch import TensorBoard
 
 __all__ = [
     "ADAM",
+    "ByStep",
     "Checkpoint",
     "History",
     "Loss",
     "TensorBoard",
     "Validation",
     "active_units",
+    "by_width",
     "evaluate",
     "fit",
 ]

@@ -8,25 +8,36 @@ from torch import Tensor, nn
 from vaelib.data.numbers import Data
 from vaelib.objectives import ELBO, Terms
 from vaelib.training import shares
+from vaelib.training.examine import under
 from vaelib.training.objective import measurable
 from vaelib.training.rows import Rows
+from vaelib.training.step import events
 from vaelib.validation import check_counts
 
 ACTIVE = 0.01
+MOST, VALUES = 1024, 2**22  # examples, and numbers, that are held at a time
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, x: Data, objective=ELBO(), batch_size: int = 1024) -> Terms:
+def evaluate(
+    model: nn.Module,
+    x: Data,
+    objective=ELBO(),
+    batch_size: int | None = None,
+    given: Data | None = None,
+) -> Terms:
     """The average ELBO and its terms over a data set, without gradients, in ``eval`` mode.
 
     Where ``torch.distributed`` has been set up, all processes share the work, so all must call it.
 
     Args:
         model: as for :func:`fit`.
-        x: data, shape ``(examples, observed)``, as for :func:`fit`.
+        x: data, shape ``(examples, *observed)``, as for :func:`fit`.
         objective: as for :func:`fit`; of an :class:`~vaelib.objectives.ELBO` the samples and the
             kind of KL count, not the weight.
-        batch_size: how many examples are held at a time.
+        batch_size: how many examples are held at a time; 1,024 if not given, or so few that they
+            have four million values.
+        given: a condition for each example, as for :func:`fit`.
 
     Returns:
         Terms, in nats per example.
@@ -34,13 +45,15 @@ def evaluate(model: nn.Module, x: Data, objective=ELBO(), batch_size: int = 1024
     Raises:
         ValueError: bad data or settings, by name.
     """
-    check_counts(batch_size=batch_size)
     first, training = next(model.parameters()), model.training
-    rows = x if isinstance(x, Rows) else Rows("x", x, first.device, first.dtype)
+    rows = x if isinstance(x, Rows) else Rows("x", x, first.device, first.dtype, given)
+    size = min(MOST, max(1, VALUES // rows.x.shape[1:].numel()))
+    size = size if batch_size is None else batch_size
+    check_counts(batch_size=size)
     measure = measurable(objective).measure
     model.eval()
     try:
-        sums = sum(_sums(measure, model, batch) for batch in rows.chunks(batch_size))
+        sums = sum(_sums(measure, model, *batch) for batch in rows.batches(size))
     finally:
         model.train(training)
     return Terms(*(shares.total(sums) / len(rows)).tolist())
@@ -67,8 +80,9 @@ def active_units(model, x: Tensor) -> int:
     return int((model.encode(x).mean.var(0) > ACTIVE).sum())
 
 
-def _sums(measure, model: nn.Module, batch: Tensor) -> Tensor:
+def _sums(measure, model: nn.Module, batch: Tensor, given: Tensor | None) -> Tensor:
     share = shares.Share(len(batch))
-    with share.noise():
+    model = under(model, None if given is None else given[share.rows])
+    with share.noise(*events(model, batch)):
         _, terms = measure(model, batch[share.rows], 1.0, share.average)
     return share.sums(terms, torch.float64)

@@ -6,42 +6,65 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, constraints
 
-from vaelib.objectives import check_data
+from vaelib.objectives import check_data, elbo
 from vaelib.training.rows import Rows
-from vaelib.validation import check_finite, unexamined
+from vaelib.validation import check_finite, listed, unexamined
 
 
 @torch.no_grad()
-def examine(model: nn.Module, rows: Rows, binarise: bool) -> None:
+def examine(model, rows: Rows, binarise: bool) -> None:
     """Look at every value of the data once, before the first step, so that the loop need not.
 
     Raises:
-        ValueError: a value is not finite, not in the decoder's support, or, where pixels are drawn
-            black and white, not in [0, 1].
+        ValueError: a row is no event of p(x|z), or a value is not finite, not in the decoder's
+            support, or, where pixels are drawn black and white, not in [0, 1].
     """
-    p = None if binarise else _some_likelihood(model)
+    p, observed = _some_likelihood(model, rows), rows.x.shape[1:]
+    if observed != p.event_shape:
+        raise ValueError(
+            f"{rows.name} must have shape (examples, {listed(p.event_shape)}) for this model, "
+            f"got {(len(rows), *observed)}"
+        )
     for x in rows.chunks():
         low, high = (float(bound) for bound in x.aminmax())  # not a number if one value is none
         if not -torch.inf < low <= high < torch.inf:
             check_finite(rows.name, x)
-        if p is not None:
+        if not binarise:
             check_data(p, x, finite=True)
         elif not 0 <= low <= high <= 1:
             raise ValueError(f"grey values must lie in [0, 1], got {low:g} to {high:g}")
 
 
-def _some_likelihood(model: nn.Module) -> Distribution:
-    training = model.training
+def _some_likelihood(model: nn.Module, rows: Rows) -> Distribution:
+    """p(x|z) at one z from the prior, which leaves the random numbers to training."""
+    training, gpu = model.training, rows.device.type == "cuda"
     try:
-        return model.eval().decode(model.prior.mean.unsqueeze(0))
+        with torch.random.fork_rng(devices=[rows.device] if gpu else []):
+            conditioned = under(model.eval(), rows.conditions(slice(1)))
+            return conditioned.decode(conditioned.prior.sample((1,)))
     finally:
         model.train(training)
 
 
+def under(model, given: Tensor | None):
+    """The model under a condition, if there is one."""
+    return model if given is None else model.given(given)
+
+
 @torch.no_grad()
-def first_not_finite(model: nn.Module, x: Tensor) -> str:
+def not_finite(model, x: Tensor) -> Tensor:
+    """Which rows have a bound that is not finite; none, if that cannot be told."""
+    try:
+        with unexamined():
+            return ~elbo(model, x, kl="either").isfinite()
+    except (RuntimeError, ValueError):
+        return torch.zeros(len(x), dtype=torch.bool)
+
+
+@torch.no_grad()
+def first_not_finite(model: nn.Module, x: Tensor, given: Tensor | None = None) -> str:
     """Name the first tensor on the way from the parameters to the bound that is not finite."""
     if spoiled := spoiled_parameter(model):
         return spoiled
@@ -50,7 +73,8 @@ def first_not_finite(model: nn.Module, x: Tensor) -> str:
     hooks = [part.register_forward_hook(partial(_note, found, name)) for name, part in parts]
     try:
         with unexamined():
-            model.decode(model.encode(x).sample())
+            conditioned = under(model, given)
+            conditioned.decode(conditioned.encode(x).sample())
     except (RuntimeError, ValueError) as error:  # what is not finite may stop the way there
         found.append(f"what comes before an error ({error})")
     finally:
@@ -66,9 +90,17 @@ def spoiled_parameter(model: nn.Module) -> str:
 
 
 def _note(found: list[str], name: str, module, arguments, output) -> None:
-    parts = {"output": output}
-    if isinstance(output, Distribution):
-        parts = {"mean": output.mean, "standard deviation": output.stddev}
+    parts = _moments(output) if isinstance(output, Distribution) else {"output": output}
     for part, value in parts.items():
         if isinstance(value, Tensor) and not value.isfinite().all():
             found.append(f"the {part} of {name}")
+
+
+def _moments(p: Distribution) -> dict[str, Tensor]:
+    """Mean and deviation, if p knows them; a density has none where the deviation vanishes."""
+    try:
+        density = getattr(p.support, "base_constraint", p.support) is constraints.real
+        spread = p.stddev + p.variance.reciprocal() if density else p.stddev
+        return {"mean": p.mean, "standard deviation": spread}
+    except NotImplementedError:
+        return {}

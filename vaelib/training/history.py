@@ -18,8 +18,8 @@ class History:
     Attributes:
         train: averages over the epoch, taken while the parameters moved.
         validation: averages over the validation data after the epoch; empty without such data.
-        stopped: why training ended before its last epoch: ``"interrupted"``, ``"patience"``, or
-            nothing.
+        stopped: why training ended before its last epoch: ``"interrupted"``, ``"patience"``,
+            ``"callback"``, or nothing.
     """
 
     train: list[Terms] = field(default_factory=list)

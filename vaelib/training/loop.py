@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from signal import SIGTERM
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
+from torch.utils.data import Dataset
 
 from vaelib.objectives import ELBO
 from vaelib.training import shares
@@ -24,18 +27,51 @@ from vaelib.training.watch import Watch
 from vaelib.validation import check_counts
 
 ADAM = partial(Adam, fused=True)
+WIDE = 1024  # inputs of a layer from which on the steps of its weights are smaller
+
+
+@dataclass(frozen=True)
+class ByStep:
+    """A ``learning_rate`` that changes with each step; on a GPU no step is then recorded.
+
+    Args:
+        function: step ↦ step size; steps are counted from 0 and over all epochs.
+    """
+
+    function: Callable[[int], float]
+
+
+def by_width(parameters: Iterable[Tensor], lr: float, **settings) -> Optimizer:
+    """Adam, its steps smaller for weights of layers with many inputs.
+
+    ::
+
+        step size = lr · min(1, 1024 / inputs)
+
+    Each step of Adam moves all weights by as much, so a sum over many inputs moves by more.
+
+    Source:
+        Yang et al. (2022), table 8, for Adam's hidden and output layers.
+    """
+    groups: dict[float, list[Tensor]] = {}
+    for p in parameters:
+        groups.setdefault(min(1.0, WIDE / p[0].numel() if p.ndim > 1 else 1.0), []).append(p)
+    shared = [{"params": each, "lr": lr * s, "share": s} for s, each in groups.items()]
+    return Adam(shared, lr=lr, fused=True, **settings)
 
 
 def fit(
     model: nn.Module,
-    x: Data,
+    x: Data | Dataset,
     *,
     epochs: int,
+    given: Data | None = None,
     objective: Callable[[nn.Module, Tensor], Tensor] = ELBO(),
     batch_size: int = 128,
     shuffle: bool = True,
-    learning_rate: float | Callable[[int], float] = 1e-3,
+    learning_rate: float | Callable[[int], float] | ByStep = 1e-3,
     optimizer: Callable[..., Optimizer] = ADAM,
+    clip: float | None = None,
     binarise: bool = False,
     validation: Data | Validation | None = None,
     seed: int = 0,
@@ -53,7 +89,8 @@ def fit(
     Only the parameters of ``model`` change: the global random state, the model's mode and device
     stay as they were. The data are examined once, and the first step is; the other steps trust
     them. Ctrl-C, or a notebook's interrupt, ends training after the step at hand, and what was
-    learned until then stays in the model; a second one acts as ever.
+    learned until then stays in the model; a second one acts as ever. SIGTERM ends the program after
+    the step at hand and the writing of the checkpoint.
 
     Where ``torch.distributed`` has been set up, all processes share each minibatch, and each row
     meets the same noise as in a single process.
@@ -61,16 +98,21 @@ def fit(
     Args:
         model: a :class:`~vaelib.models.VAE`, or any module with ``prior``, ``decode`` and
             ``encode``.
-        x: training data, shape ``(examples, observed)``: floating point, or bytes, which are
+        x: training data, shape ``(examples, *observed)``: floating point, or bytes, which are
             divided by 255. A tensor or an array; ``numpy.load(file, mmap_mode="r")`` gives one
-            that may be larger than the memory.
+            that may be larger than the memory. Or a map-style ``Dataset`` of images, or of pairs
+            that begin with one.
         epochs: passes over the data, at least 1.
+        given: a condition for each example, such as one-hot labels: what is trained is then
+            ``model.given(c)``.
         objective: model, x ↦ nats per example: an :class:`~vaelib.objectives.ELBO` with samples,
             weight of the KL and free bits, or any function such as ``partial(iwae, samples=50)``.
         batch_size: M, at least 1; the last minibatch of an epoch may be smaller.
         shuffle: whether each epoch takes the rows in another order.
-        learning_rate: step size of the optimizer, or a function epoch ↦ step size.
+        learning_rate: step size of the optimizer, a function epoch ↦ step size, or a
+            :class:`ByStep`.
         optimizer: ``parameters, lr=... ↦ Optimizer``; Adam in one fused kernel if not given.
+        clip: the largest norm that a gradient may have; a longer one is shortened to it.
         binarise: draw the training pixels black or white afresh each time they are seen, the
             validation pixels once.
         validation: data evaluated after each epoch by the ELBO, with weight 1 on the KL; or a
@@ -79,7 +121,8 @@ def fit(
         device: where to train; the model's own if not given.
         checkpoint: a file that always holds a whole state of the run; or a :class:`Checkpoint`,
             which also says how often it is written, and whether to go on from it.
-        callback: called with the run after each epoch, such as :class:`TensorBoard`.
+        callback: called with the run after each epoch, such as :class:`TensorBoard`; training stops
+            if it returns something true.
         progress: whether to show a bar, in a notebook or a terminal; a log stays quiet.
 
     Returns:
@@ -88,12 +131,15 @@ def fit(
     Raises:
         ValueError: bad data or settings, by name; an objective without a value for each example; a
             checkpoint that is none, or of a run with other settings.
-        FloatingPointError: the loss became infinite or not a number; names the step and the tensor.
+        FloatingPointError: the loss became infinite or not a number; names the step, the rows and
+            the tensor. The checkpoint then holds the last good state.
 
     Source:
         Kingma and Welling (2014), algorithm 1; Kingma and Ba (2015) for Adam.
     """
     check_counts(epochs=epochs, batch_size=batch_size)
+    if clip is not None and not 0 < clip < float("inf"):
+        raise ValueError(f"clip must be positive and finite, got {clip}")
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise ValueError("the model has no parameters to learn")
@@ -101,20 +147,30 @@ def fit(
     file = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     settings = describe_all(
         model=model, objective=objective, batch_size=batch_size, shuffle=shuffle,
-        learning_rate=learning_rate, optimizer=optimizer, binarise=binarise, seed=seed,
+        learning_rate=learning_rate, optimizer=optimizer, binarise=binarise, seed=seed, clip=clip,
     )  # fmt: skip
     with borrowed(model, device, seed) as device:
-        rows, held = _data(model, x, judged.x, device, parameters[0].dtype, binarise)
-        steps = _optimizer(optimizer, parameters, _step_size(learning_rate, 0), device)
+        rows, held = _data(model, x, given, judged, device, parameters[0].dtype, binarise)
+        by_step = isinstance(learning_rate, ByStep)
+        first = _step_size(learning_rate.function if by_step else learning_rate, 0)
+        steps = _optimizer(optimizer, parameters, first, device)
         loss = Loss(model, objective, binarise)
         judge = partial(evaluate, objective=loss.objective.judge())
         run = Run(model, rows, held, steps, batch_size=batch_size, shuffle=shuffle, judge=judge)
-        step = Step(rows, shares.distribute(loss, device), steps, batch_size)
+        step = Step(rows, shares.distribute(loss, device), steps, batch_size, clip)
+        step.record &= not by_step
         keeper = Keeper(file, settings | (_fingerprints(rows, held) if file else {}))
         keeper.resume(run)
-        with Watch(run, keeper, epochs, callback, progress) as watch:
-            loop(run, step, epochs, learning_rate, loss.objective.weight, judged.patience, watch)
-        keeper.write(run)
+        keeper.remember(run)
+        weight = loss.objective.weight
+        try:
+            with Watch(run, keeper, epochs, callback, progress) as watch:
+                loop(run, step, epochs, learning_rate, weight, judged.patience, watch)
+            keeper.write(run)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"{error}{keeper.rescue()}") from None
+        if watch.heard == SIGTERM:
+            raise SystemExit(128 + SIGTERM)
         steps.zero_grad(set_to_none=True)
         if run.best:
             model.load_state_dict(run.best)
@@ -127,6 +183,8 @@ def loop(run, step, epochs, learning_rate, weight, patience, watch) -> None:
         rate = _step_size(learning_rate, run.epoch) if callable(learning_rate) else None
         step.prepare(rate, weight(run.epoch))
         for index in run.minibatches():
+            if isinstance(learning_rate, ByStep):
+                step.set_step_size(_step_size(learning_rate.function, run.steps))
             run.count(len(index), step(index, run.check))
             if watch.after_step(len(index)):
                 return
@@ -134,19 +192,21 @@ def loop(run, step, epochs, learning_rate, weight, patience, watch) -> None:
         watch.after_epoch()
 
 
-def _step_size(given: float | Callable[[int], float], epoch: int) -> float:
-    step_size = given(epoch) if callable(given) else given
+def _step_size(given: float | Callable[[int], float], when: int) -> float:
+    step_size = given(when) if callable(given) else given
     if not step_size > 0:
         raise ValueError(f"learning_rate must be positive, got {step_size}")
     return step_size
 
 
-def _data(model, x, validation, device, dtype, binarise: bool) -> tuple[Rows, Rows | None]:
-    rows = Rows("x", x, device, dtype)
+def _data(model, x, given, judged, device, dtype, binarise: bool) -> tuple[Rows, Rows | None]:
+    rows = Rows("x", x, device, dtype, given)
     examine(model, rows, binarise)
-    if validation is None:
+    if judged.x is None:
         return rows, None
-    held = Rows("validation", validation, device, dtype)
+    held = Rows("validation", judged.x, device, dtype, judged.given)
+    if (given is None) != (judged.given is None):
+        raise ValueError("given must be there for x and for validation: Validation(x, given=c)")
     examine(model, held, binarise)
     if binarise:
         drawn = torch.cat([torch.bernoulli(part) for part in held.chunks()])
@@ -155,7 +215,8 @@ def _data(model, x, validation, device, dtype, binarise: bool) -> tuple[Rows, Ro
 
 
 def _optimizer(optimizer, parameters, learning_rate: float, device: torch.device) -> Optimizer:
-    recorded = {"capturable": True} if optimizer is ADAM and device.type == "cuda" else {}
+    gpu = device.type == "cuda"
+    recorded = {"capturable": True} if optimizer in (ADAM, by_width) and gpu else {}
     return optimizer(parameters, lr=learning_rate, **recorded)
 
 

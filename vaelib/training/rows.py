@@ -5,8 +5,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from vaelib.data.numbers import Data, Part, as_tensor, numbers
 
@@ -21,27 +23,36 @@ class Rows:
 
     Args:
         name: what error messages call the data.
-        x: shape ``(examples, observed)``; floating point, or bytes from 0 to 255. A tensor or an
-            array, such as ``numpy.load(file, mmap_mode="r")`` gives, or a part of one.
+        x: shape ``(examples, *observed)``; floating point, or bytes from 0 to 255. A tensor, an
+            array, such as ``numpy.load(file, mmap_mode="r")`` gives, or a part of one; or a
+            map-style ``Dataset`` of images or of pairs that begin with one.
         device: where picked rows are moved to; the data move there, too, if they fit.
         dtype: the type of the picked rows.
+        given: a condition for each example, shape ``(examples, ...)``.
 
     Raises:
-        ValueError: another shape or type, or no examples.
+        ValueError: another shape or type, no examples, or not as many conditions.
     """
 
-    def __init__(self, name: str, x: Data | Part, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, name: str, x, device: torch.device, dtype: torch.dtype, given: Data | None = None
+    ) -> None:
         part = Part.of(x)
-        x, self.picked, self.levels = as_tensor(part.x), part.rows, part.levels
-        if x.ndim != 2 or x.numel() == 0 or not (x.is_floating_point() or x.dtype == torch.uint8):
+        x = as_tensor(part.x) if isinstance(part.x, Tensor | np.ndarray) else Items(name, part.x)
+        if x.ndim < 2 or 0 in x.shape or not (x.is_floating_point() or x.dtype == torch.uint8):
             raise ValueError(
                 f"{name} must be floating point or bytes, of shape (examples, observed), "
                 f"got {x.dtype} {tuple(x.shape)}"
             )
-        self.x = x
+        self.x, self.picked, self.levels = x, part.rows, part.levels
         if _fits(x, device) and x.device != device:
             self.x, self.picked = self._held(slice(None)).to(device), None
-        self.name, self.device, self.dtype = name, device, dtype
+        self.name, self.device, self.dtype, self.given = name, device, dtype, None
+        if given is not None:
+            given = as_tensor(given)
+            if len(given) != len(self):
+                raise ValueError(f"given has {len(given)} rows, but {name} has {len(self)}")
+            self.given = given.to(device, dtype if given.is_floating_point() else given.dtype)
 
     def __len__(self) -> int:
         return len(self.x) if self.picked is None else len(self.picked)
@@ -50,21 +61,33 @@ class Rows:
         index = index if self.picked is None else self.picked[index.cpu()]
         return self._numbers(self.x.index_select(0, index.to(self.x.device)))
 
+    def conditions(self, index: Tensor | slice) -> Tensor | None:
+        """What is given with rows, if something is."""
+        if isinstance(index, Tensor) and self.given is not None:
+            index = index.to(self.device)
+        return None if self.given is None else self.given[index]
+
     def chunks(self, size: int = 0) -> Iterator[Tensor]:
         """Yield all rows in order, ``size`` or about a million values at a time."""
-        size = size or max(1, CHUNK // self.x.shape[1])
+        size = size or max(1, CHUNK // self.x.shape[1:].numel())
         for start in range(0, len(self), size):
             yield self._numbers(self._held(slice(start, start + size)))
 
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """The same, each with what is given with its rows."""
+        for i, part in enumerate(self.chunks(size)):
+            yield part, self.conditions(slice(i * size, (i + 1) * size))
+
     def fingerprint(self) -> str:
-        """Shape, type and a checksum of up to 1,024 rows, evenly spread."""
+        """Shape, type and a checksum of up to 1,024 rows, evenly spread, and of what is given."""
         picked = torch.linspace(0, len(self) - 1, min(len(self), 1024)).long()
         picked = picked if self.picked is None else self.picked[picked]
-        content = self.x.index_select(0, picked.to(self.x.device)).cpu().contiguous()
-        checksum = zlib.crc32(content.view(torch.uint8).numpy().tobytes())
+        checksum = _checksum(self.x.index_select(0, picked.to(self.x.device)))
         meaning = f" of {self.levels} levels" if self.levels not in (None, 256) else ""
-        shape = (len(self), *self.x.shape[1:])
-        return f"{shape} {self.x.dtype} {checksum:08x}{meaning}"
+        content = f"{(len(self), *self.x.shape[1:])} {self.x.dtype} {checksum:08x}{meaning}"
+        if self.given is None:
+            return content
+        return f"{content} given {tuple(self.given.shape)} {_checksum(self.given):08x}"
 
     def _held(self, rows: slice) -> Tensor:
         """Rows as they lie."""
@@ -72,6 +95,50 @@ class Rows:
 
     def _numbers(self, rows: Tensor) -> Tensor:
         return numbers(rows.to(self.device, non_blocking=True), self.dtype, self.levels)
+
+
+class Items:
+    """A map-style ``Dataset`` behind the few words of a tensor that rows need; read as picked."""
+
+    device, nbytes = torch.device("cpu"), float("inf")
+
+    def __init__(self, name: str, dataset) -> None:
+        self.name, self.dataset = name, dataset
+        if isinstance(dataset, DataLoader):
+            raise ValueError(
+                f"{name} is a DataLoader: pass its dataset; fit has its own batch_size and shuffle"
+            )
+        if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and len(dataset)):
+            raise ValueError(
+                f"{name} must be a tensor, an array, or a Dataset with a length and items by "
+                f"number, got {type(dataset).__name__}"
+            )
+        first = self._item(0)
+        self.shape, self.dtype = torch.Size([len(dataset), *first.shape]), first.dtype
+        self.ndim, self.is_floating_point = len(self.shape), first.is_floating_point
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        return self.index_select(0, torch.arange(len(self))[rows])
+
+    def index_select(self, dim: int, index: Tensor) -> Tensor:
+        return torch.stack([self._item(i) for i in index.tolist()])
+
+    def _item(self, i: int) -> Tensor:
+        item = self.dataset[i]
+        image = item[0] if isinstance(item, tuple | list) else item
+        if not isinstance(image, Tensor | np.ndarray):
+            raise ValueError(
+                f"{self.name} must give tensors or arrays, got {type(image).__name__} for item "
+                f"{i}: give its dataset a transform such as torchvision's ToTensor()"
+            )
+        return as_tensor(image)
+
+
+def _checksum(rows: Tensor) -> int:
+    return zlib.crc32(rows.cpu().contiguous().view(torch.uint8).numpy().tobytes())
 
 
 def _fits(x: Tensor, device: torch.device) -> bool:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vaelib.objectives import Terms
-from vaelib.training.examine import first_not_finite, spoiled_parameter
+from vaelib.training.examine import first_not_finite, not_finite, spoiled_parameter, under
 from vaelib.training.history import AVERAGES, History
 from vaelib.training.rows import Data, Rows
 from vaelib.training.shares import total
-from vaelib.validation import check_counts
+from vaelib.validation import check_counts, unexamined
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Validation:
         x: as for :func:`~vaelib.training.fit`.
         patience: stop when their ELBO has not risen for so many epochs, and give the model its best
             parameters back.
+        given: a condition for each example, if the training data have some.
 
     Raises:
         ValueError: a patience of less than one epoch.
@@ -33,6 +34,7 @@ class Validation:
 
     x: Data | None
     patience: int | None = None
+    given: Data | None = None
 
     def __post_init__(self) -> None:
         if self.patience is not None:
@@ -96,18 +98,34 @@ class Run:
         if self.rows.device.type == "cpu" and not math.isfinite(loss.item()):
             self.stop(loss)
 
+    @property
+    def steps(self) -> int:
+        """How many steps are done, those of all epochs."""
+        return self.epoch * -(-len(self.rows) // self.batch_size) + self.seen // self.batch_size
+
     def stop(self, loss: Tensor) -> None:
         """Raise a FloatingPointError that says where, in which tensor, and what to try."""
-        done = self.seen // self.batch_size
         steps = -(-len(self.rows) // self.batch_size)
-        first, count = first_not_finite(self.model, self.rows[self.index]), len(self.index)
-        rows = ", ".join(map(str, self.index[:8].tolist())) + ", …" * (count > 8)
+        said = f"loss is not finite ({float(loss.detach())})"
+        where = f"step {self.seen // self.batch_size + 1} of {steps}, epoch {self.epoch + 1}"
+        self._end(f"{said} in {where}", self.rows, self.index)
+
+    def _end(self, said: str, rows: Rows, index: Tensor) -> None:
+        """Name the rows that did it, as far as can be told, and what was not finite first."""
+        first = first_not_finite(self.model, rows[index], rows.conditions(index))
+        spoiled = self._spoiled(rows, index)
+        index = index[spoiled] if spoiled.any() else index
+        count = len(index)
+        named = ", ".join(map(str, index[:8].tolist())) + ", …" * (count > 8)
         raise FloatingPointError(
-            f"the loss is not finite ({float(loss.detach())}) in step {done + 1} of {steps}, epoch "
-            f"{self.epoch + 1}, with {'row' if count == 1 else f'the {count} rows'} {rows}; not "
-            f"finite first: {first}. Try a smaller learning_rate, data of moderate size, or a "
-            "decoder whose sigma cannot vanish"
+            f"the {said}, with {'row' if count == 1 else f'the {count} rows'} {named}; not finite "
+            f"first: {first}. Try a smaller learning_rate, clip=1.0, data of moderate size, or a "
+            "network whose sigma can neither vanish nor explode"
         )
+
+    def _spoiled(self, rows: Rows, index: Tensor) -> Tensor:
+        model = under(self.model, rows.conditions(index))
+        return not_finite(model, rows[index]).to(index.device)
 
     def end_epoch(self, patience: int | None) -> None:
         """Note the epoch's averages, those of the held-out data, and the best parameters."""
@@ -119,7 +137,13 @@ class Run:
         self.epoch, self.seen = self.epoch + 1, 0
         if self.held is None:
             return
-        self.history.validation.append(self.judge(self.model, self.held))
+        with unexamined():  # the data were, before the first step
+            self.history.validation.append(self.judge(self.model, self.held))
+        if not math.isfinite(reached := self.history.validation[-1].elbo):
+            said = f"validation ELBO is not finite ({reached}) after epoch {self.epoch}"
+            parts = torch.arange(len(self.held)).split(self.batch_size)
+            spoiled = (index for index in parts if self._spoiled(self.held, index).any())
+            self._end(said, self.held, next(spoiled, parts[0]))
         if patience is not None and self.history.best == self.epoch - 1:
             self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
 

@@ -88,14 +88,15 @@ class Share:
         """The sums of some terms over the rows that count, in one tensor without gradients."""
         return self.counts * torch.stack(terms).detach().sum(-1, dtype=dtype)
 
-    def noise(self) -> AbstractContextManager:
+    def noise(self, *events: torch.Size) -> AbstractContextManager:
         """Within this block, random tensors are drawn for the whole minibatch and cut to the share.
 
         So all processes use up the same random numbers, and each row meets the noise that it would
-        have met in a single process. The rows are taken to lie in the last dimension but one; what
-        has fewer than two dimensions, such as weights, is no row's and the same for all.
+        have met in a single process. The rows lie before an event, of z or of x, where a tensor
+        ends in one of those named; else in the last dimension but one. What has fewer than two
+        dimensions, such as weights, is no row's and the same for all.
         """
-        return nullcontext() if size() == 1 else _Cut(self)
+        return nullcontext() if size() == 1 else _Cut(self, events)
 
 
 class _Cut(TorchFunctionMode):
@@ -105,37 +106,47 @@ class _Cut(TorchFunctionMode):
     LIKE = (torch.normal, torch.bernoulli, torch.rand_like, torch.randn_like, torch._standard_gamma)
     INTO = ("normal_", "uniform_", "exponential_", "cauchy_", "geometric_", "log_normal_")
 
-    def __init__(self, share: Share) -> None:
+    def __init__(self, share: Share, events: tuple[torch.Size, ...]) -> None:
         super().__init__()
-        self.share = share
+        self.share, self.events = share, events
         self.start, self.stop = share.rows.start, share.rows.stop
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if function in self.SHAPED:
             shape = args if isinstance(args[0], int) else args[0]
-            return self._cut(function(self._whole(shape), **kwargs))
+            dim = self._dim(shape)
+            whole = (*shape[:dim], self.share.whole, *shape[dim:][1:]) if dim else shape
+            return self._cut(function(whole, **kwargs), dim)
         if function in self.LIKE:
-            return self._cut(function(*map(self._spread, args), **kwargs))
+            dim = min((self._dim(v.shape) for v in args if isinstance(v, Tensor)), default=0)
+            return self._cut(function(*(self._spread(value, dim) for value in args), **kwargs), dim)
         if getattr(function, "__name__", "") in self.INTO:
-            drawn = function(self._spread(args[0]), *args[1:], **kwargs)
-            return args[0].copy_(self._cut(drawn))
+            dim = self._dim(args[0].shape)
+            drawn = function(self._spread(args[0], dim), *args[1:], **kwargs)
+            return args[0].copy_(self._cut(drawn, dim))
         return function(*args, **kwargs)
 
-    def _cut(self, drawn: Tensor) -> Tensor:
-        if drawn.ndim < 2:
-            return drawn
-        return drawn.narrow(-2, self.start, self.stop - self.start)
+    def _dim(self, shape) -> int:
+        """Where the rows lie, counted from the end; 0 where there are none."""
+        if len(shape) < 2:
+            return 0
+        for event in self.events:
+            rank = len(event)
+            before, ending = tuple(shape[:-rank]), tuple(shape[-rank:])
+            if ending == tuple(event) and before[-1:] == (self.stop - self.start,):
+                return -1 - rank
+        return -2
 
-    def _whole(self, shape) -> tuple[int, ...]:
-        return shape if len(shape) < 2 else (*shape[:-2], self.share.whole, shape[-1])
+    def _cut(self, drawn: Tensor, dim: int) -> Tensor:
+        return drawn.narrow(dim, self.start, self.stop - self.start) if dim else drawn
 
-    def _spread(self, value):
+    def _spread(self, value, dim: int):
         """Give the other rows some parameters, too; what is drawn with them is cut off."""
-        if not isinstance(value, Tensor) or value.ndim < 2:
+        if not isinstance(value, Tensor) or value.ndim < -dim or not dim:
             return value
         mine = torch.arange(self.share.whole, device=value.device) - self.start
-        return value.index_select(-2, mine.clamp(0, self.stop - self.start - 1))
+        return value.index_select(dim, mine.clamp(0, self.stop - self.start - 1))
 
 
 def _together() -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vaelib.training import shares
+from vaelib.training.examine import under
 from vaelib.training.objective import measurable
 from vaelib.validation import unexamined
 
@@ -39,12 +40,20 @@ class Loss(nn.Module):
         super().__init__()
         self.model, self.objective, self.binarise = model, measurable(objective), binarise
 
-    def forward(self, x: Tensor, beta: Tensor | float, share: shares.Share):
+    def forward(
+        self, x: Tensor, beta: Tensor | float, share: shares.Share, given: Tensor | None = None
+    ):
         weight = share.counts * shares.size() / share.whole
-        with share.noise():
+        model = under(self.model, given)
+        with share.noise(*events(model, x)):
             x = torch.bernoulli(x) if self.binarise else x
-            value, terms = self.objective.measure(self.model, x, beta, share.average)
+            value, terms = self.objective.measure(model, x, beta, share.average)
         return -weight * value.sum(), share.sums(terms)
+
+
+def events(model, x: Tensor) -> tuple[torch.Size, ...]:
+    """The shapes of z and of x, for several processes."""
+    return () if shares.size() == 1 else (model.prior.event_shape, x.shape[1:])
 
 
 class Step:
@@ -54,8 +63,11 @@ class Step:
     processor has nothing to do but start it. Where that cannot be, every step is made plainly.
     """
 
-    def __init__(self, rows, loss: nn.Module, optimizer: Optimizer, batch_size: int) -> None:
+    def __init__(
+        self, rows, loss: nn.Module, optimizer: Optimizer, batch_size: int, clip=None
+    ) -> None:
         self.rows, self.loss, self.optimizer, self.batch_size = rows, loss, optimizer, batch_size
+        self.clip = clip
         self.beta = torch.ones((), device=rows.device, dtype=rows.dtype)
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.made, self.graph = 0, None
@@ -64,11 +76,15 @@ class Step:
     def prepare(self, learning_rate: float | None, beta: float) -> None:
         """Set what changes from epoch to epoch; a step size of None leaves the optimizer's."""
         self.beta.fill_(beta)
-        if learning_rate is None:
-            return
+        if learning_rate is not None:
+            self.set_step_size(learning_rate)
+
+    def set_step_size(self, learning_rate: float) -> None:
+        """Of every group of parameters, by its share if it has one."""
         for group in self.optimizer.param_groups:
-            if group["lr"] != learning_rate:
-                group["lr"], self.graph = learning_rate, None
+            step_size = learning_rate * group.get("share", 1)
+            if group["lr"] != step_size:
+                group["lr"], self.graph = step_size, None
 
     def __call__(self, index: Tensor, check: Callable[[Tensor], None]) -> Tensor:
         self.made += 1
@@ -86,11 +102,15 @@ class Step:
         """Make a step; only the first has its values examined."""
         share = shares.Share(len(index))
         with unexamined() if self.made > 1 else nullcontext():
-            loss, sums = self.loss(self.rows[index[share.rows]], self.beta, share)
+            mine = index[share.rows]
+            given = self.rows.conditions(mine)
+            loss, sums = self.loss(self.rows[mine], self.beta, share, given)
         check(loss)
         for parameter in self.parameters:
             parameter.grad = None
         loss.backward()
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.clip)
         self.optimizer.step()
         return sums
 

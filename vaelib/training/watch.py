@@ -5,25 +5,34 @@ from __future__ import annotations
 import signal
 import threading
 
+import torch
+
 from vaelib.training import shares
 from vaelib.training.checkpoint import Keeper
 from vaelib.training.run import Run
+
+AGREE = 16  # steps after which several processes tell one another of a wish to stop
 
 
 class Watch:
     """Looks on while a run goes: shows how far it is, keeps it safe, hears when it is to stop.
 
     The bar runs over all images of all epochs, in a notebook or a terminal; a log gets nothing.
-    The first Ctrl-C, or a notebook's interrupt, is a wish to stop; the second acts as ever.
+    The first Ctrl-C, or a notebook's interrupt, is a wish to stop; the second acts as ever. So is
+    SIGTERM, unless the program has a handler of its own. Of several processes all stop after the
+    same step, whoever heard it, and hear no second wish.
     """
 
     def __init__(self, run: Run, keeper: Keeper, epochs: int, callback, show: bool) -> None:
         from tqdm.auto import tqdm
 
-        self.run, self.keeper, self.callback, self.interrupted = run, keeper, callback, False
-        self.handler = signal.getsignal(signal.SIGINT)
-        main = threading.current_thread() is threading.main_thread()
-        self.hears = main and self.handler is not None and shares.size() == 1
+        self.run, self.keeper, self.callback = run, keeper, callback
+        self.heard, self.steps, self.handlers = 0, 0, {}
+        if threading.current_thread() is threading.main_thread():
+            before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+            if callable(before[signal.SIGTERM]):
+                del before[signal.SIGTERM]
+            self.handlers = {n: handler for n, handler in before.items() if handler is not None}
         self.bar = tqdm(
             total=epochs * len(run.rows),
             initial=run.epoch * len(run.rows) + run.seen,
@@ -33,34 +42,48 @@ class Watch:
         )
 
     def __enter__(self) -> Watch:
-        if self.hears:
-            signal.signal(signal.SIGINT, self._wish)
+        for number in self.handlers:
+            signal.signal(number, self._wish)
         return self
 
     def __exit__(self, *_) -> None:
-        if self.hears:
-            signal.signal(signal.SIGINT, self.handler)
+        self._put_back()
         self.bar.close()
 
-    def _wish(self, *_) -> None:
-        self.interrupted = True
-        signal.signal(signal.SIGINT, self.handler)
+    def _put_back(self) -> None:
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+
+    def _wish(self, number: int, _) -> None:
+        self.heard = number
+        if shares.size() == 1:
+            self._put_back()
 
     def after_step(self, images: int) -> bool:
         """Note a step; say whether it should be the last."""
         self.bar.update(images)
         self.keeper.sometimes(self.run)
-        if self.interrupted:
+        self.steps += 1
+        if shares.size() > 1 and self.steps % AGREE == 0:
+            self.heard = self._most(self.heard)
+        elif shares.size() > 1:
+            return False
+        if self.heard:
             self.run.history.stopped = "interrupted"
-        return self.interrupted
+        return bool(self.heard)
+
+    def _most(self, value: float) -> int:
+        """The sum over all processes, so that all know of a wish of one."""
+        return int(shares.total(torch.tensor(float(value), device=self.run.rows.device)))
 
     def after_epoch(self) -> None:
-        """Show the latest averages, and call who wants to be called."""
+        """Show the latest averages, and call who wants to be called: what it returns may stop."""
+        self.keeper.remember(self.run)
         latest = self.run.history.latest()
         shown = {name: f"{terms.elbo:.2f}" for name, terms in latest.items()}
         self.bar.set_postfix({"epoch": self.run.epoch} | shown, refresh=False)
-        if self.callback:
-            self.callback(self.run)
+        if self.callback and self._most(bool(self.callback(self.run))):
+            self.run.history.stopped = "callback"
 
 
 class TensorBoard:
