@@ -14,6 +14,7 @@ from vaelib.commands.images import Images, find
 from vaelib.commands.settings import Settings
 from vaelib.models import GaussianEncoder
 from vaelib.models.network import Layers
+from vaelib.training.rows import Rows
 from vaelib.validation import unexamined
 
 ROWS = torch.zeros(3, 1)
@@ -49,7 +50,7 @@ def test_the_network_is_the_one_asked_for_or_convolutions_for_colour_and_large_i
     settings = Settings.of(options(*words), Images("some", shape, rows, rows, rows))
     assert (settings.network, settings.hidden) == (network, hidden)
     event = (*[1] * (3 - len(shape)), *shape) if network == "conv" else (pixels,)
-    assert settings.events(rows).shape == (3, *event)
+    assert settings.event == event
     with torch.device("meta"), unexamined():
         model = settings.model()
     assert isinstance(model.encoder, GaussianEncoder)
@@ -65,8 +66,7 @@ def test_convolutions_need_an_image_of_some_size(shape, said):
 
 
 def test_an_older_run_has_a_multilayer_perceptron(tmp_path):
-    digits = find("digits")
-    settings = Settings.of(options(), digits)
+    settings = Settings.of(options(), find(options()))
     settings.write(tmp_path / "settings.json")
     older = json.loads((tmp_path / "settings.json").read_text("utf8"))
     del older["network"]
@@ -119,9 +119,11 @@ def test_five_epochs_at_the_defaults_end_no_worse_than_the_best_constant_image(
     history = json.loads((typed.out / "history.json").read_text("utf8"))
     reached = history["validation"][-1]["elbo"]
     settings = folder.load(typed.out)[1]
-    found = find(str(tmp_path / "x.npy"))
-    seen, held = (torch.tensor(part.copy()).double() for part in (found.train, found.validation))
-    seen, held = (part / 255 if x.dtype == np.uint8 else part for part in (seen, held))
+    found = find(typed)
+    seen, held = (
+        Rows("x", part, torch.device("cpu"), torch.float64)[torch.arange(len(part))]
+        for part in (found.train, found.validation)
+    )
     if likelihood == "bernoulli":
         p = (seen.sum(0) + 0.5) / (len(seen) + 1)
         constant = (held * p.log() + (1 - held) * (1 - p).log()).sum(1).mean().item()

@@ -92,10 +92,10 @@ def find_all(source: str, run, options: argparse.Namespace) -> Images:
     return Images(found.name, found.shape, rows, rows, rows, found, said)
 
 
-def again(run) -> Images:
-    """The data of a run, split as they were then."""
-    own = _own(run.data, run) | {"data": run.data, "seed": run.seed}
-    return find(argparse.Namespace(**own))
+def again(run, source: str | None = None) -> Images:
+    """The data of a run, wherever they lie now, split as they were then."""
+    source = source or run.data
+    return find(argparse.Namespace(**_own(source, run), data=source, seed=run.seed))
 
 
 def _own(source: str, run) -> dict:

@@ -95,7 +95,7 @@ class Settings:
             then, now = getattr(self, name), getattr(options, name)
             if name not in options.typed and now == options.defaults(name):
                 setattr(options, name, then)
-            elif name not in self.MAY_CHANGE and then != now:
+            elif name not in self.MAY_CHANGE and _words(then) != _words(now):
                 different.append(f"--{name.replace('_', '-')} was {_words(then)}, is {_words(now)}")
         if different:
             raise ValueError(

@@ -86,7 +86,7 @@ def train(options: argparse.Namespace) -> int:
     before = folder.begun(options.out, options.resume, restarted)
     if before:
         before.go_on(options)
-    found = images.find(options)
+    found = images.again(before, options.data) if before else images.find(options)
     settings = Settings.of(options, found)
     bound = settings.bound()
     if shares.rank() == 0:

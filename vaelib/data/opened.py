@@ -123,7 +123,7 @@ def open(
 
 def kind_of(source: str | Path) -> str:
     """``"name"``, ``"folder"`` or, whatever else it is, ``"file"``."""
-    folder = Path(source).expanduser().is_dir()
+    folder = bool(str(source)) and Path(source).expanduser().is_dir()
     return "name" if str(source) in names() else "folder" if folder else "file"
 
 

@@ -112,7 +112,7 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> E
     if x.ndim > 1 and len(x) > chunk:
         return _joined(torch.cat, model, x.split(chunk), samples, chunk)
     q = encoded(model, x, samples)
-    if q.batch_shape.numel() > chunk:
+    if math.prod(q.batch_shape) > chunk:
         return _joined(torch.stack, model, x, samples, chunk)
     return Estimate(*_log_evidence(model, x, q, samples, chunk))
 
@@ -125,7 +125,7 @@ def _joined(join, model, parts, samples: int, chunk: int) -> Estimate:
 def _log_evidence(model, x: Tensor, q, samples: int, chunk: int) -> tuple[Tensor, Tensor]:
     log_sum = x.new_full(q.batch_shape, -torch.inf)
     log_squares = log_sum.clone()
-    step = max(1, chunk // q.batch_shape.numel())
+    step = max(1, chunk // math.prod(q.batch_shape))
     for start in range(0, samples, step):
         with unexamined() if start else nullcontext():
             z = q.rsample((min(step, samples - start),))
