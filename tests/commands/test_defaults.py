@@ -93,7 +93,7 @@ def photographs(rng, side=56):
 
 DATA = {
     "photographs": (photographs, -0.001),
-    "noise, grey": (lambda rng: rng.integers(0, 256, (80, 60, 61), "uint8"), 0.01),
+    "noise, grey": (lambda rng: rng.integers(0, 256, (160, 60, 61), "uint8"), 0.01),
     "noise, many pixels": (lambda rng: rng.integers(0, 256, (80, 5000), "uint8"), 0.01),
     "a table": (lambda rng: rng.standard_normal((900, 13)), 0.01),
     "spectra": (spectra, 0.0),
