@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import evidence, growth, report, training
-from benchmarks.setting import images
+from benchmarks import evidence, growth, layers, report, training
+from benchmarks.setting import Convolutions, images
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 
@@ -25,6 +25,7 @@ def main(arguments: list[str]) -> None:
     record = report.about(command, device, name, rounds)
     record |= training.measure(train, device, rounds, 3 * target)
     record["evidence"] = evidence.measure(test, device, rounds=3, target=10 * target)
+    record["layers"] = layers.measure(Convolutions(), train, device, rounds, target / 10)
     record["growth"] = growth.measure(train, device, rounds=5, target=target / 2)
     print(report.table(record))
     report.save(record, options.output or RECORDED / _file(device))

@@ -92,6 +92,8 @@ def table(record: dict) -> str:
         lines.append(f"{'the floor':40} {group['floor']:10,.0f}")
     lines += ["", f"distributions cost {record['distributions']:.0%} of a step"]
     lines += ["", *(_evidence(part) for part in record["evidence"]["parts"]), ""]
+    lines += [f"{100 * row['share']:4.0f} %  {row['layer']}" for row in record["layers"]]
+    lines.append("")
     for panel in record["growth"]:
         power = panel["slopes"]
         lines.append(

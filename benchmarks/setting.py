@@ -1,4 +1,4 @@
-"""What every contestant trains: one architecture, on binary images."""
+"""What every contestant trains, on binary images."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from vaelib import data
-from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
+from vaelib.models import (
+    VAE,
+    BernoulliDecoder,
+    GaussianEncoder,
+    StandardNormal,
+    conv_decoder,
+    conv_encoder,
+)
 
 LEARNING_RATE = 1e-3
 
@@ -31,10 +39,43 @@ class Setting:
     def decoder(self) -> list[int]:
         return [self.latent, self.width, self.pixels]
 
+    @property
+    def event(self) -> tuple[int, ...]:
+        return (self.pixels,)
+
     def model(self) -> VAE:
         encoder = GaussianEncoder(self.pixels, [self.width], self.latent, nn.ReLU)
         decoder = BernoulliDecoder(self.latent, [self.width], self.pixels, nn.ReLU)
         return VAE(StandardNormal(self.latent), encoder, decoder)
+
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        """The layers alone: x to both heads of q(z|x), z to logits."""
+        model = self.model()
+        return model.encoder.network, model.decoder.network
+
+    def rows(self, x: Tensor) -> Tensor:
+        """Images of 28 x 28 pixels as this architecture takes them."""
+        return x
+
+
+@dataclass(frozen=True)
+class Convolutions(Setting):
+    """Strided convolutions for 32 x 32 pixels in colour: digits within a frame, three times."""
+
+    pixels: int = 3 * 32 * 32
+    channels: tuple[int, ...] = (32, 64, 64)
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        return (3, 32, 32)
+
+    def model(self) -> VAE:
+        encoder = conv_encoder(self.event, self.channels, self.latent)
+        decoder = conv_decoder(self.event, self.channels[::-1], self.latent)
+        return VAE(StandardNormal(self.latent), encoder, decoder)
+
+    def rows(self, x: Tensor) -> Tensor:
+        return pad(x.reshape(-1, 1, 28, 28), (2, 2, 2, 2)).repeat(1, 3, 1, 1)
 
 
 def images() -> tuple[str, Tensor, Tensor]:

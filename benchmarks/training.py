@@ -9,13 +9,14 @@ from scipy.stats import binom
 from torch import Tensor
 
 from benchmarks import contestants, floor, limits
-from benchmarks.setting import Setting
+from benchmarks.setting import Convolutions, Setting
 from benchmarks.turns import Entry, interleave
 
 GROUPS = (  # a title, a setting, the contestants, and how many images an epoch has on a CPU
     ("ELBO, batch 128", Setting(), contestants.ELBO, 32 * 128),
     ("IWAE, 50 samples, batch 20", Setting(batch=20, samples=50), contestants.IWAE, 20 * 20),
     ("ELBO, batch 4,096", Setting(batch=4096), contestants.LARGE, 3 * 4096),
+    ("Convolutions, batch 128", Convolutions(), contestants.CONVOLUTIONS, 8 * 128),
 )
 
 
@@ -23,7 +24,7 @@ def measure(x: Tensor, device: str, rounds: int, target: float, groups=GROUPS) -
     """The medians of the machine's limits, and all groups."""
     entries, images = [], []
     for _, s, makers, some in groups:
-        rows = (x if device == "cuda" and s.samples == 1 else x[:some]).to(device)
+        rows = s.rows(x if device == "cuda" and s.samples == 1 else x[:some]).to(device)
         entries.append([e.warm_up(device, target) for e in _entries(makers, s, rows)])
         images.append(len(rows))
     measured = interleave(list(chain(*entries)), device, rounds)

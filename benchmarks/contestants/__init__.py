@@ -24,4 +24,5 @@ ELBO = {
     PRODUCTS: products.make,
 }
 IWAE = {FIT: ours.fit_iwae, LEAN: ours.lean_iwae, "Pythae's trainer, IWAE": pythae_trainer.iwae}
+CONVOLUTIONS = {FIT: ours.fit_elbo, LEAN: ours.lean_elbo, "Pythae's trainer": pythae_trainer.vae}
 LARGE = {FIT: ours.fit_elbo, LEAN: ours.lean_elbo}

@@ -14,7 +14,6 @@ from torch.optim import Adam
 from benchmarks import limits
 from benchmarks.setting import LEARNING_RATE, Setting
 from vaelib import objectives
-from vaelib.models import mlp
 from vaelib.training import fit
 from vaelib.validation import unexamined
 
@@ -52,8 +51,7 @@ def lean_objective(s: Setting, x: Tensor) -> Callable[[int], None]:
 
 
 def _lean(s: Setting, x: Tensor, bound: Callable[..., Tensor], precision: str = ""):
-    encoder, decoder = (mlp(n, nn.ReLU).to(x.device) for n in (s.encoder, s.decoder))
-    networks = nn.ModuleList([encoder, decoder])
+    encoder, decoder = networks = nn.ModuleList(s.networks()).to(x.device)
     return _loop(s, x, networks, lambda x: bound(encoder, decoder, x), precision)
 
 
@@ -78,9 +76,9 @@ def elbo_by_hand(encoder: nn.Module, decoder: nn.Module, x: Tensor) -> Tensor:
     mu, log_sigma = encoder(x).chunk(2, -1)
     sigma = log_sigma.exp()
     logits = decoder(torch.addcmul(mu, sigma, torch.randn_like(sigma)))
-    reconstruction = F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+    reconstruction = F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1)
     kl = 0.5 * (mu.square() + sigma.square() - 1).sum(-1) - log_sigma.sum(-1)
-    return -(reconstruction + kl)
+    return -(reconstruction.sum(-1) + kl)
 
 
 def iwae_by_hand(encoder: nn.Module, decoder: nn.Module, x: Tensor, samples: int) -> Tensor:

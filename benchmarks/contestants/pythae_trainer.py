@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.setting import LEARNING_RATE, Setting
-from vaelib.models import mlp
 
 
 def vae(s: Setting, x: Tensor) -> Callable[[int], None]:
@@ -30,7 +29,7 @@ def _train(s: Setting, x: Tensor, kind, config, options: dict) -> Callable[[int]
     from pythae.trainers import BaseTrainer, BaseTrainerConfig
 
     logging.disable(logging.INFO)
-    shape = {"input_dim": (s.pixels,), "latent_dim": s.latent, "reconstruction_loss": "bce"}
+    shape = {"input_dim": s.event, "latent_dim": s.latent, "reconstruction_loss": "bce"}
     model = kind(config(**shape, **options), *_networks(s))
     folder = TemporaryDirectory()
     settings = BaseTrainerConfig(
@@ -54,10 +53,12 @@ def _networks(s: Setting) -> tuple[nn.Module, nn.Module]:
     from pythae.models.base.base_utils import ModelOutput
     from pythae.models.nn import BaseDecoder, BaseEncoder
 
+    encoder, decoder = s.networks()
+
     class Encoder(BaseEncoder):
         def __init__(self) -> None:
             super().__init__()
-            self.network = mlp(s.encoder, nn.ReLU)
+            self.network = encoder
 
         def forward(self, x: Tensor) -> ModelOutput:
             mean, log_variance = self.network(x).chunk(2, -1)
@@ -66,7 +67,7 @@ def _networks(s: Setting) -> tuple[nn.Module, nn.Module]:
     class Decoder(BaseDecoder):
         def __init__(self) -> None:
             super().__init__()
-            self.network = mlp(s.decoder, nn.ReLU)
+            self.network = decoder
 
         def forward(self, z: Tensor) -> ModelOutput:
             return ModelOutput(reconstruction=torch.sigmoid(self.network(z)))

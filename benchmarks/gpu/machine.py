@@ -68,7 +68,7 @@ def peaks(found: Found, device: str, s: Scale) -> None:
     """
     x = pixels(s)[0]
     on_device, chunk, net = x.to(device), s.chunks[-1], Setting()
-    weights = parameters(net.encoder) + parameters(net.decoder)
+    weights = parameters(net)
     model = net.model().to(device)
     work = {
         "data": (x.numel(), lambda: Rows("x", x.byte(), torch.device(device), torch.float32)),

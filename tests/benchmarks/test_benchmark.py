@@ -1,15 +1,16 @@
 """What the benchmark reckons with, without a clock: the work of a step, medians, ratios, slopes."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch.optim import Adam
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import contestants, floor, growth, limits, memory, report, training, turns
+from benchmarks import contestants, floor, growth, layers, limits, memory, report, training, turns
 from benchmarks.contestants import classic, ours, products
-from benchmarks.setting import Setting, images
+from benchmarks.setting import Convolutions, Setting, images
 from vaelib.objectives import elbo, iwae, log_evidence
 
 SMALL = Setting(batch=3, samples=5, latent=2, width=7, pixels=16)
@@ -19,10 +20,13 @@ def pixels(n, s):
     return torch.rand(n, s.pixels).round()
 
 
-@pytest.mark.parametrize("s", [Setting(), SMALL, Setting(batch=20, samples=50)], ids=str)
+SETTINGS = [Setting(), SMALL, Setting(batch=20, samples=50), Convolutions(batch=2, samples=3)]
+
+
+@pytest.mark.parametrize("s", SETTINGS, ids=str)
 @pytest.mark.parametrize("objective", [elbo, iwae])
 def test_a_step_has_the_operations_that_torch_counts(s, objective):
-    model, x = s.model(), pixels(s.batch, s)
+    model, x = s.model(), torch.rand(s.batch, *s.event).round()
     with FlopCounterMode(display=False) as counted:
         objective(model, x, samples=s.samples).mean().backward()
     assert floor.step(s).flops == counted.get_total_flops()
@@ -143,18 +147,35 @@ def test_peak_memory_counts_what_is_held_at_once():
 
 
 def test_the_loops_by_hand_have_the_bounds_of_the_library():
-    s = Setting(batch=2, samples=3, latent=2, width=7, pixels=16)
-    model, x = s.model().double(), pixels(2, s).double()
-    networks = model.encoder.network, model.decoder.network
-    for by_hand, by_library in (
-        (lambda: ours.elbo_by_hand(*networks, x), lambda: elbo(model, x)),
-        (lambda: ours.iwae_by_hand(*networks, x, 3), lambda: iwae(model, x, 3)),
+    for by_hand, by_library, s in (
+        (ours.elbo_by_hand, elbo, SMALL),
+        (ours.elbo_by_hand, elbo, Convolutions()),
+        (partial(ours.iwae_by_hand, samples=3), partial(iwae, samples=3), SMALL),
     ):
-        values = []
-        for bound in (by_hand, by_library):
-            torch.manual_seed(0)
-            values.append(bound())
-        torch.testing.assert_close(*values)
+        model, x = s.model().double(), torch.rand(2, *s.event).double().round()
+        networks = model.encoder.network, model.decoder.network
+        torch.manual_seed(0)
+        expected = by_library(model, x)
+        torch.manual_seed(0)
+        torch.testing.assert_close(by_hand(*networks, x), expected)
+
+
+def test_every_layer_of_a_step_is_timed_alone_with_both_its_passes(monkeypatch):
+    monkeypatch.setattr(limits, "measure", lambda device: {})
+    limits.float32_route("cpu")  # multiplies, too, when it is asked first
+    s = Convolutions(batch=3, channels=(4, 5))
+    with FlopCounterMode(display=False) as counted:
+        rows = layers.measure(s, pixels(5, Setting()), "cpu", 1, 0)
+    named = [row["layer"].rpartition(",")[0] for row in rows]
+    assert rows[0]["layer"] == "encoder, Conv2d, 3×32×32 → 4×16×16"
+    convolutions = ["Conv2d", "ReLU"] * 2 + ["Flatten", "Linear"]
+    back = ["Linear", "Unflatten"] + ["ReLU", "ConvTranspose2d"] * 2 + ["Bias"]
+    assert named == [f"encoder, {n}" for n in convolutions] + [f"decoder, {n}" for n in back]
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    forward = 3 * sum(map(sum, floor.products(s)))
+    measured = sum(counted.get_flop_counts()["Global"].values())
+    looked_at = 3 * forward  # on the way to each layer, for its name and for its slope's shape
+    assert measured == looked_at + 3 * floor.step(s).flops  # two turns of warming up, one measured
 
 
 def test_the_classic_script_sees_the_same_pixels():
