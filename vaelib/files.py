@@ -37,7 +37,7 @@ def write(
         part.replace(path)
     except BaseException as error:
         part.unlink(missing_ok=True)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno:
             error.filename = str(path)
         raise
     _sync_folder(path.parent)
