@@ -16,6 +16,7 @@ from vaelib.commands.source import TOLD
 from vaelib.data.levels import way_out
 from vaelib.data.numbers import Part
 from vaelib.data.opened import APPLY, Examples, kind_of
+from vaelib.data.parts import apart
 from vaelib.models import binary
 
 MOST_HELD = 10_000
@@ -117,9 +118,7 @@ def _check_support(options: argparse.Namespace, found: Examples) -> None:
 
 def _split(found: Examples, seed: int) -> tuple[Part, Part]:
     """A tenth of the rows, drawn by the seed, and the others; both in their order."""
-    held = min(MOST_HELD, max(1, len(found) // 10))
-    order = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))
-    return tuple(found.part.pick(rows.sort().values) for rows in (order[held:], order[:held]))
+    return tuple(found.part.pick(rows) for rows in apart(len(found), seed, MOST_HELD))
 
 
 def _said(found: Examples, train: Part, held: Part) -> Iterator[str]:

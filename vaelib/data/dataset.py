@@ -20,58 +20,34 @@ class Dataset(NamedTuple):
 
     Attributes:
         name: as :func:`load` knows it.
-        shape: height and width of an image.
-        levels: number of grey levels, from no ink, 0, to full ink, 1.
-        train: float32 in [0, 1], shape ``(train, height * width)``.
-        test: the same, shape ``(test, height * width)``.
+        shape: height and width of an image, behind its three channels if it has colour.
+        levels: number of grey levels, from no ink, 0, to full ink, 1; none if they are unknown.
+        train: float32, grey levels in [0, 1], shape ``(train, numbers)``.
+        test: the same, shape ``(test, numbers)``.
         train_labels: the class shown, int64, shape ``(train,)``, where it is known.
         test_labels: the same, shape ``(test,)``.
         validation: images to choose a model by, where the data set's authors set some apart.
     """
 
     name: str
-    shape: tuple[int, int]
-    levels: int
+    shape: tuple[int, ...]
+    levels: int | None
     train: Tensor
     test: Tensor
     train_labels: Tensor | None = None
     test_labels: Tensor | None = None
     validation: Tensor | None = None
 
+    @property
+    def labels(self) -> tuple[Tensor, Tensor]:
+        """Those of train and test; where they are unknown, all images are of one class, 0."""
+        if self.train_labels is None or self.test_labels is None:
+            return tuple(torch.zeros(len(x), dtype=torch.int64) for x in (self.train, self.test))
+        return self.train_labels, self.test_labels
 
-def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
-    """Load a data set by name.
 
-    Args:
-        name: ``digits``, scikit-learn's 1,797 handwritten digits of 8×8 pixels, every sixth of them
-            in the test set; ``mnist``, 70,000 of 28×28; ``fashion-mnist``, as many pieces of
-            clothing; ``mnist-static``, MNIST drawn black and white once; or ``frey``, 1,965 frames
-            of a film, the last 400 of them in the test set. Without it, the environment variable
-            ``VAELIB_DATASET`` decides, and without that, ``mnist`` where torch finds a GPU and
-            ``digits`` elsewhere.
-        folder: where its files lie; of MNIST's and Fashion-MNIST's, those that it lacks are fetched
-            into it. Without it, as :func:`folder_of` says.
-
-    Returns:
-        Dataset.
-
-    Raises:
-        ValueError: an unknown name, or a file with other bytes than the data set's.
-        FileNotFoundError: a file is missing, and no mirror gives it.
-
-    Source:
-        Alpaydin and Kaynak (1998); LeCun et al. (1998); Xiao, Rasul and Vollgraf (2017);
-        Larochelle and Murray (2011); Roweis and Saul (2000).
-
-    >>> load("digits").train.shape
-    torch.Size([1498, 64])
-    """
-    suited = "mnist" if torch.cuda.is_available() else "digits"
-    name = name or os.environ.get("VAELIB_DATASET") or suited
-    if name not in names():
-        raise ValueError(
-            f"no data set {name!r}: choose one of {', '.join(names())} (argument or VAELIB_DATASET)"
-        )
+def named(name: str, folder: str | Path | None = None) -> Dataset:
+    """A data set by its name; see :func:`vaelib.data.load`."""
     if name in EMBEDDED:
         return EMBEDDED[name]()
     found = folder_of(name, folder)
@@ -79,7 +55,7 @@ def load(name: str | None = None, folder: str | Path | None = None) -> Dataset:
 
 
 def names() -> list[str]:
-    """All that :func:`load` knows."""
+    """All that :func:`named` knows."""
     return [*EMBEDDED, *SOURCES, *GIVEN]
 
 

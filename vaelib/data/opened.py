@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vaelib.data import arrays, folder, kept
-from vaelib.data.dataset import Dataset, load, names
+from vaelib.data.dataset import Dataset, named, names
 from vaelib.data.levels import at_rest, levels_of, scale
 from vaelib.data.numbers import Data, Part
 from vaelib.data.survey import Survey, blocks, survey
@@ -104,7 +104,7 @@ def open(
         if value and word not in APPLY[kind]:
             raise ValueError(f"--{word.replace('_', '-')} means nothing for a {kind}, {source}")
     if kind == "name":
-        return _named(load(str(source)))
+        return _named(named(str(source)))
     if kind == "folder":
         size = tuple(size) if size else None
         rows, about = folder.read(path, size=size, grey=bool(grey), skip_broken=bool(skip_broken))
