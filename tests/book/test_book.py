@@ -30,6 +30,7 @@ from tests.book.chapter_source import (
     ROOT,
     myst,
 )
+from vaelib.data.dataset import names
 
 LABELS = {label for page in PAGES for label in page.labels}
 FIGURES = {figure["name"] for page in PAGES for figure in page.figures if "name" in figure}
@@ -140,6 +141,34 @@ def test_two_exercises_or_more_judge_an_answer_that_their_solution_gets_right(ch
 
 def test_no_cell_is_long(notebook):
     assert max(map(lines, notebook.code)) <= 25
+
+
+def chosen_by_name(source):
+    """Whether a program does more with a data set's name than load and show it."""
+    nodes = [*ast.walk(ast.parse(source))]
+    sides = [[*n.comparators, n.left] for n in nodes if isinstance(n, ast.Compare)]
+    keys = [n.keys for n in nodes if isinstance(n, ast.Dict)]
+    shown = [n.value for n in nodes if isinstance(n, ast.FormattedValue)]
+    named = [n for n in nodes if isinstance(n, ast.Attribute) and ast.unparse(n) == "digits.name"]
+    words = {getattr(n, "value", None) for part in sides + keys for n in part}
+    return bool(words & {*names()} or {*named} - {*shown})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'epochs = {"digits": 32, "mnist": 2}[key]',
+        "epochs = table.get(digits.name, 2)",
+        'small = load().name == "digits"',
+    ],
+)
+def test_a_choice_by_a_data_sets_name_is_seen(source):
+    assert chosen_by_name(source)
+    assert not chosen_by_name('x, text = data.load("digits").train, f"{digits.name}"')
+
+
+def test_settings_follow_from_sizes_not_from_a_data_sets_name(notebook):
+    assert not chosen_by_name(re.sub(r"%pip.*", "pass", notebook.source))
 
 
 def test_code_is_short_and_prose_carries_it(read):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from vaelib import data
@@ -99,8 +100,46 @@ def test_a_gpu_makes_mnist_the_default(small_mnist, monkeypatch, gpu, name):
         assert data.load().name == chosen
     monkeypatch.setenv("VAELIB_DATASET", "cifar")
     known = "digits, mnist, fashion-mnist, frey, mnist-static"
-    with pytest.raises(ValueError, match=rf"'cifar': choose one of {known} .*VAELIB_DATASET\)$"):
+    with pytest.raises(ValueError, match=rf"'cifar': choose one of {known}, a f.*_DATASET\)$"):
         data.load()
+    monkeypatch.setenv("VAELIB_DATASET", str(small_mnist / "mine.npy"))
+    np.save(small_mnist / "mine.npy", np.zeros((10, 4, 6), np.uint8))
+    with pytest.warns(UserWarning, match="read as 2 levels"):
+        assert (data.load().shape, len(data.load().train)) == ((4, 6), 9)
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz", "folder"])
+def test_images_of_your_own_are_a_data_set_with_a_tenth_to_test_on(tmp_path, ending):
+    pixels = np.arange(20 * 6 * 5 * 3, dtype=np.uint16).reshape(20, 6, 5, 3) % 251
+    path = tmp_path / f"mine.{ending}"
+    if ending == "folder":
+        for i, image in enumerate(pixels.astype(np.uint8)):
+            (path / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path / "ab"[i % 2] / f"{i:02}.png")
+        pixels = np.concatenate([pixels[::2], pixels[1::2]])
+    else:
+        save = np.save if ending == "npy" else np.savez
+        save(path, pixels.astype(np.uint8))
+    mine = data.load(path)
+    assert (mine.name, mine.shape, mine.levels) == (str(path), (3, 6, 5), 256)
+    assert [len(part) for part in (mine.train, mine.test)] == [18, 2]
+    rows = torch.from_numpy(pixels.transpose(0, 3, 1, 2).reshape(20, -1) / 255).float()
+    where = [[int((rows == x).all(1).nonzero()) for x in part] for part in (mine.train, mine.test)]
+    assert sorted(where[0] + where[1]) == list(range(20))
+    assert where[0] == sorted(where[0])
+    assert where[1] != [18, 19]
+    assert torch.equal(mine.test, data.load(path).test)
+    for labels, told, places in zip(
+        mine.labels, (mine.train_labels, mine.test_labels), where, strict=True
+    ):
+        assert (told is None) == (ending != "folder")
+        assert labels.tolist() == [int(ending == "folder" and i >= 10) for i in places]
+
+
+def test_rows_without_a_shape_are_no_data_set_of_images(tmp_path):
+    np.save(tmp_path / "x.npy", np.eye(64, dtype=np.float32))
+    with pytest.raises(ValueError, match=r"rows of numbers: save images as \(images, height"):
+        data.load(tmp_path / "x.npy")
 
 
 def test_an_array_that_may_not_be_written_to_is_read_where_it_lies_without_a_warning():
