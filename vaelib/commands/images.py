@@ -14,9 +14,9 @@ from torch import Tensor
 from vaelib import data
 from vaelib.commands.source import TOLD
 from vaelib.data.levels import way_out
+from vaelib.data.loaded import apart
 from vaelib.data.numbers import Part
 from vaelib.data.opened import APPLY, Examples, kind_of
-from vaelib.data.parts import apart
 from vaelib.models import binary
 
 MOST_HELD = 10_000

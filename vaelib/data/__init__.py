@@ -1,9 +1,9 @@
 """Examples as rows of numbers: data sets by name, folders of images, arrays."""
 
 from vaelib.data.dataset import Dataset, files_of, folder_of
+from vaelib.data.loaded import load
 from vaelib.data.noise import binarise, dequantise
 from vaelib.data.opened import Examples, open
-from vaelib.data.parts import load
 from vaelib.data.sources import FASHION_MNIST, MNIST
 
 __all__ = [
