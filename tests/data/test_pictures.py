@@ -31,8 +31,8 @@ READ = {  # file ↦ type, shape in colour, smallest and largest number
     "xmp_tags_orientation_exiftool.png": ("uint8", (3, 10, 10), 0, 255),
 }
 REFUSED = {
-    "LICENSE": "no image that can be read",
-    "decompression_bomb.gif": "refused: Image size .* could be decompression bomb",
+    "LICENSE": "cannot identify image file",
+    "decompression_bomb.gif": "Image size .* could be decompression bomb",
     "shortfile.bmp": "image file is truncated",
     "truncated_image.png": "image file is truncated",
     "truncated_jpeg.jpg": "image file is truncated",
@@ -117,14 +117,13 @@ def test_the_folder_tells_what_was_done_to_whom(odd, tmp_path):
     for path in odd.iterdir():
         if READ.get(path.name, ("",))[0] == "uint8":
             (tmp_path / path.name).symlink_to(path)
-    with pytest.raises(ValueError, match=r"has 88×590 pixels, hopper.Lab.tif has 128×128: --size"):
+    with pytest.raises(ValueError, match=r"has 88×590 pixels, hopper.Lab.tif has 128×128 pixels: --size"):
         data.open(tmp_path)
     found = data.open(tmp_path, size=(8, 8))
     assert found.shape == (3, 8, 8)
     assert found.said == (
         "3 of 13 images can be seen through: laid over white",
         "2 of 13 files have several frames: the first is taken",
-        "4 of 13 images are grey, in colour like the others",
     )
 
 
@@ -139,5 +138,5 @@ def test_deep_pictures_keep_their_levels(odd, tmp_path):
     assert found.seen.high == 694 / 1023
     np.testing.assert_allclose(found.x.max(), 694 / 1023, rtol=1e-6)
     (path / "f.tiff").symlink_to(odd / "10ct_32bit_128.tiff")
-    with pytest.raises(ValueError, match=r"f.tiff holds 32-bit numbers, .* folders of their own"):
+    with pytest.raises(ValueError, match=r"has numbers of type uint16, f.tiff has .*float32: put them into folders of their"):
         data.open(path, size=(8, 8))
