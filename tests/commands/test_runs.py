@@ -14,6 +14,7 @@ from tests.commands.test_train import SETTINGS
 from vaelib import data
 from vaelib.commands import arguments, evaluate, experiment, explorer, folder, sample
 from vaelib.commands import data as data_command
+from vaelib.commands.written import Rows, write
 from vaelib.experiments.plane import produce
 from vaelib.explorer import saved
 from vaelib.objectives import elbo, log_evidence
@@ -110,7 +111,7 @@ def test_an_array_of_samples_is_that_of_the_seed(make, tmp_path, capsys, seed):
 def test_a_picture_of_samples_is_that_of_the_seed(make, tmp_path, capsys):
     path, out, again = make(), tmp_path / "x.png", tmp_path / "again.png"
     typed(sample, path, "--count", 7, "--seed", 2, "--out", out)
-    folder.picture(folder.draw(folder.load(path)[0], 7, 2), [8, 8], again)
+    write(again, Rows(folder.draws(folder.load(path)[0], 7, 2), (7, 8, 8)))
     assert out.read_bytes() == again.read_bytes()
     assert capsys.readouterr().out == f"{out}\n"
 

@@ -16,8 +16,9 @@ from torch import nn
 import vaelib.training
 from vaelib import provenance
 from vaelib.commands import folder, images, memory, train
-from vaelib.commands.picture import picture
 from vaelib.commands.settings import ACTIVATIONS, Settings
+from vaelib.commands.written import Rows, write
+from vaelib.data import Examples
 from vaelib.models import BernoulliDecoder, GaussianDecoder
 from vaelib.objectives import ELBO, Terms, iwae
 from vaelib.training import Checkpoint, History, by_width, checkpoint, shares
@@ -26,6 +27,12 @@ MANY = {
     "epochs": 3, "batch_size": 7, "learning_rate": 0.5, "beta": 2.0, "free_bits": 0.25,
     "samples": 5, "patience": 4, "seed": 11, "every": 9.0,
 }  # fmt: skip
+
+
+def some(shape, pixels, name="mine"):
+    """Images of which nothing is known but their shape."""
+    x = torch.zeros(1, 1).expand(3, pixels)
+    return images.Images(Examples(name, shape, None, x), x, x, x)
 
 
 def options(*words):
@@ -180,8 +187,7 @@ def test_each_process_has_its_place(
 
 def test_settings_say_what_was_chosen_and_of_what(tmp_path):
     chosen = options("--latent", 3, "--resume", "--every", 5, "--out", tmp_path / "run")
-    x = torch.zeros(4, 6)
-    settings = Settings.of(chosen, images.Images("mine", (2, 3), x, x, x))
+    settings = Settings.of(chosen, some((2, 3), 6))
     assert asdict(settings) == {
         "data": "mine", "pixels": 6, "shape": [2, 3], "versions": provenance.versions(),
         "latent": 3, "hidden": [400], "network": "mlp", "activation": "relu",
@@ -191,12 +197,12 @@ def test_settings_say_what_was_chosen_and_of_what(tmp_path):
         "levels": None, "range": None, "array": None, "size": None, "grey": False,
         "skip_broken": False,
     }  # fmt: skip
-    assert Settings.of(chosen, images.Images("mine", None, x, x, x)).shape is None
+    assert Settings.of(chosen, some(None, 6)).shape is None
 
 
 SETTINGS = Settings.of(
     options("--latent=3", "--hidden", 7, 5, "--activation=tanh", "--seed=4", "--out=run"),
-    images.Images("σ²", None, *[torch.zeros(4, 10)] * 3),
+    some(None, 10, "σ²"),
 )
 
 
@@ -329,8 +335,7 @@ def test_what_is_loaded_is_the_best_if_there_is_one(tmp_path, best):
 
 def test_after_training_the_picture_has_64_images_by_the_runs_seed(asked, tmp_path):
     train.train(options("--seed", 3, "--hidden", 4, "--out", tmp_path / "run"))
-    samples = folder.draw(asked.calls[0][0], 64, 3)
-    picture(samples, [8, 8], tmp_path / "again.png")
+    write(tmp_path / "again.png", Rows(folder.draws(asked.calls[0][0], 64, 3), (64, 8, 8)))
     assert (tmp_path / "run/samples.png").read_bytes() == (tmp_path / "again.png").read_bytes()
 
 

@@ -117,7 +117,7 @@ def test_the_folder_tells_what_was_done_to_whom(odd, tmp_path):
     for path in odd.iterdir():
         if READ.get(path.name, ("",))[0] == "uint8":
             (tmp_path / path.name).symlink_to(path)
-    with pytest.raises(ValueError, match=r"has 88×590 pixels, hopper.Lab.tif has 128×128 pixels: --size"):
+    with pytest.raises(ValueError, match=r"88×590 pixels, hopper.Lab.tif has 128×128 .*: --size"):
         data.open(tmp_path)
     found = data.open(tmp_path, size=(8, 8))
     assert found.shape == (3, 8, 8)
@@ -138,5 +138,5 @@ def test_deep_pictures_keep_their_levels(odd, tmp_path):
     assert found.seen.high == 694 / 1023
     np.testing.assert_allclose(found.x.max(), 694 / 1023, rtol=1e-6)
     (path / "f.tiff").symlink_to(odd / "10ct_32bit_128.tiff")
-    with pytest.raises(ValueError, match=r"has numbers of type uint16, f.tiff has .*float32: put them into folders of their"):
+    with pytest.raises(ValueError, match=r"uint16, f.tiff has .*float32: .* folders of their own"):
         data.open(path, size=(8, 8))

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from vaelib import files
-from vaelib.commands.picture import picture
 from vaelib.commands.settings import Settings
+from vaelib.commands.written import Rows, write
 from vaelib.models import VAE
 from vaelib.training import History, checkpoint, shares
 from vaelib.training.history import AVERAGES
@@ -82,7 +82,8 @@ def finish(path: Path, settings: Settings, model: VAE, history: History) -> None
     """Write what there is to say after training."""
     write_history(path, history)
     if settings.shape:
-        picture(draw(model, 64, settings.seed), settings.shape, path / "samples.png")
+        drawn = Rows(draws(model, 64, settings.seed), (64, *settings.shape))
+        write(path / "samples.png", drawn)
 
 
 def load(path: Path) -> tuple[VAE, Settings]:
@@ -114,14 +115,8 @@ def _nearest(path: Path) -> str:
 
 
 @torch.no_grad()
-def draw(model: VAE, count: int, seed: int) -> Tensor:
-    """The means of p(x given z) for z from the prior, shape ``(count, *event)``."""
-    return torch.cat(list(draws(model, count, seed)))
-
-
-@torch.no_grad()
 def draws(model: VAE, count: int, seed: int, pixels: bool = False) -> Iterator[Tensor]:
-    """The same in parts; or pixels drawn from p(x given z), instead of its mean."""
+    """The means of p(x given z) for z from the prior, or pixels drawn from it, in parts."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for start in range(0, count, DRAWN):

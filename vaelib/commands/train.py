@@ -7,8 +7,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from vaelib.commands import source
-from vaelib.commands.arguments import add, amount, positive, whole
+from vaelib.commands.arguments import add, amount, data_options, positive, whole
 
 ABOUT = "train a VAE and keep everything about it in a folder"
 ENOUGH = 2**24  # numbers from which a start is computed
@@ -20,7 +19,7 @@ EXAMPLE = (
 
 def register(commands) -> None:
     add_argument = add(commands, "train", ABOUT, EXAMPLE, train).add_argument
-    source.register(
+    data_options(
         add_argument,
         "digits",
         "what to learn from, but for a tenth, drawn by the seed, that is held out",
@@ -86,13 +85,13 @@ def train(options: argparse.Namespace) -> int:
     before = folder.begun(options.out, options.resume, restarted)
     if before:
         before.go_on(options)
-    found = images.again(before, options.data) if before else images.find(options)
+    found = images.find(before or options, options.data)
     settings = Settings.of(options, found)
     bound = settings.bound()
     if shares.rank() == 0:
-        source.say(found.said)
+        images.say(found.said)
         if settings.network == "conv" and not options.network:
-            source.say([f"convolutions of {settings.hidden} channels; --network mlp for an mlp"])
+            images.say([f"convolutions of {settings.hidden} channels; --network mlp for an mlp"])
     curves = TensorBoard(options.tensorboard) if options.tensorboard else None
     x, held = found.train.shaped(settings.event), found.validation.shaped(settings.event)
     with memory.bounded(settings, len(x), torch.device(device)):
@@ -129,11 +128,11 @@ def _some(x):
     """Rows evenly spread, as numbers: as many as are enough to tell where to start."""
     import torch
 
+    from vaelib.commands.images import evenly
     from vaelib.training.rows import Rows
 
     rows = Rows("x", x, torch.device("cpu"), torch.float32)
-    count = min(len(rows), max(1, ENOUGH // rows.x.shape[1:].numel()))
-    return rows[torch.linspace(0, len(rows) - 1, count).long()]
+    return rows[evenly(len(rows), max(1, ENOUGH // rows.x.shape[1:].numel()))]
 
 
 def likelihood(word: str) -> str:
