@@ -123,7 +123,7 @@ def test_the_folder_tells_what_was_done_to_whom(odd, tmp_path):
     assert found.shape == (3, 8, 8)
     assert found.said == (
         "3 of 13 images can be seen through: laid over white",
-        "2 of 13 files have several frames: the first is taken",
+        "2 of 13 images have several frames: the first is taken",
     )
 
 

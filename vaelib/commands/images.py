@@ -77,9 +77,14 @@ def find_all(options, run) -> Images:
     return Images(found, rows, rows, rows, (*found.said, *_beyond(found, run.range)))
 
 
+def rows(part: Part, run) -> Rows:
+    """Rows in the shape that a run's model takes."""
+    return Rows("x", part.shaped(run.event), torch.device("cpu"), torch.float32)
+
+
 def pick(part: Part, run, index: Tensor) -> Tensor:
-    """Rows as a run's model takes them; drawn black or white where it knows no grey."""
-    x = Rows("x", part.shaped(run.event), torch.device("cpu"), torch.float32)[index]
+    """Some of them, drawn black or white where the model knows no grey."""
+    x = rows(part, run)[index]
     return data.binarise(x) if binary(run.likelihood) else x
 
 

@@ -17,7 +17,6 @@ SAID = re.compile(
     r"calculation overflowed|multiplication overflow"
 )
 SMALLER = "take a smaller --hidden or --latent, or fewer --samples"
-ASKED = re.compile(r"(?:allocate|storage size:?) ([\d.]+ ?(?:bytes|[KMGTP]iB|))")
 
 
 def exhausted(error: Exception) -> bool:
@@ -26,9 +25,8 @@ def exhausted(error: Exception) -> bool:
 
 
 def told(error: Exception) -> str:
-    """A sentence with the size that was asked for, where the error says it."""
-    asked = ASKED.search(str(error))
-    return f"out of memory: {asked[1]} asked for" if asked else "out of memory"
+    """A sentence with the size that was asked for, as torch and numpy say it."""
+    return f"out of memory: {str(error).partition(chr(10))[0]}"
 
 
 @contextmanager
@@ -47,7 +45,7 @@ def bounded(settings, rows: int, device: torch.device) -> Iterator[None]:
     advice = f"--batch-size {fits} would fit" if fits > 0 else SMALLER
     try:
         if (asked := fixed + batch * each) > whole:
-            raise MemoryError(f"allocate {_size(asked)}")
+            raise MemoryError(f"{_size(asked)} asked for")
         yield
     except (MemoryError, RuntimeError) as error:
         if not exhausted(error):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from vaelib.commands.arguments import add_run, data_options, output, positive, whole
@@ -115,72 +115,58 @@ def _row(name: str, names) -> int:
     raise ValueError(f"no image {name!r} among {len(names):,}, from {names[0]} to {names[-1]}")
 
 
-COMMANDS = {  # what each is about, the end of its example, its endings, its own options
-    encode: (
+COMMANDS = (
+    (
+        encode,
         "write the codes of images, q(z given x), as an array or a table",
         "codes.npy",
-        (".npy", ".csv"),
-        {
-            "--give": {
-                "nargs": "+",
-                "choices": list(PARTS),
-                "default": ["mean"],
-                "help": "what of q; one gives an array (images, latent), several (images, several, "
-                "latent)",
-            }
-        },
+        output(".npy", ".csv"),
     ),
-    reconstruct: (
+    (
+        reconstruct,
         "show images beside what comes back from their codes; or write all that comes back",
         "reconstructions.png",
-        (".png", ".npy"),
-        {
-            "--count": {
-                "type": positive,
-                "default": 32,
-                "help": "how many, evenly spread, a picture shows",
-            }
-        },
+        output(".png", ".npy"),
     ),
-    score: (
+    (
+        score,
         "write how likely each image is to the model, in nats: the unlikely ones are odd",
         "scores.csv",
-        (".csv", ".npy"),
-        {"--samples": {"type": positive, "default": 100, "help": "weights for each log p(x)"}},
+        output(".csv", ".npy"),
     ),
-    interpolate: (
+    (
+        interpolate,
         "decode a straight line between the codes of two images",
         "between.png --between 0 7",
-        (".png", ".npy"),
-        {
-            "--between": {
-                "nargs": 2,
-                "default": ["0", "1"],
-                "metavar": "IMAGE",
-                "help": "two images, by their numbers from 0 or the names of their files",
-            },
-            "--steps": {
-                "type": positive,
-                "default": 8,
-                "help": "images, both ends among them",
-            },
-        },
+        output(".png", ".npy"),
     ),
-}
+)
 
 
 def register(commands) -> None:
-    for command, (about, example, endings, own) in COMMANDS.items():
-        name = command.__name__
-        example = f"{name} run --data images.npy --out {example}"
-        add_argument = add_run(commands, name, about, example, partial(run, command)).add_argument
-        data_options(add_argument, None, "other data than the run's, all of it")
-        add_argument("--seed", type=whole, default=0, help="of black and white pixels and draws")
-        for option, how in own.items():
-            add_argument(option, **how)
-        add_argument(
-            "--out", type=output(*endings), required=True, help=f"a file, {' or '.join(endings)}"
-        )
+    encoding, reconstructing, scoring, interpolating = (_add(commands, *row) for row in COMMANDS)
+    encoding("--give", nargs="+", choices=[*PARTS], default=["mean"], help="one or several of q")
+    reconstructing("--count", type=positive, default=32, help="how many a picture shows")
+    scoring("--samples", type=positive, default=100, help="weights for each log p(x)")
+    interpolating(
+        "--between",
+        nargs=2,
+        default=["0", "1"],
+        metavar="IMAGE",
+        help="two images, by their numbers from 0 or the names of their files",
+    )
+    interpolating("--steps", type=positive, default=8, help="images, both ends among them")
+
+
+def _add(commands, command, about: str, example: str, out: Callable) -> Callable:
+    """Add a command; what its own options are added with."""
+    name = command.__name__
+    example = f"{name} run --data images.npy --out {example}"
+    add_argument = add_run(commands, name, about, example, partial(run, command)).add_argument
+    data_options(add_argument, None, "other data than the run's, all of it")
+    add_argument("--seed", type=whole, default=0, help="of black and white pixels and draws")
+    add_argument("--out", type=out, required=True, help="a file")
+    return add_argument
 
 
 def run(command, options: argparse.Namespace) -> None:

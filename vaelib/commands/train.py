@@ -96,7 +96,8 @@ def train(options: argparse.Namespace) -> int:
     x, held = found.train.shaped(settings.event), found.validation.shaped(settings.event)
     with memory.bounded(settings, len(x), torch.device(device)):
         model = settings.model()
-        model.start_at(_some(x))
+        rows = images.rows(found.train, settings)
+        model.start_at(rows[images.evenly(len(x), max(1, ENOUGH // settings.pixels))])
         history = fit(
             model,
             x,
@@ -122,17 +123,6 @@ def train(options: argparse.Namespace) -> int:
         print(f"{options.out}: {_said(history)}")
     shares.leave()
     return 130 if history.stopped == "interrupted" else 0
-
-
-def _some(x):
-    """Rows evenly spread, as numbers: as many as are enough to tell where to start."""
-    import torch
-
-    from vaelib.commands.images import evenly
-    from vaelib.training.rows import Rows
-
-    rows = Rows("x", x, torch.device("cpu"), torch.float32)
-    return rows[evenly(len(rows), max(1, ENOUGH // rows.x.shape[1:].numel()))]
 
 
 def likelihood(word: str) -> str:
@@ -164,11 +154,7 @@ def _check_device(name: str) -> None:
     try:
         torch.zeros(1, device=name).item()
     except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
-        gpus = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
-        reason = str(error).partition("\n")[0][:80]
-        raise ValueError(
-            f"no device {name!r} here, but {', '.join(['cpu', *gpus])} ({reason})"
-        ) from None
+        raise ValueError(f"no device {name!r} here: {str(error).splitlines()[0]}") from None
 
 
 def _said(history) -> str:

@@ -28,8 +28,8 @@ def read(
         skip_broken: whether files that are no whole pictures are left out, instead of an error.
 
     Returns:
-        Rows of shape ``(pictures, numbers)``; and a dictionary of their ``shape``, ``files`` and
-        what is ``said`` of them.
+        Rows of shape ``(pictures, numbers)``; and a dictionary of their ``shape``, ``files``, what
+        is ``said`` of them and, if all lie in folders, of these ``classes`` and ``labels``.
 
     Raises:
         ValueError: no pictures, files that are none, unlike sizes; names files and the way out.
@@ -41,15 +41,6 @@ def read(
     stats = [(n.as_posix(), (s := (folder / n).stat()).st_size, s.st_mtime_ns) for n in names]
     key = [FORM, str(folder.resolve()), stats, size, grey, skip_broken]
     return kept.fetch(key, lambda about: _decoded(folder, names, about, size, grey, skip_broken))
-
-
-def labels(files: list[str]) -> tuple[np.ndarray | None, list[str]]:
-    """The class of each file, its first folder, if all lie in folders; and the classes by name."""
-    first = [file.partition("/")[0] for file in files]
-    if any("/" not in file for file in files):
-        return None, []
-    classes, numbers = np.unique(first, return_inverse=True)
-    return numbers, classes.tolist()
 
 
 def _decoded(folder, names, about, size, grey, skip_broken) -> Iterator[np.ndarray]:
@@ -82,6 +73,12 @@ def _decoded(folder, names, about, size, grey, skip_broken) -> Iterator[np.ndarr
         raise ValueError(f"{folder} holds {len(done)} images: at least two are needed")
     about["shape"] = [*([3] if colour else []), *(size or heads[done[0]].size)]
     about["files"] = [name.as_posix() for name in done]
+    classes = sorted({name.parts[0] for name in done})
+    classes = classes if all(len(name.parts) > 1 for name in done) else []
+    about["classes"], about["labels"] = (
+        classes,
+        [classes.index(n.parts[0]) for n in done if classes],
+    )
     about["said"] = [f"left out: {_listed(folder, broken)}"] if broken else []
     about["said"] += _said([heads[name] for name in done])
 

@@ -91,7 +91,7 @@ def open(
 
     Raises:
         ValueError: what cannot be used, by name, with the way out.
-        FileNotFoundError: nothing of this name.
+        FileNotFoundError: no such file, folder or name.
 
     >>> open("digits").x.shape
     torch.Size([1498, 64])
@@ -102,12 +102,14 @@ def open(
     if kind == "folder":
         size = tuple(size) if size else None
         x, about = folder.read(path, size=size, grey=bool(grey), skip_broken=bool(skip_broken))
-        y, classes = folder.labels(about["files"])
-        more = {"labels": None if y is None else torch.from_numpy(y), "classes": tuple(classes)}
-        more |= {"files": tuple(about["files"]), "said": tuple(about["said"])}
+        more = {name: tuple(about[name]) for name in ("classes", "files", "said")}
+        more["labels"] = torch.tensor(about["labels"]) if about["labels"] else None
         return _examples(path, x, tuple(about["shape"]), levels, about["path"], **more)
     if not path.is_file() or path.suffix not in (".npy", ".npz"):
-        raise _unknown(source, path)
+        raise FileNotFoundError(
+            f"there is no .npy or .npz file, folder of images or data set {str(source)!r}: the "
+            f"names are {', '.join(names())}"
+        )
     x, own = arrays.images(arrays.read(path, array), shape, str(path))
     stat = path.stat()
     return _examples(path, x, own or None, levels, [array, stat.st_size, stat.st_mtime_ns])
@@ -151,15 +153,4 @@ def _named(name: str) -> Examples:
         seen=survey(known.train.numpy(), known.name),
         validation=part(known.validation, None),
         test=part(known.test, known.test_labels),
-    )
-
-
-def _unknown(source: str | Path, path: Path) -> Exception:
-    if path.is_file():
-        return ValueError(f"{source} is no .npy or .npz file; of images, give their folder")
-    if path.suffix in (".npy", ".npz"):
-        return FileNotFoundError(f"there is no file {source}")
-    return ValueError(
-        f"no data set, folder or file {str(source)!r}: choose one of {', '.join(names())}, a "
-        "folder of images, or a .npy or .npz file"
     )
