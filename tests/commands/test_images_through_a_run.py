@@ -59,6 +59,24 @@ def test_two_words_give_the_model_its_settings_and_its_mode(trained):
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
 
 
+def test_a_run_that_has_moved_needs_none_of_its_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", COLOUR)
+    main(["train", "--data", "x.npy", *SMALL, "--out", "run"])
+    before = vaelib.load("run").state_dict()
+    Path("x.npy").unlink()
+    Path("elsewhere").mkdir()
+    Path("run").rename("elsewhere/moved")
+    after = vaelib.load("elsewhere/moved").state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    np.save("other.npy", COLOUR[:7])
+    main(["encode", "elsewhere/moved", "--data", "other.npy", "--out", "codes.npy"])
+    main(["sample", "elsewhere/moved", "--count", "3", "--out", "new.npy"])
+    assert (np.load("codes.npy").shape, np.load("new.npy").shape) == ((7, 3), (3, 72))
+    with pytest.raises(SystemExit):
+        main(["encode", "elsewhere/moved", "--out", "codes.npy"])
+
+
 @torch.no_grad()
 def test_codes_are_those_of_the_model(run, monkeypatch):
     q = run.model.encode(run.x)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -124,13 +125,6 @@ def test_with_importance_weights_the_objective_draws_the_samples(asked, tmp_path
     ((_, _, how),) = asked.calls
     assert (how["objective"].func, how["objective"].keywords) == (iwae, {"samples": 6})
     assert not how["binarise"]
-
-
-@pytest.mark.parametrize("words", [["--beta", 0.5], ["--free-bits", 0.1]])
-def test_importance_weights_have_no_kl_to_weigh(asked, tmp_path, words):
-    with pytest.raises(ValueError, match="--objective iwae has no KL"):
-        train.train(options("--objective", "iwae", *words, "--out", tmp_path / "run"))
-    assert not asked.calls
 
 
 @pytest.mark.parametrize(
@@ -280,29 +274,14 @@ def test_a_run_that_goes_on_needs_nothing_typed_again(asked, tmp_path):
     assert len(asked.calls) == 3
 
 
-@pytest.mark.parametrize("written", ["{", "[]", "{}", '{"latent": 3, "width": 2}'])
-def test_foreign_settings_are_none(tmp_path, written):
-    (tmp_path / "settings.json").write_text(written)
-    (tmp_path / "checkpoint.pt").touch()
-    with pytest.raises(ValueError, match=r"settings.json does not hold the settings of a run: "):
-        folder.load(tmp_path)
-
-
 def test_half_a_run_is_told_by_what_it_lacks(tmp_path):
-    tmp_path = tmp_path / "run"
-    SETTINGS.write(tmp_path / "settings.json")
-    with pytest.raises(ValueError, match="holds a run without") as raised:
-        folder.load(tmp_path)
-    assert str(raised.value) == (
-        f"{tmp_path} holds a run without a checkpoint.pt yet: train --resume --out {tmp_path} "
-        "goes on"
-    )
-    checkpoint.save(tmp_path / "checkpoint.pt", {"model": {}, "best": None})
-    with pytest.raises(ValueError, match=r"another model than settings.json beside it says$"):
-        folder.load(tmp_path)
-    (tmp_path / "settings.json").unlink()
+    path = tmp_path / "run"
     with pytest.raises(ValueError, match=r"holds no run: it lacks settings.json$"):
-        folder.load(tmp_path)
+        folder.load(path)
+    SETTINGS.write(path / "settings.json")
+    said = f"{path} holds a run without a checkpoint.pt yet: train --resume --out {path} goes on"
+    with pytest.raises(ValueError, match=re.escape(said)):
+        folder.load(path)
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"half")])

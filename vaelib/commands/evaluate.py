@@ -37,11 +37,11 @@ def evaluate(options: argparse.Namespace) -> None:
         x = images.pick(shown.test, settings, images.evenly(len(shown.test), options.images))
         bounds = torch.stack([elbo(model, x) for _ in range(ROUNDS)])
         weighed = log_evidence(model, x, options.samples)
-        active = active_units(model, x)
+        active = active_units(model, x) if len(x) > 1 else None
     print(f"{len(x):,} image{'s' * (len(x) > 1)} of {shown.whole.name}, nats an image")
     for name, found in (("ELBO", Estimate.of(bounds)), ("log p(x)", weighed)):
         mean, over_images, sampling = found.average()
         over = f" ± {over_images:.2f} over images," if len(x) > 1 else ""
         print(f"{name:12}  {mean:.2f}{over} ± {sampling:.3f} by sampling")
-    if len(x) > 1:
+    if active is not None:
         print(f"active units  {active} of {settings.latent} (variance of the mean above {ACTIVE})")
