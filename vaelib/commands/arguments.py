@@ -51,8 +51,8 @@ def data_options(add_argument: Callable, default: str | None, about: str) -> Non
     add_argument(
         "--data",
         default=default,
-        help=f"{about}: a folder of images, in which folders are classes (decoded into "
-        "~/.cache/vaelib/decoded, which may be deleted); a .npy or .npz file of "
+        help=f"{about}: a folder of images, in which folders are classes kept decoded in "
+        "vaelib/decoded in your cache, which may be deleted; a .npy or .npz file of "
         "shape (images, height, width), with channels first or last, or (images, numbers); or "
         "digits, mnist, fashion-mnist, mnist-static, frey",
     )

@@ -23,6 +23,15 @@ SETTINGS, CHECKPOINT, HISTORY = "settings.json", "checkpoint.pt", "history.json"
 DRAWN = 256  # images held at a time
 
 
+def check_place(path: Path) -> None:
+    """Whether a folder is one, or can become one, that can be written into."""
+    place = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(f"Not a directory: {place}, so that nothing can be kept in {path}")
+    if not os.access(place, os.W_OK):
+        raise PermissionError(f"nothing can be written into {place}")
+
+
 def begun(path: Path, resume: bool, restarted: bool = False) -> Settings | None:
     """The settings of the run that is to go on, or None where a new one can begin.
 
@@ -31,11 +40,7 @@ def begun(path: Path, resume: bool, restarted: bool = False) -> Settings | None:
         resume: whether somebody wants to go on with what is there.
         restarted: whether torchrun starts again what may have written nothing yet.
     """
-    place = next(p for p in (path, *path.absolute().parents) if p.exists())
-    if not place.is_dir():
-        raise NotADirectoryError(f"Not a directory: {place}, so that no run can be kept in {path}")
-    if not os.access(place, os.W_OK):
-        raise PermissionError(f"nothing can be written into {place}")
+    check_place(path)
     if (resume or restarted) and (path / SETTINGS).exists():
         return Settings.read(path / SETTINGS)
     if resume:

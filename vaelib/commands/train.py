@@ -67,7 +67,7 @@ def register(commands) -> None:
     add_argument("--seed", type=whole, default=0, help="decides everything random")
     add_argument("--device", help="such as cuda; a GPU if there is one")
     add_argument("--every", type=amount, default=60.0, help="seconds between two checkpoints")
-    add_argument("--tensorboard", help="a folder to write curves to")
+    add_argument("--tensorboard", type=Path, help="a folder to write curves to")
     add_argument("--resume", action="store_true", help="go on with the run in the folder")
     add_argument("--out", type=Path, required=True, help="the folder")
 
@@ -83,6 +83,8 @@ def train(options: argparse.Namespace) -> int:
 
     device, restarted = _where(options)
     before = folder.begun(options.out, options.resume, restarted)
+    if options.tensorboard:
+        folder.check_place(options.tensorboard)
     if before:
         before.go_on(options)
     found = images.find(before or options, options.data)
