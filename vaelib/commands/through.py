@@ -46,40 +46,42 @@ class Stream:
 
 
 def encode(stream: Stream, options: argparse.Namespace):
-    """What was asked for of q(z given x): one thing, or several stacked."""
+    """Write the codes of images, q(z given x), as an array or a table."""
     import torch
-
-    from vaelib.commands.written import Rows
 
     give, latent = options.give, stream.settings.latent
     codes = map(stream.model.encode, stream.batches())
     parts = (torch.stack([PARTS[name](q) for name in give], 1) for q in codes)
     shape = (len(stream), *([len(give)] if len(give) > 1 else []), latent)
     head = tuple(f"{name}_{j + 1}" for name in give for j in range(latent))
-    return Rows(parts, shape, head)
+    return parts, shape, head
 
 
 def reconstruct(stream: Stream, options: argparse.Namespace):
-    """The means of p(x given z) at the mean of q(z given x); in a picture, beside their images."""
+    """Show images beside what comes back from their codes; or write all that comes back.
+
+    The means of p(x given z) at the mean of q(z given x).
+    """
     import torch
 
     from vaelib.commands.images import evenly
-    from vaelib.commands.written import Rows
 
     model, each = stream.model, stream.settings.each
     back = lambda x: model.decode(model.encode(x).mean).mean  # noqa: E731
     if options.out.suffix == ".npy":
-        return Rows(map(back, stream.batches()), (len(stream), *each))
+        return map(back, stream.batches()), (len(stream), *each)
     x = stream.pick(evenly(len(stream), options.count))
     pairs = torch.stack([x, back(x)], 1).flatten(0, 1)
-    return Rows([pairs], (len(pairs), *each), columns=min(SIDE, len(pairs)))
+    return [pairs], (len(pairs), *each), (), min(SIDE, len(pairs))
 
 
 def score(stream: Stream, options: argparse.Namespace):
-    """The ELBO, log p(x), both with the error of sampling, and the reconstruction term."""
+    """Write how likely each image is to the model, in nats: the unlikely ones are odd.
+
+    The ELBO, log p(x), both with the error of sampling, and the reconstruction term.
+    """
     import torch
 
-    from vaelib.commands.written import Rows
     from vaelib.divergence import Estimate
     from vaelib.objectives import ELBO, log_evidence
 
@@ -91,20 +93,18 @@ def score(stream: Stream, options: argparse.Namespace):
         reconstruction = torch.stack([t.reconstruction for t in terms]).mean(0)
         return torch.stack([*elbo, *evidence, reconstruction], 1)
 
-    return Rows(map(scores, stream.batches()), (len(stream), len(HEAD)), HEAD)
+    return map(scores, stream.batches()), (len(stream), len(HEAD)), HEAD
 
 
 def interpolate(stream: Stream, options: argparse.Namespace):
-    """The means of p(x given z) on a straight line between two codes."""
+    """Decode a straight line between the codes of two images."""
     import torch
-
-    from vaelib.commands.written import Rows
 
     ends = torch.tensor([_row(name, stream.names) for name in options.between])
     a, b = stream.model.encode(stream.pick(ends)).mean
     z = torch.lerp(a, b, torch.linspace(0, 1, options.steps)[:, None])
     shape = (options.steps, *stream.settings.each)
-    return Rows([stream.model.decode(z).mean], shape, columns=options.steps)
+    return [stream.model.decode(z).mean], shape, (), options.steps
 
 
 def _row(name: str, names) -> int:
@@ -115,36 +115,18 @@ def _row(name: str, names) -> int:
     raise ValueError(f"no image {name!r} among {len(names):,}, from {names[0]} to {names[-1]}")
 
 
-COMMANDS = (
-    (
-        encode,
-        "write the codes of images, q(z given x), as an array or a table",
-        "codes.npy",
-        output(".npy", ".csv"),
-    ),
-    (
-        reconstruct,
-        "show images beside what comes back from their codes; or write all that comes back",
-        "reconstructions.png",
-        output(".png", ".npy"),
-    ),
-    (
-        score,
-        "write how likely each image is to the model, in nats: the unlikely ones are odd",
-        "scores.csv",
-        output(".csv", ".npy"),
-    ),
-    (
-        interpolate,
-        "decode a straight line between the codes of two images",
-        "between.png --between 0 7",
-        output(".png", ".npy"),
-    ),
-)
+COMMANDS = {  # the file of its example, and what it can write
+    encode: ("codes.npy", ".npy", ".csv"),
+    reconstruct: ("reconstructions.png", ".png", ".npy"),
+    score: ("scores.csv", ".csv", ".npy"),
+    interpolate: ("between.png --between 0 7", ".png", ".npy"),
+}
 
 
 def register(commands) -> None:
-    encoding, reconstructing, scoring, interpolating = (_add(commands, *row) for row in COMMANDS)
+    encoding, reconstructing, scoring, interpolating = (
+        _add(commands, command, *row) for command, row in COMMANDS.items()
+    )
     encoding("--give", nargs="+", choices=[*PARTS], default=["mean"], help="one or several of q")
     reconstructing("--count", type=positive, default=32, help="how many a picture shows")
     scoring("--samples", type=positive, default=100, help="weights for each log p(x)")
@@ -158,14 +140,17 @@ def register(commands) -> None:
     interpolating("--steps", type=positive, default=8, help="images, both ends among them")
 
 
-def _add(commands, command, about: str, example: str, out: Callable) -> Callable:
-    """Add a command; what its own options are added with."""
-    name = command.__name__
+def _add(commands, command, example: str, *endings: str) -> Callable:
+    """Add a command, whose first line is its help; what its own options are added with."""
+    name, about = command.__name__, command.__doc__.splitlines()[0].rstrip(".")
+    about = about[0].lower() + about[1:]
     example = f"{name} run --data images.npy --out {example}"
     add_argument = add_run(commands, name, about, example, partial(run, command)).add_argument
     data_options(add_argument, None, "other data than the run's, all of it")
     add_argument("--seed", type=whole, default=0, help="of black and white pixels and draws")
-    add_argument("--out", type=out, required=True, help="a file")
+    add_argument(
+        "--out", type=output(*endings), required=True, help=f"a file, {' or '.join(endings)}"
+    )
     return add_argument
 
 
@@ -173,10 +158,10 @@ def run(command, options: argparse.Namespace) -> None:
     """Write what a command makes of the images, with the randomness of the seed."""
     import torch
 
-    from vaelib.commands.written import write
+    from vaelib.commands.written import Rows, write
 
     stream = Stream(options)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(options.seed)
-        write(options.out, command(stream, options)._replace(names=stream.names))
+        write(options.out, Rows(*command(stream, options))._replace(names=stream.names))
     print(f"{options.out}: from {len(stream):,} images, {stream.name}")

@@ -27,15 +27,15 @@ class Rows(NamedTuple):
         parts: one after the other along the first dimension.
         shape: of all of them together.
         head: the names of the columns of a table.
-        names: of its rows.
         columns: how many images a picture has side by side; about a square without it.
+        names: of the rows of a table.
     """
 
     parts: Iterable[Tensor]
     shape: tuple[int, ...]
     head: tuple[str, ...] = ()
-    names: list[str] | None = None
     columns: int | None = None
+    names: list[str] | None = None
 
 
 def write(path: Path, rows: Rows) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -142,15 +143,11 @@ def _examples(path: Path, x: np.ndarray, shape, levels, key, said=(), **more) ->
 
 def _named(name: str) -> Examples:
     known = load(name)
-
-    def part(x: Tensor | None, labels: Tensor | None, **more) -> Examples | None:
-        about = (known.name, known.shape, known.levels)
-        return None if x is None else Examples(*about, x, labels=labels, **more)
-
+    part = partial(Examples, known.name, known.shape, known.levels)
     return part(
         known.train,
-        known.train_labels,
+        labels=known.train_labels,
         seen=survey(known.train.numpy(), known.name),
-        validation=part(known.validation, None),
-        test=part(known.test, known.test_labels),
+        validation=None if known.validation is None else part(known.validation),
+        test=part(known.test, labels=known.test_labels),
     )
