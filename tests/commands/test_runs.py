@@ -15,7 +15,6 @@ from tests.commands.test_train import SETTINGS
 from vaelib import data
 from vaelib.commands import arguments, evaluate, experiment, explorer, folder, sample
 from vaelib.commands import data as data_command
-from vaelib.commands.written import Rows, write
 from vaelib.experiments.plane import produce
 from vaelib.explorer import saved
 from vaelib.objectives import elbo, log_evidence
@@ -112,19 +111,10 @@ def test_an_array_of_samples_is_that_of_the_seed(make, tmp_path, capsys, seed):
     assert capsys.readouterr().out == f"{out}\n"
 
 
-def test_a_picture_of_samples_is_that_of_the_seed(make, tmp_path, capsys):
-    path, out, again = make(), tmp_path / "x.png", tmp_path / "again.png"
-    typed(sample, path, "--count", 7, "--seed", 2, "--out", out)
-    write(again, Rows(folder.draws(folder.load(path)[0], 7, 2), (7, 8, 8)))
-    assert out.read_bytes() == again.read_bytes()
-    assert capsys.readouterr().out == f"{out}\n"
-
-
 def test_without_a_shape_samples_are_rows_and_no_picture(make, tmp_path):
     path = make(shape=None)
-    with pytest.raises(ValueError, match="not known: write an array") as raised:
+    with pytest.raises(ValueError, match=r"^height and width .* not known: write an array, .npy$"):
         typed(sample, path, "--out", tmp_path / "x.png")
-    assert str(raised.value) == "height and width of an image are not known: write an array, .npy"
     typed(sample, path, "--count", 300, "--out", tmp_path / "x.npy")
     assert np.load(tmp_path / "x.npy").shape == (300, 64)
 
