@@ -244,14 +244,10 @@ def test_a_folder_is_looked_at_and_left_as_it_is(tmp_path):
     SETTINGS.write(path / "settings.json")
     assert folder.begun(path, resume=True) == SETTINGS
     assert folder.begun(path, resume=False, restarted=True) == SETTINGS
-    with pytest.raises(ValueError, match="holds a run") as raised:
+    with pytest.raises(ValueError, match=r"run holds a run: --resume goes on with it, another"):
         folder.begun(path, resume=False)
-    assert str(raised.value) == (
-        f"{path} holds a run: --resume goes on with it, another --out is new"
-    )
-    with pytest.raises(ValueError, match="holds no run to go on with") as raised:
+    with pytest.raises(ValueError, match=r"rum holds no run to go on with$"):
         folder.begun(path.with_name("rum"), resume=True)
-    assert str(raised.value).endswith(f"rum holds no run to go on with; {path} holds one")
     assert [p.name for p in path.parent.rglob("*")] == ["run", "settings.json"]
 
 

@@ -6,7 +6,6 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -44,7 +43,7 @@ def begun(path: Path, resume: bool, restarted: bool = False) -> Settings | None:
     if (resume or restarted) and (path / SETTINGS).exists():
         return Settings.read(path / SETTINGS)
     if resume:
-        raise ValueError(f"{path} holds no run to go on with{_nearest(path)}")
+        raise ValueError(f"{path} holds no run to go on with")
     if any((path / name).exists() for name in (SETTINGS, CHECKPOINT)):
         raise ValueError(f"{path} holds a run: --resume goes on with it, another --out is new")
     return None
@@ -94,7 +93,7 @@ def finish(path: Path, settings: Settings, model: VAE, history: History) -> None
 def load(path: Path) -> tuple[VAE, Settings]:
     """The trained model of a run folder, from its latest whole state, and its settings."""
     if not (path / SETTINGS).is_file():
-        raise ValueError(f"{path} holds no run: it lacks {SETTINGS}{_nearest(path)}")
+        raise ValueError(f"{path} holds no run: it lacks {SETTINGS}")
     settings = Settings.read(path / SETTINGS)
     if not any((path / name).is_file() for name in (CHECKPOINT, f"{CHECKPOINT}.previous")):
         raise ValueError(
@@ -109,14 +108,6 @@ def load(path: Path) -> tuple[VAE, Settings]:
             f"{path / CHECKPOINT} holds another model than {SETTINGS} beside it says"
         ) from None
     return model.eval(), settings
-
-
-def _nearest(path: Path) -> str:
-    """Where a run lies beside a name that may be mistyped."""
-    beside = path.absolute().parent
-    runs = [p.parent.name for p in beside.glob(f"*/{SETTINGS}") if p.parent.name != path.name]
-    near = get_close_matches(path.name, runs, 1)
-    return f"; {path.parent / near[0]} holds one" if near else ""
 
 
 @torch.no_grad()

@@ -49,12 +49,7 @@ def register(commands) -> None:
         help="of the pixels: bernoulli, black or white, drawn afresh each epoch; gaussian, grey "
         "with one learned sigma; grey, with one for each pixel, none of which may be constant",
     )
-    add_argument(
-        "--objective",
-        choices=["elbo", "iwae"],
-        default="elbo",
-        help="the bound that training raises",
-    )
+    add_argument("--objective", choices=["elbo", "iwae"], default="elbo", help="what is raised")
     add_argument(
         "--samples", type=positive, default=1, help="from q for each image; one makes iwae the ELBO"
     )

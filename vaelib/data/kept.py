@@ -50,12 +50,6 @@ def _make(path: Path, beside: Path, make: Callable[[dict], Iterable[np.ndarray]]
             file.write(np.ascontiguousarray(block).data)
 
     mine = path.with_name(f"{os.getpid()}-{path.name}")
-    try:
-        files.write(mine, put)
-        mine.replace(path)
-        files.write_json(beside, about)
-    except OSError as error:
-        raise OSError(
-            f"no room for decoded images in {path.parent} ({error.strerror or error}): "
-            "set XDG_CACHE_HOME to a folder that has"
-        ) from None
+    files.write(mine, put)
+    mine.replace(path)
+    files.write_json(beside, about)
