@@ -90,14 +90,14 @@ def _listed(folder: Path, broken: dict[Path, Exception]) -> str:
 
 
 def _check_alike(folder: Path, heads: dict[Path, Head], size: tuple[int, int] | None) -> None:
-    sizes, kinds = ({}, {})
-    for name, h in heads.items():
-        sizes.setdefault("{}×{} pixels".format(*h.size), name)
-        kinds.setdefault(f"numbers of type {h.kind}", name)
     side = min((min(h.size) for h in heads.values()), default=0)
-    way = f"--size {side} cuts the middle out of each image and resizes it"
-    unlike = {} if size else {way: sizes}
-    for way, first in (unlike | {"put them into folders of their own": kinds}).items():
+    resize = f"--size {side} cuts the middle out of each image and resizes it"
+    sizes = {} if size else {n: "{}×{} pixels".format(*h.size) for n, h in heads.items()}
+    kinds = {name: f"numbers of type {h.kind}" for name, h in heads.items()}
+    for words, way in ((sizes, resize), (kinds, "put them into folders of their own")):
+        first: dict[str, Path] = {}
+        for name, word in words.items():
+            first.setdefault(word, name)
         if len(first) > 1:
             (one, a), (two, b), *_ = first.items()
             raise ValueError(f"{folder}: {a} has {one}, {b} has {two}: {way}")
