@@ -13,7 +13,7 @@ import vaelib
 from vaelib.commands.arguments import PROGRAM
 
 COMMANDS = (
-    "train", "evaluate", "sample", "encode", "reconstruct", "score", "interpolate", "audit",
+    "train", "evaluate", "sample", "through", "audit",
     "data", "explorer", "experiment",
 )  # fmt: skip
 BAD_INPUT = (ValueError, ImportError, OSError, MemoryError)

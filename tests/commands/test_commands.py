@@ -50,24 +50,6 @@ def test_a_run_folder_holds_everything(trained):
     assert (trained / "samples.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["train", "--data", "{}/none.npy", "--out", "{}/run"], "there is no file {}/none.npy"),
-        (["train", "--out", "{}/words.npy/run"], "Not a directory"),
-        (["train", "--free-bits", "-1", "--out", "{}/run"], "must be a number of at least 0"),
-    ],
-)
-def test_bad_input_ends_with_a_sentence_and_status_2(words, message, tmp_path, capsys):
-    (tmp_path / "words.npy").write_text("epoch 3")
-    with pytest.raises(SystemExit) as stop:
-        run(*(word.format(tmp_path) for word in words))
-    assert stop.value.code == 2
-    said = capsys.readouterr().err
-    assert message.format(tmp_path) in said
-    assert "Traceback" not in said
-
-
 def started(process, path):
     while process.poll() is None and not path.exists():
         time.sleep(0.01)

@@ -1,6 +1,5 @@
 """Whatever the data are, training at the defaults ends well; what network is chosen for them."""
 
-import argparse
 import json
 import math
 
@@ -9,21 +8,19 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
+from tests.commands.test_train import options as typed
+from tests.commands.test_train import some
 from vaelib.commands import folder, train
-from vaelib.commands.images import Images, find
+from vaelib.commands.images import find
 from vaelib.commands.settings import Settings
 from vaelib.models import GaussianEncoder
 from vaelib.models.network import Layers
 from vaelib.training.rows import Rows
 from vaelib.validation import unexamined
 
-ROWS = torch.zeros(3, 1)
-
 
 def options(*words):
-    parser = argparse.ArgumentParser()
-    train.register(parser.add_subparsers())
-    return parser.parse_args(["train", *map(str, words), "--out", "run"])
+    return typed(*words, "--out", "run")
 
 
 @pytest.mark.parametrize(
@@ -46,8 +43,7 @@ def test_the_network_is_the_one_asked_for_or_convolutions_for_colour_and_large_i
     words, shape, network, hidden
 ):
     pixels = math.prod(shape) if shape else 50_000
-    rows = torch.zeros(1, 1).expand(3, pixels)
-    settings = Settings.of(options(*words), Images("some", shape, rows, rows, rows))
+    settings = Settings.of(options(*words), some(shape, pixels))
     assert (settings.network, settings.hidden) == (network, hidden)
     event = (*[1] * (3 - len(shape)), *shape) if network == "conv" else (pixels,)
     assert settings.event == event
@@ -60,9 +56,8 @@ def test_the_network_is_the_one_asked_for_or_convolutions_for_colour_and_large_i
 
 @pytest.mark.parametrize(("shape", "said"), [(None, "not known"), ((7, 90), r"\(7, 90\)")])
 def test_convolutions_need_an_image_of_some_size(shape, said):
-    images = Images("some", shape, ROWS, ROWS, ROWS)
     with pytest.raises(ValueError, match=f"--network conv is for images from 8 x 8 .* {said}"):
-        Settings.of(options("--network", "conv"), images)
+        Settings.of(options("--network", "conv"), some(shape, 630))
 
 
 def test_an_older_run_has_a_multilayer_perceptron(tmp_path):
@@ -113,13 +108,12 @@ def test_five_epochs_at_the_defaults_end_no_worse_than_the_best_constant_image(
         pytest.skip("no grey values")
     np.save(tmp_path / "x.npy", x if x.dtype == np.uint8 else x.astype("float32"))
     words = ["--data", tmp_path / "x.npy", "--epochs", 5, "--likelihood", likelihood]
-    typed = options(*words)
-    typed.out = tmp_path / "run"
-    assert train.train(typed) == 0
-    history = json.loads((typed.out / "history.json").read_text("utf8"))
+    chosen = typed(*words, "--out", tmp_path / "run")
+    assert train.train(chosen) == 0
+    history = json.loads((chosen.out / "history.json").read_text("utf8"))
     reached = history["validation"][-1]["elbo"]
-    settings = folder.load(typed.out)[1]
-    found = find(typed)
+    settings = folder.load(chosen.out)[1]
+    found = find(chosen)
     seen, held = (
         Rows("x", part, torch.device("cpu"), torch.float64)[torch.arange(len(part))]
         for part in (found.train, found.validation)

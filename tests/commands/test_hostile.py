@@ -53,26 +53,17 @@ def broken(row, column, value, dtype="f4"):
 #: Contents of a file that is named x.npy.
 FILES = {
     "nothing": b"",
-    "a word": b"epoch 3",
     "zeros": b"\0" * 500,
     "a picture": b"\x89PNG\r\n\x1a\n" + b"\0" * 80,
-    "a jpeg": b"\xff\xd8\xff\xe0" + b"\0" * 80,
-    "a gif": b"GIF89a" + b"\0" * 80,
-    "gzip": b"\x1f\x8b\x08" + b"\0" * 80,
     "npz": npz(),
     "an empty zip": b"PK\x05\x06" + b"\0" * 18,
-    "half a zip": npz()[:200],
-    "hdf5": b"\x89HDF\r\n\x1a\n" + b"\0" * 80,
     "csv": b"0.1,0.2\n0.3,0.4\n",
-    "json": b"[[0, 1], [1, 0]]",
-    "html": b"<!doctype html><title>404</title>",
     "git lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n",
     "the mark alone": b"\x93NUMPY",
     "the mark and a version": b"\x93NUMPY\x01\x00",
     "another version": b"\x93NUMPY\x09\x00" + b"\0" * 80,
     "half a header": npy(GOOD)[:40],
     "no data": npy(GOOD)[:128],
-    "cut": npy(GOOD)[:-5],
     "half": npy(GOOD)[:900],
     "a header that is code": header("__import__('os').mkdir('executed')\n"),
     "a header that is a list": header("[1, 2]\n"),
@@ -80,7 +71,6 @@ FILES = {
     "a header that nests": header("(" * 2000 + ")" * 2000),
     "a long header": header("{" + " " * 60000 + "}"),
     "a negative shape": described((-3, 16)),
-    "twice negative": described((-3, -16)),
     "minus one": described((30, -1)),
     "a shape of words": described(("30", "16")),
     "a shape of halves": described((1.5, 16)),
@@ -98,11 +88,9 @@ FILES = {
     "objects": npy(np.array([{"a": 1}, {"b": 2}], object)),
     "objects that run": npy(np.array([Malicious(), Malicious()], object)),
     "strings": npy(np.array([["a", "b"], ["c", "d"]])),
-    "bytes of text": npy(np.array([[b"a", b"b"], [b"c", b"d"]])),
     "records": npy(np.zeros((9,), [("a", "f4"), ("b", "i4")])),
     "complex": npy(GOOD.astype("c8")),
     "dates": npy(np.zeros((9, 4), "M8[s]")),
-    "spans": npy(np.zeros((9, 4), "m8[s]")),
     "long doubles": npy(GOOD.astype(np.longdouble)),
     "raw": npy(np.zeros((9, 4), "V3")),
     "a number": npy(np.float32(3)),
@@ -176,6 +164,8 @@ OPTIONS = {
     "a run in a file": "--out good.npy",
     "a run below a file": "--out good.npy/run",
     "a run where one is": "--out there",
+    "curves in a file": "--tensorboard good.npy",
+    "curves below a file": "--tensorboard good.npy/curves",
 }
 
 #: Changes of the settings of a run, and of its checkpoint.
@@ -253,30 +243,15 @@ def refused(place, capsys):
 @pytest.mark.parametrize("name", FILES)
 def test_a_hostile_file_is_refused(place, refused, name):
     (place / "x.npy").write_bytes(FILES[name])
-    assert "x.npy" in refused("train", "--data", "x.npy", "--epochs", 1, "--out", "run") or (
-        name in WITHOUT_NAME
-    )
-
-
-#: What is found when all values are read: it says which values, and of what.
-WITHOUT_NAME = {
-    "nan", "nan at the end", "inf", "minus inf", "all nan", "negative", "above one", "huge",
-    "negative whole", "no pixels",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_hostile_file_gets_no_codes(place, refused, name):
-    if name == "one image":
-        pytest.skip("it can have a code")
-    (place / "x.npy").write_bytes(FILES[name])
+    assert "x.npy" in refused("train", "--data", "x.npy", "--epochs", 1, "--out", "run")
     refused("encode", "there", "--data", "x.npy", "--out", "codes.csv")
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_an_option_that_cannot_be_is_refused(refused, name):
     words = ["--data", "good.npy", "--epochs", "1", "--out", "run", *OPTIONS[name].split(" ")]
-    refused("train", *words)
+    said = refused("train", *words)
+    assert "curves" not in name or "Not a directory" in said
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,21 @@
 """The images that a command is told to use: what is learned from, what is judged, what is said."""
 
-import argparse
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from tests.commands.test_train import SETTINGS
+from tests.commands.test_train import options
 from vaelib import data
-from vaelib.commands import images, train
+from vaelib.commands import images
+from vaelib.commands.settings import Settings
 from vaelib.training.rows import Rows
 
 
 def typed(*words):
-    parser = argparse.ArgumentParser()
-    train.register(parser.add_subparsers())
-    return parser.parse_args(["train", *map(str, words), "--out", "run"])
+    return options(*words, "--out", "run")
 
 
 def find(path, *words):
@@ -72,7 +70,8 @@ def test_a_name_is_that_of_a_data_set(small_mnist, monkeypatch):
     monkeypatch.setenv("VAELIB_DATA_DIR", str(small_mnist))
     for name in ("digits", "mnist"):
         found, known = find(name), data.load(name)
-        assert (found.name, found.shape, found.levels) == (name, known.shape, known.levels)
+        whole = found.whole
+        assert (whole.name, whole.shape, whole.levels) == (name, known.shape, known.levels)
         whole = torch.cat([seen(found.train), seen(found.validation)])
         assert torch.equal(whole.sum(0), known.train.sum(0))
         assert torch.equal(seen(found.test), known.test)
@@ -123,7 +122,7 @@ def folder(path, counts):
 
 def test_a_class_that_is_on_one_side_alone_is_named(tmp_path):
     found = find(folder(tmp_path / "photos", {"cat": 100, "dog": 90, "unicorn": 1}))
-    assert found.shape == (4, 6)
+    assert found.whole.shape == (4, 6)
     (line,) = found.said
     assert line.endswith("image is of class unicorn")
 
@@ -131,7 +130,7 @@ def test_a_class_that_is_on_one_side_alone_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("x", "way"),
     [
-        (GREY * 255, "--likelihood gaussian takes numbers of any size; --levels 256"),
+        (GREY * 255, "--levels 256 divides them by 255. But bernoulli pixels need"),
         (np.round(GREY * 16), "--levels 17 divides them by 16"),
         (GREY - 0.5, "--likelihood gaussian"),
     ],
@@ -144,37 +143,39 @@ def test_numbers_that_are_no_grey_values_are_refused_for_black_and_white(saved, 
     assert way in str(raised.value)
 
 
-def run_of(found, options):
-    typed = {n: v for n, v in vars(options).items() if n in asdict(SETTINGS)}
-    own = {n: getattr(found, n) for n in ("pixels", "levels", "range")}
-    shape = found.shape and list(found.shape)
-    return replace(SETTINGS, **typed | own | {"data": found.name, "shape": shape})
-
-
 def test_a_run_finds_its_data_again(tmp_path, saved):
     path = folder(tmp_path / "photos", {"a": 30})
     for words in (
         ["--data", path, "--size", 3],
         ["--data", saved(np.eye(30, 8) * 3), "--levels=9"],
     ):
-        options = typed(*words)
-        first = images.find(options)
-        again = images.again(run_of(first, options))
+        chosen = typed(*words)
+        first = images.find(chosen)
+        again = images.find(Settings.of(chosen, first))
         for part in ("train", "validation", "test"):
             assert torch.equal(seen(getattr(again, part)), seen(getattr(first, part)))
 
 
 def test_other_data_are_read_whole_and_as_the_run_read_its_own(saved):
-    options = typed("--data", saved(np.full((30, 9), 16, "u1") * np.eye(30, 9, dtype="u1")))
-    run = run_of(images.find(options), options)
+    chosen = typed("--data", saved(np.full((30, 9), 16, "u1") * np.eye(30, 9, dtype="u1")))
+    run = Settings.of(chosen, images.find(chosen))
     other = np.arange(180, dtype="u1").reshape(20, 9) % 4
-    found = images.find_all(str(saved(other, "other.npy")), run, argparse.Namespace())
-    torch.testing.assert_close(seen(found.test), torch.from_numpy(other) / 16)
-    assert found.said == ()
-    told = images.find_all(str(saved(other, "o.npy")), run, argparse.Namespace(levels=4))
-    torch.testing.assert_close(seen(told.test), torch.from_numpy(other) / 3)
-    far = images.find_all(str(saved(other * 1.5 - 1, "far.npy")), replace(run, levels=None),
-                          argparse.Namespace())  # fmt: skip
-    assert far.said[-1].endswith("holds numbers from -1 to 3.5, the run learned from 0 to 1")
+    path = saved(other, "other.npy")
+    for words, by in (([], 16), (["--levels", 4], 3)):
+        found = images.find_all(typed("--data", path, *words), run)
+        torch.testing.assert_close(seen(found.test), torch.from_numpy(other) / by)
+        assert found.said == ()
+    far = typed("--data", saved(other * 1.5 - 1, "far.npy"))
+    said = images.find_all(far, replace(run, levels=None)).said[-1]
+    assert said.endswith("holds numbers from -1 to 3.5, the run learned from 0 to 1")
     with pytest.raises(ValueError, match=r"images of shape .*and the run had 9: --shape, --size"):
-        images.find_all(str(saved(np.eye(5, dtype="u1"), "5.npy")), run, argparse.Namespace())
+        images.find_all(typed("--data", saved(np.eye(5, dtype="u1"), "5.npy")), run)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--size", 8], "--size means nothing for a name, digits"), (["--grey"], "--grey means")],
+)
+def test_an_option_that_means_nothing_is_refused(words, said):
+    with pytest.raises(ValueError, match=said):
+        find("digits", *words)

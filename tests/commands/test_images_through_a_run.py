@@ -16,7 +16,7 @@ from PIL import Image
 import vaelib
 from vaelib import data
 from vaelib.__main__ import main
-from vaelib.commands import stream
+from vaelib.commands import images, through
 from vaelib.objectives import elbo, log_evidence
 from vaelib.training import checkpoint
 
@@ -59,10 +59,28 @@ def test_two_words_give_the_model_its_settings_and_its_mode(trained):
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
 
 
+def test_a_run_that_has_moved_needs_none_of_its_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", COLOUR)
+    main(["train", "--data", "x.npy", *SMALL, "--out", "run"])
+    before = vaelib.load("run").state_dict()
+    Path("x.npy").unlink()
+    Path("elsewhere").mkdir()
+    Path("run").rename("elsewhere/moved")
+    after = vaelib.load("elsewhere/moved").state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    np.save("other.npy", COLOUR[:7])
+    main(["encode", "elsewhere/moved", "--data", "other.npy", "--out", "codes.npy"])
+    main(["sample", "elsewhere/moved", "--count", "3", "--out", "new.npy"])
+    assert (np.load("codes.npy").shape, np.load("new.npy").shape) == ((7, 3), (3, 72))
+    with pytest.raises(SystemExit):
+        main(["encode", "elsewhere/moved", "--out", "codes.npy"])
+
+
 @torch.no_grad()
 def test_codes_are_those_of_the_model(run, monkeypatch):
     q = run.model.encode(run.x)
-    monkeypatch.setattr(stream, "HELD", 500)  # seven images at a time
+    monkeypatch.setattr(through, "HELD", 500)  # seven images at a time
     run("encode", "--out", "mean.npy")
     assert np.allclose(np.load("mean.npy"), q.mean, atol=1e-6)
     run("encode", "--give", "mean", "sigma", "draw", "draw", "--out", "all.npy", "--seed", 4)
@@ -83,7 +101,7 @@ def test_codes_are_those_of_the_model(run, monkeypatch):
 
 @torch.no_grad()
 def test_scores_are_the_bounds_of_each_image_with_their_errors(run, capsys, monkeypatch):
-    monkeypatch.setattr(stream, "HELD", 500)
+    monkeypatch.setattr(through, "HELD", 500)
     run("score", "--samples", 400, "--out", "scores.csv")
     head, _, rows = table("scores.csv")
     assert head[1:] == ["elbo", "elbo_error", "log_p", "log_p_error", "reconstruction"]
@@ -95,8 +113,7 @@ def test_scores_are_the_bounds_of_each_image_with_their_errors(run, capsys, monk
     assert ((log_p - evidence.mean).abs() < 7 * log_p_error + 0.02).all()
     kl = torch.distributions.kl_divergence(run.model.encode(run.x), run.model.prior)
     torch.testing.assert_close(reconstruction - kl, bound, rtol=1e-3, atol=1e-2)
-    least = ", ".join(f"{n} ({log_p[n]:.1f})" for n in log_p.argsort()[:3].tolist())
-    assert capsys.readouterr().out.endswith(f"; least: {least}\n")
+    assert capsys.readouterr().out.startswith("scores.csv: from 40 images, ")
 
 
 @torch.no_grad()
@@ -143,9 +160,9 @@ def test_images_are_held_a_few_at_a_time(run, tmp_path, monkeypatch):
     x = np.lib.format.open_memmap("many.npy", "w+", "f4", (100_000, 72))
     x[:] = 0.5
     x.flush()
-    held, read = [], stream.Rows.__getitem__
+    held, read = [], images.Rows.__getitem__
     look = lambda rows, index: held.append(len(index) * 72) or read(rows, index)  # noqa: E731
-    monkeypatch.setattr(stream.Rows, "__getitem__", look)
+    monkeypatch.setattr(images.Rows, "__getitem__", look)
     run("encode", "--data", "many.npy", "--out", "codes.npy")
     assert sum(held) == x.size
     assert max(held) <= 2**20

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,8 +17,9 @@ from torch import nn
 import vaelib.training
 from vaelib import provenance
 from vaelib.commands import folder, images, memory, train
-from vaelib.commands.picture import picture
 from vaelib.commands.settings import ACTIVATIONS, Settings
+from vaelib.commands.written import Rows, write
+from vaelib.data import Examples
 from vaelib.models import BernoulliDecoder, GaussianDecoder
 from vaelib.objectives import ELBO, Terms, iwae
 from vaelib.training import Checkpoint, History, by_width, checkpoint, shares
@@ -26,6 +28,12 @@ MANY = {
     "epochs": 3, "batch_size": 7, "learning_rate": 0.5, "beta": 2.0, "free_bits": 0.25,
     "samples": 5, "patience": 4, "seed": 11, "every": 9.0,
 }  # fmt: skip
+
+
+def some(shape, pixels, name="mine"):
+    """Images of which nothing is known but their shape."""
+    x = torch.zeros(1, 1).expand(3, pixels)
+    return images.Images(Examples(name, shape, None, x), x, x, x)
 
 
 def options(*words):
@@ -119,13 +127,6 @@ def test_with_importance_weights_the_objective_draws_the_samples(asked, tmp_path
     assert not how["binarise"]
 
 
-@pytest.mark.parametrize("words", [["--beta", 0.5], ["--free-bits", 0.1]])
-def test_importance_weights_have_no_kl_to_weigh(asked, tmp_path, words):
-    with pytest.raises(ValueError, match="--objective iwae has no KL"):
-        train.train(options("--objective", "iwae", *words, "--out", tmp_path / "run"))
-    assert not asked.calls
-
-
 @pytest.mark.parametrize(
     ("stopped", "epochs", "status", "said"),
     [
@@ -180,8 +181,7 @@ def test_each_process_has_its_place(
 
 def test_settings_say_what_was_chosen_and_of_what(tmp_path):
     chosen = options("--latent", 3, "--resume", "--every", 5, "--out", tmp_path / "run")
-    x = torch.zeros(4, 6)
-    settings = Settings.of(chosen, images.Images("mine", (2, 3), x, x, x))
+    settings = Settings.of(chosen, some((2, 3), 6))
     assert asdict(settings) == {
         "data": "mine", "pixels": 6, "shape": [2, 3], "versions": provenance.versions(),
         "latent": 3, "hidden": [400], "network": "mlp", "activation": "relu",
@@ -191,12 +191,12 @@ def test_settings_say_what_was_chosen_and_of_what(tmp_path):
         "levels": None, "range": None, "array": None, "size": None, "grey": False,
         "skip_broken": False,
     }  # fmt: skip
-    assert Settings.of(chosen, images.Images("mine", None, x, x, x)).shape is None
+    assert Settings.of(chosen, some(None, 6)).shape is None
 
 
 SETTINGS = Settings.of(
     options("--latent=3", "--hidden", 7, 5, "--activation=tanh", "--seed=4", "--out=run"),
-    images.Images("σ²", None, *[torch.zeros(4, 10)] * 3),
+    some(None, 10, "σ²"),
 )
 
 
@@ -244,14 +244,10 @@ def test_a_folder_is_looked_at_and_left_as_it_is(tmp_path):
     SETTINGS.write(path / "settings.json")
     assert folder.begun(path, resume=True) == SETTINGS
     assert folder.begun(path, resume=False, restarted=True) == SETTINGS
-    with pytest.raises(ValueError, match="holds a run") as raised:
+    with pytest.raises(ValueError, match=r"run holds a run: --resume goes on with it, another"):
         folder.begun(path, resume=False)
-    assert str(raised.value) == (
-        f"{path} holds a run: --resume goes on with it, another --out is new"
-    )
-    with pytest.raises(ValueError, match="holds no run to go on with") as raised:
+    with pytest.raises(ValueError, match=r"rum holds no run to go on with$"):
         folder.begun(path.with_name("rum"), resume=True)
-    assert str(raised.value).endswith(f"rum holds no run to go on with; {path} holds one")
     assert [p.name for p in path.parent.rglob("*")] == ["run", "settings.json"]
 
 
@@ -274,29 +270,14 @@ def test_a_run_that_goes_on_needs_nothing_typed_again(asked, tmp_path):
     assert len(asked.calls) == 3
 
 
-@pytest.mark.parametrize("written", ["{", "[]", "{}", '{"latent": 3, "width": 2}'])
-def test_foreign_settings_are_none(tmp_path, written):
-    (tmp_path / "settings.json").write_text(written)
-    (tmp_path / "checkpoint.pt").touch()
-    with pytest.raises(ValueError, match=r"settings.json does not hold the settings of a run: "):
-        folder.load(tmp_path)
-
-
 def test_half_a_run_is_told_by_what_it_lacks(tmp_path):
-    tmp_path = tmp_path / "run"
-    SETTINGS.write(tmp_path / "settings.json")
-    with pytest.raises(ValueError, match="holds a run without") as raised:
-        folder.load(tmp_path)
-    assert str(raised.value) == (
-        f"{tmp_path} holds a run without a checkpoint.pt yet: train --resume --out {tmp_path} "
-        "goes on"
-    )
-    checkpoint.save(tmp_path / "checkpoint.pt", {"model": {}, "best": None})
-    with pytest.raises(ValueError, match=r"another model than settings.json beside it says$"):
-        folder.load(tmp_path)
-    (tmp_path / "settings.json").unlink()
+    path = tmp_path / "run"
     with pytest.raises(ValueError, match=r"holds no run: it lacks settings.json$"):
-        folder.load(tmp_path)
+        folder.load(path)
+    SETTINGS.write(path / "settings.json")
+    said = f"{path} holds a run without a checkpoint.pt yet: train --resume --out {path} goes on"
+    with pytest.raises(ValueError, match=re.escape(said)):
+        folder.load(path)
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"half")])
@@ -329,8 +310,7 @@ def test_what_is_loaded_is_the_best_if_there_is_one(tmp_path, best):
 
 def test_after_training_the_picture_has_64_images_by_the_runs_seed(asked, tmp_path):
     train.train(options("--seed", 3, "--hidden", 4, "--out", tmp_path / "run"))
-    samples = folder.draw(asked.calls[0][0], 64, 3)
-    picture(samples, [8, 8], tmp_path / "again.png")
+    write(tmp_path / "again.png", Rows(folder.draws(asked.calls[0][0], 64, 3), (64, 8, 8)))
     assert (tmp_path / "run/samples.png").read_bytes() == (tmp_path / "again.png").read_bytes()
 
 

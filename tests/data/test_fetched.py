@@ -67,16 +67,6 @@ def test_a_damaged_gzip_file_is_refused(small_mnist, damage):
         data.load("mnist", small_mnist)
 
 
-@pytest.mark.mnist
-def test_mnist_is_mnist():
-    mnist = data.load("mnist")
-    assert (mnist.train.shape, mnist.test.shape) == ((60_000, 784), (10_000, 784))
-    assert mnist.train_labels[:5].tolist() == [5, 0, 4, 1, 9]
-    assert mnist.test_labels[:5].tolist() == [7, 2, 1, 0, 4]
-    assert (mnist.train.min(), mnist.train.max()) == (0, 1)
-    assert mnist.train_labels.bincount().argmax() == 1
-
-
 def test_a_file_of_a_size_that_is_just_allowed_is_taken(mirrors, home, monkeypatch):
     largest = max(len(gzip.decompress((mirrors.one / name).read_bytes())) for name in GZ)
     assert fetched.MOST > 60_000 * 28 * 28 + 16

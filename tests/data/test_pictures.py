@@ -31,8 +31,8 @@ READ = {  # file ↦ type, shape in colour, smallest and largest number
     "xmp_tags_orientation_exiftool.png": ("uint8", (3, 10, 10), 0, 255),
 }
 REFUSED = {
-    "LICENSE": "no image that can be read",
-    "decompression_bomb.gif": "refused: Image size .* could be decompression bomb",
+    "LICENSE": "cannot identify image file",
+    "decompression_bomb.gif": "Image size .* could be decompression bomb",
     "shortfile.bmp": "image file is truncated",
     "truncated_image.png": "image file is truncated",
     "truncated_jpeg.jpg": "image file is truncated",
@@ -70,14 +70,15 @@ def test_one_face_is_the_same_in_every_form(odd, name):
     assert abs(decode(odd / name, True) - wanted).mean() < 8  # upside down: above 60
 
 
-def test_both_orders_of_bytes_give_the_same_numbers(odd):
+def test_orders_of_bytes_and_inks_are_read_right(odd):
     big, little = (decode(odd / f"16bit.{n}cropped.tif", False) for n in ("MM.", ""))
     assert np.array_equal(big, little)
+    red, *others = decode(odd / "pil_sample_cmyk.jpg", True)[:, 0, 0]
+    assert red > 200
+    assert max(others) < 50
 
 
 def test_what_is_turned_by_exif_is_as_it_is_looked_at(odd):
-    tall = decode(odd / "orientation_rectangle.jpg", True)
-    assert tall.shape == (3, 2, 1)
     raw = np.asarray(Image.open(odd / "xmp_tags_orientation_exiftool.png").convert("RGBA"))
     seen = decode(odd / "xmp_tags_orientation_exiftool.png", True)
     solid = raw[::-1, ::-1, 3] == 255
@@ -95,13 +96,6 @@ def test_what_is_clear_lies_over_white(odd):
     assert (decode(odd / "i_trns.png", False)[clear] == 65535).all()
 
 
-def test_ink_of_four_colours_is_that_of_three(odd):
-    corner = decode(odd / "pil_sample_cmyk.jpg", True)[:, 0, 0]
-    assert corner[0] > 200
-    assert corner[1] < 50
-    assert corner[2] < 50
-
-
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_file_that_is_no_whole_picture_is_named_with_the_reason(odd, tmp_path, name):
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
@@ -117,14 +111,13 @@ def test_the_folder_tells_what_was_done_to_whom(odd, tmp_path):
     for path in odd.iterdir():
         if READ.get(path.name, ("",))[0] == "uint8":
             (tmp_path / path.name).symlink_to(path)
-    with pytest.raises(ValueError, match=r"has 88×590 pixels, hopper.Lab.tif has 128×128: --size"):
+    with pytest.raises(ValueError, match=r"88×590 pixels, hopper.Lab.tif has 128×128 .*: --size"):
         data.open(tmp_path)
     found = data.open(tmp_path, size=(8, 8))
     assert found.shape == (3, 8, 8)
     assert found.said == (
         "3 of 13 images can be seen through: laid over white",
-        "2 of 13 files have several frames: the first is taken",
-        "4 of 13 images are grey, in colour like the others",
+        "2 of 13 images have several frames: the first is taken",
     )
 
 
@@ -139,5 +132,5 @@ def test_deep_pictures_keep_their_levels(odd, tmp_path):
     assert found.seen.high == 694 / 1023
     np.testing.assert_allclose(found.x.max(), 694 / 1023, rtol=1e-6)
     (path / "f.tiff").symlink_to(odd / "10ct_32bit_128.tiff")
-    with pytest.raises(ValueError, match=r"f.tiff holds 32-bit numbers, .* folders of their own"):
+    with pytest.raises(ValueError, match=r"uint16, f.tiff has .*float32: .* folders of their own"):
         data.open(path, size=(8, 8))

@@ -39,6 +39,41 @@ def add(commands, name: str, about: str, example: str, run) -> argparse.Argument
     return parser
 
 
+def add_run(commands, name: str, about: str, example: str, run) -> argparse.ArgumentParser:
+    """Add a command that takes a run folder."""
+    parser = add(commands, name, about, example, run)
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="the folder")
+    return parser
+
+
+def data_options(add_argument: Callable, default: str | None, about: str) -> None:
+    """Add the options that say what the data are."""
+    add_argument(
+        "--data",
+        default=default,
+        help=f"{about}: a folder of images, in which folders are classes kept decoded in "
+        "vaelib/decoded in your cache, which may be deleted; a .npy or .npz file of "
+        "shape (images, height, width), with channels first or last, or (images, numbers); or "
+        "digits, mnist, fashion-mnist, mnist-static, frey. What had to be decoded or converted "
+        "is kept in vaelib/decoded in your cache, and may be deleted",
+    )
+    add_argument(
+        "--shape",
+        type=image_shape,
+        metavar="C,H,W",
+        help="of an image, where an array is flat: 3,32,32",
+    )
+    add_argument("--array", metavar="NAME", help="which array of an .npz file")
+    add_argument(
+        "--size", type=size, metavar="H,W", help="cut the middle of each image out and resize it"
+    )
+    add_argument("--grey", action="store_true", help="leave colour out")
+    add_argument(
+        "--levels", type=levels, metavar="K", help="whole numbers 0 to K-1 are grey, 0 to 1"
+    )
+    add_argument("--skip-broken", action="store_true", help="leave out files that are no images")
+
+
 def typed(name: str, options: argparse.Namespace, *shown: str) -> str:
     """What to type for the same result, leaving out what is the default."""
     words = [PROGRAM, name]
@@ -63,17 +98,18 @@ def output(*endings: str) -> Callable[[str], Path]:
     return path
 
 
-def whole(word: str) -> int:
-    number = int(word) if word.isdecimal() else -1
-    if not 0 <= number < 2**63:
-        raise argparse.ArgumentTypeError(f"must be a whole number, got {word!r}")
+def at_least(least: int) -> Callable[[str], int]:
+    """Reads a whole number."""
+
+    def number(word: str) -> int:
+        found = int(word) if word.isdecimal() else -1
+        if not 0 <= found < 2**63:
+            raise argparse.ArgumentTypeError(f"must be a whole number, got {word!r}")
+        if found < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, got {word!r}")
+        return found
+
     return number
-
-
-def positive(word: str) -> int:
-    if not whole(word):
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {word!r}")
-    return int(word)
 
 
 def amount(word: str) -> float:
@@ -87,32 +123,26 @@ def amount(word: str) -> float:
     return number
 
 
-def sizes(word: str) -> tuple[int, ...]:
-    try:
-        found = tuple(int(n) for n in word.split(","))
-    except ValueError:
-        found = ()
-    if not found or min(found) < 1:
-        raise argparse.ArgumentTypeError(f"must be sizes such as 1,28,28, got {word!r}")
-    return found
+def numbers(example: str, *counts: int) -> Callable[[str], tuple[int, ...]]:
+    """Reads whole numbers of at least 1 with commas between, as many as one of the counts."""
+
+    def read(word: str) -> tuple[int, ...]:
+        words = word.split(",")
+        if (counts and len(words) not in counts) or not all(
+            n.strip("0").isdecimal() for n in words
+        ):
+            raise argparse.ArgumentTypeError(f"must be {example}, got {word!r}")
+        return tuple(map(int, words))
+
+    return read
 
 
 def size(word: str) -> tuple[int, int]:
     """Height and width, or one number for both."""
-    found = sizes(word)
-    if len(found) > 2:
-        raise argparse.ArgumentTypeError(f"must be a size such as 64 or 48,64, got {word!r}")
+    found = numbers("a size such as 64 or 48,64", 1, 2)(word)
     return found[0], found[-1]
 
 
-def image_shape(word: str) -> tuple[int, ...]:
-    found = sizes(word)
-    if len(found) not in (2, 3):
-        raise argparse.ArgumentTypeError(f"must be H,W or C,H,W such as 3,32,32, got {word!r}")
-    return found
-
-
-def levels(word: str) -> int:
-    if whole(word) < 2:
-        raise argparse.ArgumentTypeError(f"must be at least 2, got {word!r}")
-    return int(word)
+whole, positive, levels = map(at_least, (0, 1, 2))
+sizes = numbers("sizes such as 1,28,28")
+image_shape = numbers("H,W or C,H,W such as 3,32,32", 2, 3)

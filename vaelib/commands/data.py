@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-from functools import partial
 from pathlib import Path
 
 from vaelib import files
@@ -38,9 +36,4 @@ def _put(there: Path, folder: Path, names: list[str]) -> None:
     """Copy files, whole or not at all."""
     for path in (there / name for name in names):
         if path.is_file() and there.resolve() != folder.resolve():
-            files.write(folder / path.name, partial(_copy, path))
-
-
-def _copy(path: Path, file) -> None:
-    with path.open("rb") as source:
-        shutil.copyfileobj(source, file)
+            files.write(folder / path.name, lambda file, path=path: file.write(path.read_bytes()))

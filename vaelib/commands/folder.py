@@ -6,21 +6,29 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from vaelib import files
-from vaelib.commands.picture import picture
 from vaelib.commands.settings import Settings
+from vaelib.commands.written import Rows, write
 from vaelib.models import VAE
 from vaelib.training import History, checkpoint, shares
 from vaelib.training.history import AVERAGES
 
 SETTINGS, CHECKPOINT, HISTORY = "settings.json", "checkpoint.pt", "history.json"
 DRAWN = 256  # images held at a time
+
+
+def check_place(path: Path) -> None:
+    """Whether a folder is one, or can become one, that can be written into."""
+    place = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(f"Not a directory: {place}, so that nothing can be kept in {path}")
+    if not os.access(place, os.W_OK):
+        raise PermissionError(f"nothing can be written into {place}")
 
 
 def begun(path: Path, resume: bool, restarted: bool = False) -> Settings | None:
@@ -31,15 +39,11 @@ def begun(path: Path, resume: bool, restarted: bool = False) -> Settings | None:
         resume: whether somebody wants to go on with what is there.
         restarted: whether torchrun starts again what may have written nothing yet.
     """
-    place = next(p for p in (path, *path.absolute().parents) if p.exists())
-    if not place.is_dir():
-        raise NotADirectoryError(f"Not a directory: {place}, so that no run can be kept in {path}")
-    if not os.access(place, os.W_OK):
-        raise PermissionError(f"nothing can be written into {place}")
+    check_place(path)
     if (resume or restarted) and (path / SETTINGS).exists():
         return Settings.read(path / SETTINGS)
     if resume:
-        raise ValueError(f"{path} holds no run to go on with{_nearest(path)}")
+        raise ValueError(f"{path} holds no run to go on with")
     if any((path / name).exists() for name in (SETTINGS, CHECKPOINT)):
         raise ValueError(f"{path} holds a run: --resume goes on with it, another --out is new")
     return None
@@ -82,13 +86,14 @@ def finish(path: Path, settings: Settings, model: VAE, history: History) -> None
     """Write what there is to say after training."""
     write_history(path, history)
     if settings.shape:
-        picture(draw(model, 64, settings.seed), settings.shape, path / "samples.png")
+        drawn = Rows(draws(model, 64, settings.seed), (64, *settings.shape))
+        write(path / "samples.png", drawn)
 
 
 def load(path: Path) -> tuple[VAE, Settings]:
     """The trained model of a run folder, from its latest whole state, and its settings."""
     if not (path / SETTINGS).is_file():
-        raise ValueError(f"{path} holds no run: it lacks {SETTINGS}{_nearest(path)}")
+        raise ValueError(f"{path} holds no run: it lacks {SETTINGS}")
     settings = Settings.read(path / SETTINGS)
     if not any((path / name).is_file() for name in (CHECKPOINT, f"{CHECKPOINT}.previous")):
         raise ValueError(
@@ -105,23 +110,9 @@ def load(path: Path) -> tuple[VAE, Settings]:
     return model.eval(), settings
 
 
-def _nearest(path: Path) -> str:
-    """Where a run lies beside a name that may be mistyped."""
-    beside = path.absolute().parent
-    runs = [p.parent.name for p in beside.glob(f"*/{SETTINGS}") if p.parent.name != path.name]
-    near = get_close_matches(path.name, runs, 1)
-    return f"; {path.parent / near[0]} holds one" if near else ""
-
-
-@torch.no_grad()
-def draw(model: VAE, count: int, seed: int) -> Tensor:
-    """The means of p(x given z) for z from the prior, shape ``(count, *event)``."""
-    return torch.cat(list(draws(model, count, seed)))
-
-
 @torch.no_grad()
 def draws(model: VAE, count: int, seed: int, pixels: bool = False) -> Iterator[Tensor]:
-    """The same in parts; or pixels drawn from p(x given z), instead of its mean."""
+    """The means of p(x given z) for z from the prior, or pixels drawn from it, in parts."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for start in range(0, count, DRAWN):

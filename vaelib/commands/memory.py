@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 
 from vaelib.validation import unexamined
 
 FLOAT, COPIES = 4, 4  # bytes of a number; a parameter, its gradient and Adam's two averages
-UNITS = {unit: 2 ** (10 * n) for n, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"))}
 SAID = re.compile(
     r"not enough memory|can't allocate|out of memory|[Uu]nable to allocate|"
     r"calculation overflowed|multiplication overflow"
 )
+SMALLER = "take a smaller --hidden or --latent, or fewer --samples"
 
 
 def exhausted(error: Exception) -> bool:
@@ -25,10 +25,8 @@ def exhausted(error: Exception) -> bool:
 
 
 def told(error: Exception) -> str:
-    """A sentence with the size that was asked for, where the error says it."""
-    asked = re.search(r"(?:allocate|storage size:?) ([\d.]+) ?(bytes|[KMGTP]iB|)", str(error))
-    size = f": {_size(float(asked[1]) * UNITS[asked[2] or 'bytes'])} asked for" if asked else ""
-    return f"out of memory{size}"
+    """A sentence with the size that was asked for, as torch and numpy say it."""
+    return f"out of memory: {str(error).partition(chr(10))[0]}"
 
 
 @contextmanager
@@ -43,20 +41,11 @@ def bounded(settings, rows: int, device: torch.device) -> Iterator[None]:
         fixed, each = FLOAT * COPIES * settings.parameters(), _example(settings)
     except (RuntimeError, TypeError):  # more than there are numbers for
         fixed = each = 2**63
-    if fixed > whole:
-        raise MemoryError(
-            f"out of memory: the model's parameters ask for {_size(fixed)}, {device} has "
-            f"{_size(whole)}: take a smaller --hidden or --latent"
-        )
     fits = min((whole - fixed) // each, batch // 2)
-    advice = f"--batch-size {fits} would fit" if fits else "take fewer --samples, or less --hidden"
-    asked = fixed + batch * each
-    if asked > whole:
-        raise MemoryError(
-            f"out of memory: {batch:,} examples in a batch ask for {_size(asked)}, {device} has "
-            f"{_size(whole)}: {advice}"
-        )
+    advice = f"--batch-size {fits} would fit" if fits > 0 else SMALLER
     try:
+        if (asked := fixed + batch * each) > whole:
+            raise MemoryError(f"{_size(asked)} asked for")
         yield
     except (MemoryError, RuntimeError) as error:
         if not exhausted(error):
@@ -69,15 +58,12 @@ def _example(settings) -> int:
     numbers = [4 * settings.pixels]
     with torch.device("meta"), torch.no_grad(), unexamined():
         model = settings.model()
-        for layer in model.modules():
-            if not list(layer.children()):
-                layer.register_forward_hook(lambda _, __, y: numbers.append(_count(y)))
-        model.decode(model.encode(torch.zeros(1, *settings.event)).mean)
+        for layer in (m for m in model.modules() if not list(m.children())):
+            layer.register_forward_hook(lambda _, __, y: numbers.append(y.numel()))
+        for part, shape in ((model.encode, settings.event), (model.decode, [settings.latent])):
+            with suppress(RuntimeError):  # distributions that look at numbers, after all layers
+                part(torch.zeros(1, *shape))
     return FLOAT * settings.samples * sum(numbers)
-
-
-def _count(output) -> int:
-    return output.numel() if isinstance(output, torch.Tensor) else 0
 
 
 def of(device: torch.device) -> int:
@@ -89,6 +75,5 @@ def of(device: torch.device) -> int:
     return 2**63 - 1
 
 
-def _size(count: float) -> str:
-    unit = next((u for u in reversed(UNITS) if count >= UNITS[u]), "bytes")
-    return f"{count / UNITS[unit]:,.1f} {unit}"
+def _size(count: int) -> str:
+    return f"{count / 2**30:.2f} GiB"

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from vaelib.commands.arguments import add, output, positive, whole
-
-MOST = 10_000
+from vaelib.commands.arguments import add_run, output, positive, whole
 
 
 def register(commands) -> None:
     about = "draw images from the trained model of a run folder, as a picture or an array"
-    parser = add(commands, "sample", about, "sample run --count 100 --out samples.png", sample)
-    parser.add_argument("run_folder", type=Path, metavar="RUN", help="the folder")
+    parser = add_run(commands, "sample", about, "sample run --count 100 --out samples.png", sample)
     parser.add_argument("--count", type=positive, default=64, help="how many images")
     parser.add_argument("--seed", type=whole, default=0, help="of the draws")
     parser.add_argument(
@@ -29,20 +25,10 @@ def register(commands) -> None:
 
 def sample(options: argparse.Namespace) -> None:
     """Write the means of p(x given z) for z from the prior, or pixels drawn from it."""
-    import torch
-
     from vaelib.commands import folder
-    from vaelib.commands.picture import picture, shape_of
-    from vaelib.commands.stream import write_array
+    from vaelib.commands.written import Rows, write
 
     model, settings = folder.load(options.run_folder)
     parts = folder.draws(model, options.count, options.seed, options.draw)
-    if options.out.suffix == ".npy":
-        each = settings.shape or [settings.pixels]
-        write_array(options.out, (options.count, *each), parts)
-    else:
-        shape = shape_of(settings)
-        if options.count > MOST:
-            raise ValueError(f"a picture shows at most {MOST:,} images: write an array, .npy")
-        picture(torch.cat(list(parts)), shape, options.out)
+    write(options.out, Rows(parts, (options.count, *settings.each)))
     print(options.out)

@@ -67,12 +67,13 @@ class Settings:
     @classmethod
     def of(cls, options: argparse.Namespace, images: Images) -> Settings:
         """What was typed, and what the images say."""
+        found = images.whole
         known = {f.name: vars(options)[f.name] for f in fields(cls) if f.name in options}
-        shape = images.shape and list(images.shape)
-        known |= {"data": images.name, "pixels": images.pixels, "levels": images.levels}
-        known |= {"shape": shape, "size": known.get("size") and list(known["size"])}
-        known |= _network(options, shape)
-        return cls(**known, range=images.range, versions=provenance.versions())
+        known |= {"data": found.name, "pixels": found.x.shape[1], "levels": found.levels}
+        known |= {"shape": found.shape and list(found.shape)}
+        known |= {"size": options.size and list(options.size)}
+        known |= {"range": found.seen and [found.seen.low, found.seen.high]}
+        return cls(**known | _network(options, found.shape), versions=provenance.versions())
 
     @classmethod
     def read(cls, path: Path) -> Settings:
@@ -106,6 +107,11 @@ class Settings:
     def write(self, path: Path) -> None:
         """Write them to a file, whole or not at all."""
         files.write_json(path, asdict(self))
+
+    @property
+    def each(self) -> tuple[int, ...]:
+        """The shape of an image, or of a row where it is not known."""
+        return tuple(self.shape or [self.pixels])
 
     @property
     def event(self) -> tuple[int, ...]:
@@ -144,7 +150,7 @@ def _words(value) -> str:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _network(options: argparse.Namespace, shape: list[int] | None) -> dict[str, object]:
+def _network(options: argparse.Namespace, shape: tuple[int, ...] | None) -> dict[str, object]:
     """What layers: those asked for, or convolutions for images in colour or above 48 x 48."""
     network, hidden = options.network, options.hidden
     image = shape is not None and min(shape[-2:]) >= SMALLEST
@@ -152,10 +158,9 @@ def _network(options: argparse.Namespace, shape: list[int] | None) -> dict[str, 
         large = image and (len(shape) == 3 or math.prod(shape) > LARGE)
         network = "conv" if large and not hidden else "mlp"
     if network == "conv" and not image:
-        found = tuple(shape) if shape else "not known"
         raise ValueError(
             f"--network conv is for images from {SMALLEST} x {SMALLEST} pixels, and their shape is "
-            f"{found}"
+            f"{shape or 'not known'}"
         )
     if network == "conv":
         hidden = hidden or channels((1, *shape[-2:]))

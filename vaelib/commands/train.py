@@ -7,8 +7,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from vaelib.commands import source
-from vaelib.commands.arguments import add, amount, positive, whole
+from vaelib.commands.arguments import add, amount, data_options, positive, whole
 
 ABOUT = "train a VAE and keep everything about it in a folder"
 ENOUGH = 2**24  # numbers from which a start is computed
@@ -20,7 +19,7 @@ EXAMPLE = (
 
 def register(commands) -> None:
     add_argument = add(commands, "train", ABOUT, EXAMPLE, train).add_argument
-    source.register(
+    data_options(
         add_argument,
         "digits",
         "what to learn from, but for a tenth, drawn by the seed, that is held out",
@@ -50,12 +49,7 @@ def register(commands) -> None:
         help="of the pixels: bernoulli, black or white, drawn afresh each epoch; gaussian, grey "
         "with one learned sigma; grey, with one for each pixel, none of which may be constant",
     )
-    add_argument(
-        "--objective",
-        choices=["elbo", "iwae"],
-        default="elbo",
-        help="the bound that training raises",
-    )
+    add_argument("--objective", choices=["elbo", "iwae"], default="elbo", help="what is raised")
     add_argument(
         "--samples", type=positive, default=1, help="from q for each image; one makes iwae the ELBO"
     )
@@ -68,7 +62,7 @@ def register(commands) -> None:
     add_argument("--seed", type=whole, default=0, help="decides everything random")
     add_argument("--device", help="such as cuda; a GPU if there is one")
     add_argument("--every", type=amount, default=60.0, help="seconds between two checkpoints")
-    add_argument("--tensorboard", help="a folder to write curves to")
+    add_argument("--tensorboard", type=Path, help="a folder to write curves to")
     add_argument("--resume", action="store_true", help="go on with the run in the folder")
     add_argument("--out", type=Path, required=True, help="the folder")
 
@@ -84,20 +78,23 @@ def train(options: argparse.Namespace) -> int:
 
     device, restarted = _where(options)
     before = folder.begun(options.out, options.resume, restarted)
+    if options.tensorboard:
+        folder.check_place(options.tensorboard)
     if before:
         before.go_on(options)
-    found = images.again(before, options.data) if before else images.find(options)
+    found = images.find(before or options, options.data)
     settings = Settings.of(options, found)
     bound = settings.bound()
     if shares.rank() == 0:
-        source.say(found.said)
+        images.say(found.said)
         if settings.network == "conv" and not options.network:
-            source.say([f"convolutions of {settings.hidden} channels; --network mlp for an mlp"])
+            images.say([f"convolutions of {settings.hidden} channels; --network mlp for an mlp"])
     curves = TensorBoard(options.tensorboard) if options.tensorboard else None
     x, held = found.train.shaped(settings.event), found.validation.shaped(settings.event)
     with memory.bounded(settings, len(x), torch.device(device)):
         model = settings.model()
-        model.start_at(_some(x))
+        rows = images.rows(found.train, settings)
+        model.start_at(rows[images.evenly(len(x), max(1, ENOUGH // settings.pixels))])
         history = fit(
             model,
             x,
@@ -123,17 +120,6 @@ def train(options: argparse.Namespace) -> int:
         print(f"{options.out}: {_said(history)}")
     shares.leave()
     return 130 if history.stopped == "interrupted" else 0
-
-
-def _some(x):
-    """Rows evenly spread, as numbers: as many as are enough to tell where to start."""
-    import torch
-
-    from vaelib.training.rows import Rows
-
-    rows = Rows("x", x, torch.device("cpu"), torch.float32)
-    count = min(len(rows), max(1, ENOUGH // rows.x.shape[1:].numel()))
-    return rows[torch.linspace(0, len(rows) - 1, count).long()]
 
 
 def likelihood(word: str) -> str:
@@ -165,11 +151,7 @@ def _check_device(name: str) -> None:
     try:
         torch.zeros(1, device=name).item()
     except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
-        gpus = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
-        reason = str(error).partition("\n")[0][:80]
-        raise ValueError(
-            f"no device {name!r} here, but {', '.join(['cpu', *gpus])} ({reason})"
-        ) from None
+        raise ValueError(f"no device {name!r} here: {str(error).splitlines()[0]}") from None
 
 
 def _said(history) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 
 CHANNELS = (1, 3)
 UNREADABLE = (ValueError, EOFError, OverflowError, TypeError, SyntaxError, TokenError, BadZipFile)
-NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
 
 def read(path: Path, array: str | None = None) -> np.ndarray:
@@ -21,22 +20,30 @@ def read(path: Path, array: str | None = None) -> np.ndarray:
     Raises:
         ValueError: there is no such array in it, or none of plain numbers.
     """
-    with path.open("rb") as file:
-        begin = file.read(6)
-    if not begin.startswith((NPY, ZIP)):
-        raise ValueError(f"{path} holds no array of numbers: numpy.save did not write it")
-    found = _guarded(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
-    if begin.startswith(ZIP):
-        name = _chosen(path, found.files, array)
-        x = _guarded(path, lambda: np.asarray(found[name]))
-    else:
-        x = found
+    x = _guarded(path, lambda: np.load(path, mmap_mode="r", allow_pickle=False))
+    if not isinstance(x, np.ndarray):
+        names = x.files
+        name = names[0] if array is None and len(names) == 1 else array
+        if name not in names:
+            asked = f"no array {array!r}" if array else f"{len(names)} arrays"
+            raise ValueError(f"{path} holds {asked}: --array {' or '.join(names)}")
+        x = _guarded(path, lambda members=x: np.asarray(members[name]))
     if x.dtype.kind not in "fiub" or x.dtype.itemsize > 8:
         raise ValueError(
             f"{path} holds no array of numbers that can be used but {x.dtype}: "
             "save it as x.astype('float32')"
         )
     return x
+
+
+def _guarded(path: Path, read: Callable):
+    """What numpy raises for files that are damaged, cut short or of another making, in a line."""
+    try:
+        return read()
+    except UNREADABLE as error:
+        text = str(error).strip() or type(error).__name__
+        plain = "Python objects, or no file of numpy's" if "allow_pickle" in text else text
+        raise ValueError(f"{path} holds no array of numbers: {plain.splitlines()[0]}") from None
 
 
 def images(x: np.ndarray, shape: tuple[int, ...] | None, name: str) -> tuple[np.ndarray, tuple]:
@@ -57,53 +64,31 @@ def images(x: np.ndarray, shape: tuple[int, ...] | None, name: str) -> tuple[np.
             f"height, width, channels), (images, channels, height, width) or, with --shape, "
             f"(images, numbers), got {x.shape}"
         )
-    if x.ndim == 4:
-        x = _channels_first(x, shape, name)
-    own = x.shape[1:] if x.ndim > 2 else shape or ()
-    if shape and (math.prod(shape) != x[0].size or (x.ndim > 2 and _grey(shape) != _grey(own))):
+    if x.ndim == 2 and not shape:
+        return x, ()
+    wanted = shape and (*[1] * (3 - len(shape)), *shape)
+    readings = _readings(x, wanted)
+    fit = [r for r in readings if (r.shape[1:] == wanted if wanted else r.shape[1] in CHANNELS)]
+    if wanted and not fit:
         raise ValueError(f"the shape {_typed(shape)} is not that of {name}, {x.shape}")
-    return x, _grey(own)
-
-
-def _grey(shape) -> tuple[int, ...]:
-    """Without the one channel of a grey image."""
-    return tuple(shape[1:]) if len(shape) == 3 and shape[0] == 1 else tuple(shape)
-
-
-def _channels_first(x: np.ndarray, shape: tuple[int, ...] | None, name: str) -> np.ndarray:
-    last = np.moveaxis(x, -1, 1)
-    if shape:
-        full = tuple(shape) if len(shape) == 3 else (1, *shape)
-        return last if last.shape[1:] == full and x.shape[1:] != full else x
-    before, behind = x.shape[1] in CHANNELS, x.shape[-1] in CHANNELS
-    if before == behind:
-        either = _typed(x.shape[1:]), _typed(last.shape[1:])
+    if not wanted and len(fit) != 1:
         raise ValueError(
             f"{name} has the shape {x.shape}, and which axis is colour is not clear: --shape "
-            f"{' or --shape '.join(dict.fromkeys(either))} says it (channels,height,width)"
+            f"{' or --shape '.join(dict.fromkeys(_typed(r.shape[1:]) for r in readings))} says it "
+            "(channels,height,width)"
         )
-    return last if behind else x
+    own = fit[0].shape[1:]
+    return fit[0], own[1:] if own[0] == 1 else own
+
+
+def _readings(x: np.ndarray, wanted: tuple[int, ...] | None) -> list[np.ndarray]:
+    """What an array may be with channels first."""
+    if x.ndim == 4:
+        return [x, np.moveaxis(x, -1, 1)]
+    if x.ndim == 3:
+        return [x[:, None]]
+    return [x.reshape(len(x), *wanted)] if math.prod(wanted) == x[0].size else []
 
 
 def _typed(shape) -> str:
     return ",".join(map(str, shape))
-
-
-def _chosen(path: Path, names: list[str], array: str | None) -> str:
-    """The array that is asked for, or the only one."""
-    if array is None and len(names) == 1:
-        return names[0]
-    if array not in names:
-        asked = f"no array {array!r}" if array else f"{len(names)} arrays"
-        raise ValueError(f"{path} holds {asked}: --array {' or '.join(names)}")
-    return array
-
-
-def _guarded(path: Path, read: Callable):
-    """What numpy raises for files that are damaged, cut short or of another making, in a line."""
-    try:
-        return read()
-    except UNREADABLE as error:
-        text = str(error).strip() or type(error).__name__
-        plain = "Python objects in it" if "allow_pickle" in text else text.splitlines()[0]
-        raise ValueError(f"{path} holds no array of numbers: {plain}") from None

@@ -80,10 +80,10 @@ def folder_of(name: str, folder: str | Path | None = None) -> Path | None:
     home = os.environ.get("VAELIB_DATA_DIR")
     if not home:
         return os_cache("vaelib") / name
-    named = [Path(home).expanduser() / word for word in (name, *ALSO.get(name, ()))]
     itself = Path(home).expanduser()
-    there = [n for n in named if n.is_dir()]
-    return there[0] if there else itself if _holds(itself, name) else named[0]
+    named = [itself / word for word in (name, *ALSO.get(name, ()))]
+    there = (folder for folder in named if folder.is_dir())
+    return next(there, itself if _holds(itself, name) else named[0])
 
 
 def files_of(name: str) -> list[str]:

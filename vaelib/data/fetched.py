@@ -76,8 +76,8 @@ def _fetched(folder: Path, file: str, wanted: Source, mirrors: deque[str]) -> Pa
                 return part.replace(folder / part.name)
     raise FileNotFoundError(
         "\n".join([f"no mirror gives {wanted.title}'s {file}.gz:", *reasons])
-        + f"\nOffline, put {wanted.title}'s four files into a folder and {wanted.named}, "
-        "or set VAELIB_DATASET=digits, which needs none"
+        + f"\nOffline, put {wanted.title}'s four files into a folder and set VAELIB_DATA_DIR to "
+        "it, or set VAELIB_DATASET=digits, which needs none"
     )
 
 

@@ -22,7 +22,7 @@ FILES = {  # by which a folder is known
 
 
 def frey(folder: Path) -> np.ndarray:
-    """The Frey faces of ``frey_rawface.mat``, 28 rows of 20 pixels, in the order of the film.
+    """The Frey faces of ``frey_rawface.mat``, in the order of the film.
 
     Returns:
         Bytes of shape ``(1965, 28, 20)``.
@@ -41,8 +41,7 @@ def frey(folder: Path) -> np.ndarray:
         faces = np.ascontiguousarray(loadmat(path, variable_names=["ff"])["ff"].T)
     except Exception as error:  # scipy raises many kinds
         raise ValueError(f"{path} holds no Frey faces: {error}") from None
-    if hashlib.sha256(faces.tobytes()).hexdigest() != FREY:
-        raise ValueError(f"{path} holds no Frey faces: their SHA-256 differs")
+    _check_sum(path, "the faces", faces.tobytes(), FREY)
     return faces.reshape(-1, 28, 20)
 
 
@@ -63,15 +62,19 @@ def static(folder: Path) -> dict[str, np.ndarray]:
         Larochelle and Murray (2011).
     """
     packed, *texts = FILES["mnist-static"]
-    if (folder / packed).is_file():
-        found = _unpacked(folder / packed)
-    else:
-        paths = [_there(folder, "mnist-static", (packed, text)) for text in texts]
-        found = dict(zip(STATIC, map(_written, paths), strict=True))
-    for part, sha256 in STATIC.items():
-        if hashlib.sha256(_text(found[part])).hexdigest() != sha256:
-            raise ValueError(f"{folder}: the SHA-256 of {part} is not that of mnist-static")
-    return found
+    path = folder / packed
+    try:
+        if path.is_file():
+            with np.load(path, allow_pickle=False) as bits:
+                found = [np.unpackbits(bits[part], axis=1)[:, :784] for part in STATIC]
+        else:  # digits between blanks; what is none is found by the sum
+            paths = [_there(folder, "mnist-static", (packed, text)) for text in texts]
+            found = [np.fromfile(p, np.uint8)[::2].reshape(-1, 784) - ord("0") for p in paths]
+    except (ValueError, TypeError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise ValueError(f"{folder} holds no static images: {error}") from None
+    for (part, sha256), x in zip(STATIC.items(), found, strict=True):
+        _check_sum(folder, part, _text(x), sha256)
+    return dict(zip(STATIC, found, strict=True))
 
 
 def _there(folder: Path, name: str, files: tuple[str, ...]) -> Path:
@@ -84,17 +87,9 @@ def _there(folder: Path, name: str, files: tuple[str, ...]) -> Path:
     )
 
 
-def _unpacked(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {part: np.unpackbits(arrays[part], axis=1)[:, :784] for part in STATIC}
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} holds no packed images: {error}") from None
-
-
-def _written(path: Path) -> np.ndarray:
-    """The digits between the blanks; what is none is found by the sum."""
-    return np.fromfile(path, np.uint8)[::2].reshape(-1, 784) - ord("0")
+def _check_sum(place: Path, what: str, content: bytes, sha256: str) -> None:
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(f"{place}: the SHA-256 of {what} is another")
 
 
 def _text(images: np.ndarray) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,14 @@ import torch
 from torch import Tensor
 
 from vaelib.data import arrays, folder, kept
-from vaelib.data.dataset import Dataset, named, names
-from vaelib.data.levels import at_rest, levels_of, scale
+from vaelib.data.dataset import named, names
+from vaelib.data.levels import Survey, at_rest, blocks, levels_of, survey
 from vaelib.data.numbers import Data, Part
-from vaelib.data.survey import Survey, blocks, survey
 
-HELD = 2**28  # bytes that a conversion holds in memory; more are put into the cache
 APPLY = {  # the options that mean something
+    "name": (),
     "folder": ("size", "grey", "levels", "skip_broken"),
     "file": ("shape", "array", "levels"),
-    "name": (),
 }
 
 
@@ -76,7 +75,8 @@ def open(
     """Open a folder of images, a ``.npy`` or ``.npz`` file, or a data set by its name.
 
     Pictures are decoded once, into the user's cache; a ``.npy`` file stays where it is. Both may be
-    larger than the memory. Every number is looked at once.
+    larger than the memory. Every number is looked at once. What means nothing for a source is not
+    asked for: ``APPLY`` says what does.
 
     Args:
         source: a path, or a name that :func:`load` knows. Folders in a folder are classes.
@@ -92,30 +92,29 @@ def open(
 
     Raises:
         ValueError: what cannot be used, by name, with the way out.
-        FileNotFoundError: nothing of this name.
+        FileNotFoundError: no such file, folder or name.
 
     >>> open("digits").x.shape
     torch.Size([1498, 64])
     """
     path, kind = Path(source).expanduser(), kind_of(source)
-    given = {"shape": shape, "array": array, "size": size, "grey": grey}
-    given |= {"levels": levels, "skip_broken": skip_broken}
-    for word, value in given.items():
+    told = {"shape": shape, "array": array, "size": size, "grey": grey, "skip_broken": skip_broken}
+    for word, value in (told | {"levels": levels}).items():
         if value and word not in APPLY[kind]:
             raise ValueError(f"--{word.replace('_', '-')} means nothing for a {kind}, {source}")
     if kind == "name":
-        return _named(named(str(source)))
+        return _named(str(source))
     if kind == "folder":
         size = tuple(size) if size else None
-        rows, about = folder.read(path, size=size, grey=bool(grey), skip_broken=bool(skip_broken))
-        labels, classes = folder.labels(about["files"])
-        found = _examples(path, rows, tuple(about["shape"]), levels, [about["path"]])
-        y = None if labels is None else torch.from_numpy(labels)
-        said = (*about["said"], *found.said)
-        files = tuple(about["files"])
-        return replace(found, labels=y, classes=tuple(classes), files=files, said=said)
+        x, about = folder.read(path, size=size, grey=bool(grey), skip_broken=bool(skip_broken))
+        more = {name: tuple(about[name]) for name in ("classes", "files", "said")}
+        more["labels"] = torch.tensor(about["labels"]) if about["labels"] else None
+        return _examples(path, x, tuple(about["shape"]), levels, about["path"], **more)
     if not path.is_file() or path.suffix not in (".npy", ".npz"):
-        raise _unknown(source, path)
+        raise FileNotFoundError(
+            f"there is no .npy or .npz file, folder of images or data set {str(source)!r}: the "
+            f"names are {', '.join(names())}"
+        )
     x, own = arrays.images(arrays.read(path, array), shape, str(path))
     stat = path.stat()
     return _examples(path, x, own or None, levels, [array, stat.st_size, stat.st_mtime_ns])
@@ -127,46 +126,32 @@ def kind_of(source: str | Path) -> str:
     return "name" if str(source) in names() else "folder" if folder else "file"
 
 
-def _examples(path: Path, x: np.ndarray, shape, levels: int | None, key: list) -> Examples:
-    """Rows at rest, as bytes or floats, and what their numbers mean."""
+def _examples(path: Path, x: np.ndarray, shape, levels, key, said=(), **more) -> Examples:
+    """Rows at rest, as bytes or floats, in their file or in the cache, and what they mean."""
     name, own = str(path.resolve()), x.dtype
     seen = survey(x, str(path))
-    levels, said = levels_of(str(path), own, seen, bool(shape), levels)
-    kind, convert = at_rest(own, seen, levels)
+    levels, by, line = levels_of(str(path), own, seen, bool(shape), levels)
+    kind = at_rest(own, seen, levels, by)
+    divided = by and kind.kind == "f"
+
+    def converted(about: dict):
+        rows = (block.astype(kind) for block in blocks(x))
+        return (block / kind.type(by) for block in rows) if divided else rows
+
     if kind != own or not x.flags.c_contiguous:
-        x = _converted(x, kind, convert, [name, *key, own.str, x.shape, x.strides, levels])
-    by = scale(own, seen, levels)
-    seen = seen._replace(low=seen.low / by, high=seen.high / by)
-    return Examples(name, shape, levels, x.reshape(len(x), -1), seen=seen, said=tuple(said))
+        x = kept.fetch([name, key, own.str, x.shape, x.strides, levels], converted)[0]
+    seen = seen._replace(low=seen.low / (by or 1), high=seen.high / (by or 1))
+    rows = x.reshape(len(x), -1)
+    return Examples(name, shape, levels, rows, seen=seen, said=(*said, *line), **more)
 
 
-def _converted(x: np.ndarray, kind: np.dtype, convert, key: list) -> np.ndarray:
-    """All rows in another type, in memory or, if they are many, in the cache."""
-    if x.size * kind.itemsize <= HELD:
-        return np.concatenate([convert(block) for block in blocks(x)])
-    return kept.fetch(key, lambda about: map(convert, blocks(x)))[0]
-
-
-def _named(known: Dataset) -> Examples:
-    def part(x: Tensor | None, labels: Tensor | None, **more) -> Examples | None:
-        known_of = (known.name, known.shape, known.levels)
-        return None if x is None else Examples(*known_of, x, labels=labels, **more)
-
+def _named(name: str) -> Examples:
+    known = named(name)
+    part = partial(Examples, known.name, known.shape, known.levels)
     return part(
         known.train,
-        known.train_labels,
+        labels=known.train_labels,
         seen=survey(known.train.numpy(), known.name),
-        validation=part(known.validation, None),
-        test=part(known.test, known.test_labels),
-    )
-
-
-def _unknown(source: str | Path, path: Path) -> Exception:
-    if path.is_file():
-        return ValueError(f"{source} is no .npy or .npz file; of images, give their folder")
-    if path.suffix in (".npy", ".npz"):
-        return FileNotFoundError(f"there is no file {source}")
-    return ValueError(
-        f"no data set, folder or file {str(source)!r}: choose one of {', '.join(names())}, a "
-        "folder of images, or a .npy or .npz file"
+        validation=None if known.validation is None else part(known.validation),
+        test=part(known.test, labels=known.test_labels),
     )

@@ -21,8 +21,7 @@ class Head(NamedTuple):
 
     Attributes:
         size: height and width as it is looked at.
-        kind: type of a pixel: ``uint8``, ``uint16``, or ``float32``, which also holds 32-bit
-            whole numbers.
+        kind: type of a pixel, ``uint8``, ``uint16`` or ``float32``.
         colour: whether it has more than grey.
         clear: whether one can see through it somewhere.
         frames: how many it has; the first one counts.
@@ -38,12 +37,12 @@ class Head(NamedTuple):
 def head(path: Path) -> Head:
     """Read no more than the head; what Pillow raises where it is no picture."""
     with _opened(path) as picture:
-        width, height = picture.size
         turned = picture.getexif().get(ORIENTATION) in TURNED and picture.format != "TIFF"
-        kind = {"I": "uint16", "F": "float32"}.get(picture.mode[0], "uint8")
+        deep = {"I": "float32", "F": "float32"}.get(picture.mode)
+        kind = deep or ("uint16" if picture.mode.startswith("I;16") else "uint8")
         return Head(
-            (width, height) if turned else (height, width),
-            "float32" if picture.mode == "I" else kind,
+            picture.size if turned else picture.size[::-1],
+            kind,
             kind == "uint8" and picture.mode not in GREY,
             picture.has_transparency_data or "transparency" in picture.info,
             getattr(picture, "n_frames", 1),
@@ -72,12 +71,15 @@ def decode(path: Path, colour: bool, size: tuple[int, int] | None = None) -> np.
         if size:
             picture.draft(None, (2 * max(size), 2 * max(size)))
         upright = ImageOps.exif_transpose(picture)
-        if upright.mode[0] in "IF":
-            return _deep(upright, size)
-        opaque = _opaque(upright).convert("RGB" if colour else "L")
-    if size and opaque.size != size[::-1]:
-        opaque = ImageOps.fit(opaque, size[::-1], Image.Resampling.LANCZOS)
-    pixels = np.asarray(opaque)
+        deep = upright.mode[0] in "IF"
+        flat = _deep(upright) if deep else _opaque(upright).convert("RGB" if colour else "L")
+        reach = flat.getextrema()
+    if size and flat.size != size[::-1]:
+        flat = ImageOps.fit(flat, size[::-1], Image.Resampling.LANCZOS)
+    pixels = np.asarray(flat)
+    if deep:
+        pixels = pixels.clip(*reach)  # the filter swings beyond
+        return pixels if upright.mode in ("I", "F") else pixels.round().astype(np.uint16)
     return pixels.transpose(2, 0, 1) if colour else pixels
 
 
@@ -106,17 +108,11 @@ def _opaque(picture):
     return Image.alpha_composite(Image.new("RGBA", over.size, "white"), over).convert("RGB")
 
 
-def _deep(picture, size: tuple[int, int] | None) -> np.ndarray:
-    """Grey of more than eight bits; its clear value, if it has one, becomes white."""
-    from PIL import Image, ImageOps
+def _deep(picture):
+    """Grey of more than eight bits as floats; its clear value, if it has one, becomes white."""
+    from PIL import Image
 
-    pixels = np.array(picture)
-    kind = np.float32 if picture.mode in ("I", "F") else np.uint16
+    pixels = np.array(picture, np.float32)
     if (clear := picture.info.get("transparency")) is not None:
-        pixels[pixels == clear] = np.iinfo(np.uint16).max
-    if size and pixels.shape != size:
-        grey = Image.fromarray(pixels.astype(np.float32))
-        resized = np.asarray(ImageOps.fit(grey, size[::-1], Image.Resampling.LANCZOS))
-        pixels = resized.clip(pixels.min(), pixels.max())
-        pixels = pixels if kind == np.float32 else pixels.round()
-    return pixels.astype(kind)
+        pixels[pixels == clear] = 65535
+    return Image.fromarray(pixels)

@@ -26,14 +26,12 @@ class Source(NamedTuple):
         files: their SHA-256, of the compressed bytes or of what is in them.
         mirrors: where they are fetched.
         compressed: whether the compressed bytes are the ones that are known.
-        named: how the reader says where they lie.
     """
 
     title: str
     files: dict[str, str]
     mirrors: tuple[str, ...]
     compressed: bool
-    named: str
 
 
 SOURCES = {
@@ -46,7 +44,6 @@ SOURCES = {
             "https://raw.githubusercontent.com/fgnt/mnist/master/",
         ),
         compressed=False,
-        named="set VAELIB_DATA_DIR to it",
     ),
     "fashion-mnist": Source(
         "Fashion-MNIST",
@@ -56,6 +53,5 @@ SOURCES = {
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         ),
         compressed=True,
-        named="set VAELIB_DATA_DIR to it",
     ),
 }

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vaelib.commands.picture import picture, tiles
+from vaelib.commands.written import Rows, tiles, write
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from vaelib.commands.picture import picture, tiles
 @pytest.mark.parametrize("shape", [(2, 5), (1, 2, 5), (3, 2, 5), (4, 2, 5)])
 def test_all_images_are_there_in_rows_from_the_top(tmp_path, count, rows, columns, shape):
     x = torch.randint(256, (count, int(np.prod(shape)))).float() / 255
-    picture(x, list(shape), tmp_path / "x.png")
+    write(tmp_path / "x.png", Rows(x.split(10), (count, *shape)))
     shown = Image.open(tmp_path / "x.png")
     zoom = 640 // (6 * columns - 1)
     assert shown.mode == ("RGB" if shape[0] == 3 else "L")
