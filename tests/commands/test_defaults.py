@@ -60,6 +60,21 @@ def test_convolutions_need_an_image_of_some_size(shape, said):
         Settings.of(options("--network", "conv"), some(shape, 630))
 
 
+@pytest.mark.parametrize(
+    ("words", "count", "said"),
+    [
+        ([], 300, ["20 epochs are 60 steps, few for a network: --epochs 667 makes 2,000"]),
+        ([], 12_800, []),
+        (["--epochs", 20], 300, []),
+        (["--batch-size", 3], 300, []),
+    ],
+)
+def test_few_steps_are_told_to_whom_did_not_choose_them(words, count, said):
+    typed = options(*words)
+    settings = Settings.of(typed, find(typed))
+    assert [*train._chosen(typed, settings, count)] == said
+
+
 def test_an_older_run_has_a_multilayer_perceptron(tmp_path):
     settings = Settings.of(options(), find(options()))
     settings.write(tmp_path / "settings.json")

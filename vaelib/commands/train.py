@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from vaelib.commands.arguments import add, amount, data_options, positive, whole
 
 ABOUT = "train a VAE and keep everything about it in a folder"
 ENOUGH = 2**24  # numbers from which a start is computed
+MANY = 2000  # steps that photographs take to be told apart
 EXAMPLE = (
     "train --data mnist --latent 20 --hidden 400 --epochs 20 --out run\n"
     "  torchrun --nproc-per-node 4 -m vaelib train --data photos --out run"
@@ -86,9 +88,7 @@ def train(options: argparse.Namespace) -> int:
     settings = Settings.of(options, found)
     bound = settings.bound()
     if shares.rank() == 0:
-        images.say(found.said)
-        if settings.network == "conv" and not options.network:
-            images.say([f"convolutions of {settings.hidden} channels; --network mlp for an mlp"])
+        images.say([*found.said, *_chosen(options, settings, len(found.train))])
     curves = TensorBoard(options.tensorboard) if options.tensorboard else None
     x, held = found.train.shaped(settings.event), found.validation.shaped(settings.event)
     with memory.bounded(settings, len(x), torch.device(device)):
@@ -120,6 +120,18 @@ def train(options: argparse.Namespace) -> int:
         print(f"{options.out}: {_said(history)}")
     shares.leave()
     return 130 if history.stopped == "interrupted" else 0
+
+
+def _chosen(options: argparse.Namespace, settings, count: int) -> Iterator[str]:
+    """What was chosen for the reader, where that may surprise."""
+    if settings.network == "conv" and not options.network:
+        yield f"convolutions of {settings.hidden} channels; --network mlp for an mlp"
+    an_epoch = -(-count // settings.batch_size)
+    if (steps := settings.epochs * an_epoch) < MANY and "epochs" not in options.typed:
+        yield (
+            f"{settings.epochs} epochs are {steps:,} steps, few for a network: --epochs "
+            f"{-(-MANY // an_epoch)} makes {MANY:,}"
+        )
 
 
 def likelihood(word: str) -> str:
