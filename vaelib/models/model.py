@@ -137,10 +137,12 @@ class Beside(nn.Module):
             )
         side = x.shape[x.ndim - self.rank + 1 :]
         c = c.reshape(*c.shape, *[1] * len(side))
-        batch = torch.broadcast_shapes(x.shape[: x.ndim - self.rank], c.shape[: -self.rank])
+        try:
+            batch = torch.broadcast_shapes(x.shape[: x.ndim - self.rank], c.shape[: -self.rank])
+        except RuntimeError:
+            raise ValueError(
+                f"conditions of shape {tuple(c.shape)} do not go with rows of shape "
+                f"{tuple(x.shape)}: give one for each, and log_evidence a chunk of as many"
+            ) from None
         both = (each.expand(*batch, -1, *side) for each in (x, c))
         return self.module(torch.cat(list(both), -self.rank))
-
-    def start_at(self, x: Tensor) -> None:
-        """As the module does."""
-        self.module.start_at(x)

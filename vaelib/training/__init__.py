@@ -35,7 +35,7 @@
 
 **… clip gradients, or warm up the step size?**
 
->>> warm = ByStep(lambda step: 1e-3 * min(1, (step + 1) / 100))
+>>> warm = Steps(lambda step: 1e-3 * min(1, (step + 1) / 100), by_step=True)
 >>> history = fit(model, x, epochs=1, clip=10.0, learning_rate=warm)
 
 **… learn a prior?** Any module that gives a distribution; validation takes it, too.
@@ -64,17 +64,17 @@ torch.Size([4, 3, 21, 32])
 from vaelib.training.checkpoint import Checkpoint
 from vaelib.training.evaluation import active_units, evaluate
 from vaelib.training.history import History
-from vaelib.training.loop import ADAM, ByStep, by_width, fit
+from vaelib.training.loop import ADAM, Steps, by_width, fit
 from vaelib.training.run import Validation
 from vaelib.training.step import Loss
 from vaelib.training.watch import TensorBoard
 
 __all__ = [
     "ADAM",
-    "ByStep",
     "Checkpoint",
     "History",
     "Loss",
+    "Steps",
     "TensorBoard",
     "Validation",
     "active_units",

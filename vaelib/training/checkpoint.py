@@ -31,17 +31,9 @@ def save(path: str | Path, state: Mapping, previous: Path | None = None) -> None
     Raises:
         OSError: it cannot be written; what was there before is untouched.
     """
-    _put(path, partial(torch.save, headed(state)), previous)
-
-
-def headed(state: Mapping) -> dict:
-    """A state as it stands in a file."""
-    return {"format": FORMAT, "version": VERSION, **state}
-
-
-def _put(path: str | Path, write: Callable, previous: Path | None) -> None:
+    whole = {"format": FORMAT, "version": VERSION, **state}
     try:
-        files.write(path, write, previous)
+        files.write(path, partial(torch.save, whole), previous)
     except RuntimeError as error:  # what torch makes of a full disk
         if isinstance(full := error.__context__, OSError):
             full.filename = str(path)
@@ -183,7 +175,7 @@ class Keeper:
         self.checkpoint, self.settings = checkpoint, settings
         self.path = Path(checkpoint.path) if checkpoint else None
         self.written, self.damaged = time.monotonic(), False
-        self.good, self.when = b"", ""
+        self.good: io.BytesIO | None = None
 
     def resume(self, run) -> None:
         """Put the run where the file says it was, if that is wanted and the file is there.
@@ -206,26 +198,25 @@ class Keeper:
     def write(self, run) -> None:
         """Write the state now; of several processes, the first does it for all."""
         if self.path and shares.rank() == 0:
-            self._make_room()
-            save(self.path, {"settings": self.settings, **run.state()}, _before(self.path))
-        self.written, self.good = time.monotonic(), b""
+            self._save({"settings": self.settings, **run.state()})
+        self.written, self.good = time.monotonic(), None
 
     def remember(self, run) -> None:
         """Hold the state in memory, to be written if training dies before the next writing."""
         if self.path and shares.rank() == 0:
-            whole = io.BytesIO()
-            torch.save(headed({"settings": self.settings, **run.state()}), whole)
-            self.good, self.when = whole.getvalue(), f"after epoch {run.epoch}"
+            self.good = io.BytesIO()
+            torch.save({"settings": self.settings, **run.state()}, self.good)
 
     def rescue(self) -> str:
         """Write the state that was remembered; say where it is, if there is a file."""
-        if self.good:
-            self._make_room()
-            files.write(self.path, lambda file: file.write(self.good), _before(self.path))
-            return f". The state {self.when} is in {self.path}"
-        return f". The last good state is in {self.path}" if self.path else ""
+        if not self.good:
+            return f". The last good state is in {self.path}" if self.path else ""
+        self.good.seek(0)
+        self._save(state := torch.load(self.good, map_location="cpu", weights_only=True))
+        return f". The state after epoch {state['progress']['epoch']} is in {self.path}"
 
-    def _make_room(self) -> None:
+    def _save(self, state: Mapping) -> None:
         if self.damaged:
             self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
             self.damaged = False
+        save(self.path, state, _before(self.path))

@@ -42,7 +42,7 @@ def _some_likelihood(model: nn.Module, rows: Rows) -> Distribution:
     training, gpu = model.training, rows.device.type == "cuda"
     try:
         with torch.random.fork_rng(devices=[rows.device] if gpu else []):
-            conditioned = under(model.eval(), rows.conditions(slice(1)))
+            conditioned = under(model.eval(), rows.conditions(torch.arange(1)))
             return conditioned.decode(conditioned.prior.sample((1,)))
     finally:
         model.train(training)
