@@ -106,11 +106,7 @@ class GreyDecoder(_Decoder):
     bound: add noise to such data, with :func:`vaelib.data.dequantise`. Each log sigma is kept
     within ±11, as that of :class:`GaussianEncoder` is.
 
-    Args:
-        latent: number of latent coordinates.
-        hidden: widths of the hidden layers, or channels of convolutions.
-        observed: number of pixels; or the shape of an image, ``(channels, height, width)``.
-        activation: the nonlinearity, a module class.
+    Arguments as for :class:`GaussianDecoder`, but for the two of sigma.
 
     Source:
         Kingma and Welling (2014), section 5 and appendix C.2.
@@ -132,11 +128,7 @@ class GreyDecoder(_Decoder):
 class BernoulliDecoder(_Decoder):
     """p(x|z) = ∏_i Bernoulli(x_i; λ_i(z)) for black-and-white pixels.
 
-    Args:
-        latent: number of latent coordinates.
-        hidden: widths of the hidden layers, or channels of convolutions.
-        observed: number of pixels; or the shape of an image, ``(channels, height, width)``.
-        activation: the nonlinearity, a module class.
+    Arguments as for :class:`GaussianDecoder`, but for the two of sigma.
 
     Source:
         Kingma and Welling (2014), appendix C.1.
@@ -160,18 +152,13 @@ def conv_decoder(
 
     Args:
         shape: of an image, ``(channels, height, width)``, from 8 × 8 pixels, odd sides, too.
-        hidden: channels before each doubling: those of a
-            :func:`~vaelib.models.conv_encoder` from last to first.
+        hidden: channels before each doubling: those of an encoder from last to first.
         latent: number of latent coordinates.
         decoder: a class of decoders, or an entry of ``DECODERS``.
         activation: the nonlinearity, a module class.
 
     Raises:
         ValueError: another shape, or more doublings than a side has.
-
-    >>> decode = conv_decoder((3, 21, 32), [64, 32], latent=2)
-    >>> decode(torch.zeros(7, 5, 2)).event_shape
-    torch.Size([3, 21, 32])
     """
     return decoder(latent, hidden, tuple(shape), activation=activation)
 

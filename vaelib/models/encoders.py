@@ -80,16 +80,11 @@ def conv_encoder(
 
     Args:
         shape: of an image, ``(channels, height, width)``, from 8 × 8 pixels, odd sides, too.
-        hidden: channels after each halving, such as
-            :func:`~vaelib.models.network.channels` proposes.
+        hidden: channels after each halving.
         latent: number of latent coordinates.
         activation: the nonlinearity, a module class.
 
     Raises:
         ValueError: another shape, or more halvings than a side has.
-
-    >>> encode = conv_encoder((3, 21, 32), [32, 64], latent=2)
-    >>> encode(torch.zeros(5, 3, 21, 32)).batch_shape
-    torch.Size([5])
     """
     return GaussianEncoder(tuple(shape), hidden, latent, activation)

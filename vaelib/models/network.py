@@ -39,14 +39,7 @@ def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.Tanh) -> nn.Seque
 
 
 class Started(nn.Module):
-    """A network that speaks in units of its data once it was told where to start.
-
-    Attributes:
-        network: from x or to x.
-        event: the shape of x.
-        place: a mean image, or nothing before the start.
-        size: of what lies around it.
-    """
+    """A network from x or to x; once started, in units of ``size`` around a ``place``."""
 
     def __init__(self, network: nn.Sequential, observed: int | Sequence[int]) -> None:
         super().__init__()
@@ -56,15 +49,14 @@ class Started(nn.Module):
 
     @torch.no_grad()
     def start_at(self, x: Tensor) -> None:
-        """Begin near the best distribution that ignores z, or x: the mean image and its noise.
+        """Begin near the best p(x|z) that ignores z, and the q(z|x) near N(0, I).
 
         ::
 
             b = mean of x,    sigma² = mean of (x − b)²    (eq-best-sigma)
 
-        An encoder sees (x − b) / sigma from now on; what a normal decoder's network gives is times
-        sigma and added to b, and other decoders begin at b in their own terms. The last layer
-        becomes a tenth of itself.
+        An encoder sees (x − b) / sigma from now on, a normal decoder gives b + sigma times its
+        network, others begin at b in their own terms. The last layer becomes a tenth of itself.
 
         Args:
             x: some of the data, shape ``(examples, *observed)``.

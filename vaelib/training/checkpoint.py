@@ -42,14 +42,10 @@ def save(path: str | Path, state: Mapping, previous: Path | None = None) -> None
 
 
 def latest(path: str | Path) -> tuple[dict, bool]:
-    """The state in a file, or, with a warning, the one before it if it is damaged or gone.
-
-    Returns:
-        The state, and whether it is the one before because the file is damaged.
+    """The state in a file, or, with a warning, the one before; and whether the file is damaged.
 
     Raises:
-        FileNotFoundError: there is neither.
-        ValueError: the file is damaged, and there is none before it.
+        FileNotFoundError, ValueError: as :func:`load`, where there is no state before.
     """
     before = _before(Path(path))
     try:

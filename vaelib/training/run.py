@@ -71,6 +71,7 @@ class Run:
     def __post_init__(self) -> None:
         self.sums = torch.zeros(3, dtype=torch.float64, device=self.rows.device)
         self.index = torch.arange(min(len(self.rows), self.batch_size))
+        self.in_epoch = -(-len(self.rows) // self.batch_size)
         self.random_at_start = self.random()
 
     def minibatches(self) -> Iterator[Tensor]:
@@ -101,14 +102,13 @@ class Run:
     @property
     def steps(self) -> int:
         """How many steps are done, those of all epochs."""
-        return self.epoch * -(-len(self.rows) // self.batch_size) + self.seen // self.batch_size
+        return self.epoch * self.in_epoch + self.seen // self.batch_size
 
     def stop(self, loss: Tensor) -> None:
         """Raise a FloatingPointError that says where, in which tensor, and what to try."""
-        steps = -(-len(self.rows) // self.batch_size)
-        said = f"loss is not finite ({float(loss.detach())})"
-        where = f"step {self.seen // self.batch_size + 1} of {steps}, epoch {self.epoch + 1}"
-        self._end(f"{said} in {where}", self.rows, self.index)
+        said = f"loss is not finite ({float(loss.detach())}) in step"
+        where = f"{self.seen // self.batch_size + 1} of {self.in_epoch}, epoch {self.epoch + 1}"
+        self._end(f"{said} {where}", self.rows, self.index)
 
     def _end(self, said: str, rows: Rows, index: Tensor) -> None:
         """Name the rows that did it, as far as can be told, and what was not finite first."""
