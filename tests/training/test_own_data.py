@@ -31,8 +31,6 @@ from vaelib.models import (
     GaussianDecoder,
     GaussianEncoder,
     StandardNormal,
-    conv_decoder,
-    conv_encoder,
 )
 from vaelib.objectives import ELBO, iwae
 from vaelib.training import (
@@ -46,42 +44,13 @@ from vaelib.training import (
     shares,
 )
 
-BYTES = torch.randint(256, (20, 2, 8, 9), generator=torch.Generator().manual_seed(0)).byte()
-IMAGES = BYTES.double() / 255
 LABELS = torch.eye(4).double()[torch.arange(50) % 4]
-
-
-def conv():
-    torch.manual_seed(0)
-    encoder, decoder = conv_encoder((2, 8, 9), [3], 2), conv_decoder((2, 8, 9), [3], 2)
-    return VAE(StandardNormal(2), encoder, decoder).double()
 
 
 def conditional():
     torch.manual_seed(0)
     encoder, decoder = Beside(GaussianEncoder(3 + 4, [4], 2)), Beside(BernoulliDecoder(6, [4], 3))
     return VAE(StandardNormal(2), encoder, decoder).double()
-
-
-HELD = {
-    "a dataset": lambda x: TensorDataset(x),
-    "bytes with labels": lambda x: TensorDataset((255 * x).round().byte(), torch.arange(len(x))),
-    "a list of arrays": lambda x: [image.numpy() for image in x],
-}
-
-
-@pytest.mark.parametrize("kind", HELD)
-def test_images_train_the_same_model_however_they_are_held(kind, tmp_path):
-    models, file = (conv(), conv()), Checkpoint(tmp_path / "run.pt", resume=True)
-    how = {"binarise": True, "epochs": 1, "validation": IMAGES[:5]}
-    train(models[0], IMAGES, **how)
-    held = HELD[kind](IMAGES)
-    history = train(models[1], held, checkpoint=file, **how)
-    assert torch.equal(*map(parameters, models))
-    black = HELD[kind](IMAGES.round())
-    assert evaluate(models[1], black).kl == evaluate(models[1], IMAGES.round()).kl
-    train(conv(), held, checkpoint=file, **how | {"epochs": 2})
-    assert math.isfinite(history.validation[0].elbo)
 
 
 class Pictures:
