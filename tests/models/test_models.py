@@ -76,12 +76,7 @@ LOG_ODDS = torch.tensor([0.4, -2.0]).sigmoid()
 HEADS = {
     "encoder": (GaussianEncoder, [0.3, -0.2, 0.5, -1.5], [0.3, -0.2], [0.5, -1.5]),
     "bernoulli": (BernoulliDecoder, [0.4, -2.0], LOG_ODDS, (LOG_ODDS * (1 - LOG_ODDS)).log() / 2),
-    "gaussian": (
-        partial(GaussianDecoder, sigma=0.3),
-        [0.4, -2.0],
-        [0.4, -2.0],
-        [math.log(0.3)] * 2,
-    ),
+    "gaussian": (partial(GaussianDecoder, sigma=1.0), [0.4, -2.0], [0.4, -2.0], [0.0, 0.0]),
     "grey": (GreyDecoder, [0.4, -2.0, -1.0, 0.6], LOG_ODDS, [-0.5, 0.3]),
 }
 

@@ -44,12 +44,12 @@
 >>> from torch.distributions import Categorical, MixtureSameFamily
 >>> from vaelib.distributions import diagonal_normal
 >>> from vaelib.objectives import iwae
->>> class Mixture(torch.nn.ParameterList):
+>>> class Mixture(torch.nn.Embedding):
 ...     def forward(self):
-...         parts = diagonal_normal(self[0], 1.0)
+...         parts = diagonal_normal(self.weight, 1.0)
 ...         return MixtureSameFamily(Categorical(torch.ones(5)), parts)
 >>> weighed = partial(iwae, samples=5)
->>> mixed = VAE(Mixture([torch.randn(5, 2)]), model.encoder, model.decoder)
+>>> mixed = VAE(Mixture(5, 2), model.encoder, model.decoder)
 >>> history = fit(mixed, x, epochs=1, objective=weighed, validation=x[:9])
 
 **… see an image reconstructed?** ``model(x)`` is p(x|z) at one z from q(z|x).

@@ -14,8 +14,8 @@ from vaelib.validation import check_finite, listed, unexamined
 
 
 @torch.no_grad()
-def examine(model, rows: Rows, binarise: bool) -> None:
-    """Look at every value of the data once, before the first step, so that the loop need not.
+def examined(model, rows: Rows, binarise: bool) -> Rows:
+    """The data, every value of which was looked at, so that no step need do it.
 
     Raises:
         ValueError: a row is no event of p(x|z), or a value is not finite, not in the decoder's
@@ -35,6 +35,7 @@ def examine(model, rows: Rows, binarise: bool) -> None:
             check_data(p, x, finite=True)
         elif not 0 <= low <= high <= 1:
             raise ValueError(f"grey values must lie in [0, 1], got {low:g} to {high:g}")
+    return rows
 
 
 def _some_likelihood(model: nn.Module, rows: Rows) -> Distribution:

@@ -18,7 +18,7 @@ from vaelib.training import shares
 from vaelib.training.checkpoint import Checkpoint, Keeper, describe_all
 from vaelib.training.device import borrowed
 from vaelib.training.evaluation import evaluate
-from vaelib.training.examine import examine
+from vaelib.training.examine import examined
 from vaelib.training.history import History
 from vaelib.training.rows import Data, Rows
 from vaelib.training.run import Run, Validation
@@ -208,17 +208,14 @@ def loop(run, step, epochs, steps: Steps, weight, patience, watch) -> None:
 
 
 def _data(model, x, given, judged, device, dtype, binarise: bool) -> tuple[Rows, Rows | None]:
-    rows = Rows("x", x, device, dtype, given)
-    examine(model, rows, binarise)
+    if judged.x is not None and (given is None) != (judged.given is None):
+        raise ValueError("given must be there for x and for validation: Validation(x, given=c)")
+    rows = examined(model, Rows("x", x, device, dtype, given), binarise)
     if judged.x is None:
         return rows, None
-    held = Rows("validation", judged.x, device, dtype, judged.given)
-    if (given is None) != (judged.given is None):
-        raise ValueError("given must be there for x and for validation: Validation(x, given=c)")
-    examine(model, held, binarise)
+    held = examined(model, Rows("validation", judged.x, device, dtype, judged.given), binarise)
     if binarise:
-        drawn = torch.cat([torch.bernoulli(part) for part in held.chunks()])
-        held = Rows("validation", drawn, device, dtype, judged.given)
+        held.x, held.picked = torch.cat([torch.bernoulli(x) for x in held.chunks()]), None
     return rows, held
 
 
