@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import time
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -171,7 +171,7 @@ class Keeper:
         self.checkpoint, self.settings = checkpoint, settings
         self.path = Path(checkpoint.path) if checkpoint else None
         self.written, self.damaged = time.monotonic(), False
-        self.good: io.BytesIO | None = None
+        self.good: dict | None = None
 
     def resume(self, run) -> None:
         """Put the run where the file says it was, if that is wanted and the file is there.
@@ -200,16 +200,14 @@ class Keeper:
     def remember(self, run) -> None:
         """Hold the state in memory, to be written if training dies before the next writing."""
         if self.path and shares.rank() == 0:
-            self.good = io.BytesIO()
-            torch.save({"settings": self.settings, **run.state()}, self.good)
+            self.good = deepcopy({"settings": self.settings, **run.state()})
 
     def rescue(self) -> str:
         """Write the state that was remembered; say where it is, if there is a file."""
         if not self.good:
             return f". The last good state is in {self.path}" if self.path else ""
-        self.good.seek(0)
-        self._save(state := torch.load(self.good, map_location="cpu", weights_only=True))
-        return f". The state after epoch {state['progress']['epoch']} is in {self.path}"
+        self._save(self.good)
+        return f". The state after epoch {self.good['progress']['epoch']} is in {self.path}"
 
     def _save(self, state: Mapping) -> None:
         if self.damaged:

@@ -199,7 +199,7 @@ def loop(run, step, epochs, steps: Steps, weight, patience, watch) -> None:
         step.prepare(steps.at(run.epoch) if by_epoch else None, weight(run.epoch))
         for index in run.minibatches():
             if steps.by_step:
-                step.set_step_size(steps.at(run.steps))
+                step.prepare(steps.at(run.steps))
             run.count(len(index), step(index, run.check))
             if watch.after_step(len(index)):
                 return
