@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution
 
 from vaelib.objectives import check_data, elbo
 from vaelib.training.rows import Rows
@@ -100,8 +100,7 @@ def _note(found: list[str], name: str, module, arguments, output) -> None:
 def _moments(p: Distribution) -> dict[str, Tensor]:
     """Mean and deviation, if p knows them; a density has none where the deviation vanishes."""
     try:
-        density = getattr(p.support, "base_constraint", p.support) is constraints.real
-        spread = p.stddev + p.variance.reciprocal() if density else p.stddev
+        spread = p.stddev if p.support.is_discrete else p.stddev + p.variance.reciprocal()
         return {"mean": p.mean, "standard deviation": spread}
     except NotImplementedError:
         return {}
