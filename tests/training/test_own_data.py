@@ -38,6 +38,7 @@ from vaelib.training import (
     evaluate,
     fit,
     shares,
+    step,
 )
 
 LABELS = torch.eye(4).double()[torch.arange(50) % 4]
@@ -76,7 +77,7 @@ def test_what_is_no_data_is_refused_with_a_way_out(x, how, message):
         train(small_vae(), x, **how)
 
 
-def test_conditions_go_with_their_rows(tmp_path):
+def test_conditions_go_with_their_rows(tmp_path, monkeypatch):
     """A decoder that sees its label alone learns the mean of each class."""
     x = LABELS[:, :3]
     model = conditional()
@@ -90,6 +91,13 @@ def test_conditions_go_with_their_rows(tmp_path):
     assert evaluate(model, x, given=LABELS, batch_size=7).elbo > -0.5
     with pytest.raises(ValueError, match="belongs to a run with other settings: x was"):
         train(conditional(), x, learning_rate=0.05, **how | {"given": LABELS.flip(0)})
+    whole, parts = evaluate(model, x, given=LABELS).kl, []
+    monkeypatch.setattr(shares, "size", lambda: 2)
+    monkeypatch.setattr(shares, "total", lambda value: value)
+    for rank in range(2):
+        monkeypatch.setattr(shares, "rank", lambda rank=rank: rank)
+        parts.append(evaluate(model, x, given=LABELS, batch_size=7).kl)
+    assert sum(parts) == pytest.approx(whole)
 
 
 def test_a_gradient_is_shortened_to_the_norm_allowed():
@@ -102,12 +110,13 @@ def test_a_gradient_is_shortened_to_the_norm_allowed():
     torch.testing.assert_close(shorter, longer * 0.01 / longer.norm(), rtol=1e-4, atol=1e-9)
 
 
-def test_a_schedule_by_step_counts_all_steps_and_goes_on_where_it_was(tmp_path):
+def test_a_schedule_by_step_counts_all_steps_and_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(step, "_recordable", lambda *_: True)  # yet none is: it would ask for a GPU
     asked = []
 
-    def rate(step):
-        asked.append(step)
-        return 0.1 / (1 + step)
+    def rate(when):
+        asked.append(when)
+        return 0.1 / (1 + when)
 
     file = Checkpoint(tmp_path / "run.pt", resume=True)
     whole, cut = small_vae(), small_vae()

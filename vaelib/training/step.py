@@ -74,7 +74,7 @@ class Step:
         self.record = shares.size() == 1 and _recordable(rows, optimizer)
 
     def prepare(self, learning_rate: float | None, beta: float | None = None) -> None:
-        """Set the step size, for each group by its share if it has one, and the weight, if given."""
+        """Set the step size, of each group by its share if it has one, and the KL's weight."""
         if beta is not None:
             self.beta.fill_(beta)
         for group in self.optimizer.param_groups if learning_rate else ():
