@@ -97,11 +97,7 @@ class VAE(nn.Module):
 
 
 class Beside(nn.Module):
-    """A module that takes a condition, too: it sees the condition beside x or z.
-
-    ::
-
-        forward(x, c) = module([x, c])
+    """A module that sees a condition, too, beside x or z: ``forward(x, c) = module([x, c])``.
 
     Beside the channels of an image ``(channels, height, width)`` each number of c is a channel of
     equal pixels.

@@ -1,17 +1,15 @@
 """Training: one loop that maximises a lower bound over minibatches, and never loses a run.
 
-**How do I train on images in colour, of any size?** Give convolutions their shape.
+**How do I train on images in colour, of any size?** Give convolutions their shape. A start near
+the data is what ``train`` makes, and ``fit`` does not.
 
 >>> import torch
 >>> from vaelib.models import *
 >>> encoder = conv_encoder((3, 21, 32), [16, 32], 2)
 >>> decoder = conv_decoder((3, 21, 32), [32, 16], 2, DECODERS["gaussian"])
 >>> model, x = VAE(StandardNormal(2), encoder, decoder), torch.rand(50, 3, 21, 32)
->>> history = fit(model, x, epochs=1)
-
-**… start near the data?** So ``train`` does; ``fit`` leaves a model as it is.
-
 >>> model.start_at(x)
+>>> history = fit(model, x, epochs=1)
 
 **… train on a Dataset of images and labels?** Pass the dataset itself, not a loader.
 
