@@ -14,7 +14,7 @@ from benchmarks import contestants, evidence, training
 from benchmarks.gpu.found import Found, Scale, pixels
 from benchmarks.setting import Setting
 from benchmarks.turns import Entry, interleave
-from vaelib.training import ADAM, fit
+from vaelib.training import ADAM, Steps, fit
 
 SMALL = (contestants.FIT, contestants.LEAN, contestants.OBJECTIVE)
 GROUPS = (
@@ -58,7 +58,11 @@ def recorded(found: Found, device: str, s: Scale) -> None:
 def _trained(name: str, s: Setting, x) -> Entry:
     torch.manual_seed(0)
     model = s.model()
-    settings = {"batch_size": s.batch, "optimizer": WAYS[name], "progress": False}
+    settings = {
+        "batch_size": s.batch,
+        "learning_rate": Steps(optimizer=WAYS[name]),
+        "progress": False,
+    }
 
     def run(epochs: int):
         fit(model, x, epochs=epochs, device=x.device, **settings)

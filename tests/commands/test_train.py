@@ -22,7 +22,7 @@ from vaelib.commands.written import Rows, write
 from vaelib.data import Examples
 from vaelib.models import BernoulliDecoder, GaussianDecoder
 from vaelib.objectives import ELBO, Terms, iwae
-from vaelib.training import Checkpoint, History, by_width, checkpoint, shares
+from vaelib.training import Checkpoint, History, Steps, by_width, checkpoint, shares
 
 MANY = {
     "epochs": 3, "batch_size": 7, "learning_rate": 0.5, "beta": 2.0, "free_bits": 0.25,
@@ -88,8 +88,7 @@ def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
         "epochs": 3,
         "objective": ELBO(samples=5, beta=2.0, free_bits=0.25),
         "batch_size": 7,
-        "learning_rate": 0.5,
-        "optimizer": by_width,
+        "learning_rate": Steps(0.5, by_width),
         "binarise": True,
         "seed": 11,
         "device": "cpu",

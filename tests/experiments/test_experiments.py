@@ -253,7 +253,9 @@ def test_every_setting_matters(tmp_path, plain, name):
 @pytest.mark.parametrize("decay", ["all", "decoder", "none"])
 def test_weights_decay_where_they_are_asked_to(monkeypatch, decay, method):
     seen = []
-    monkeypatch.setattr(learners, "fit", lambda *_, **how: seen.append(how["optimizer"]))
+    monkeypatch.setattr(
+        learners, "fit", lambda *_, **how: seen.append(how["learning_rate"].optimizer)
+    )
     s = S | {"decay": decay, "method": method, "batch_size": 50}
     one = learners.learner(s, torch.zeros(200, 64), 0.1)
     one.until(2)
@@ -280,11 +282,13 @@ def test_training_is_told_what_the_settings_say(monkeypatch, gpu):
     one.until(5)
     ((model, seen), how) = asked[0]
     assert (model, seen) == (one.model, x)
-    assert how.pop("optimizer").keywords == {"lr": 0.3, "decay": 1 / 200, "decays": model}
+    steps = how.pop("learning_rate")
+    assert steps.size == 0.3
+    assert steps.optimizer.keywords == {"lr": 0.3, "decay": 1 / 200, "decays": model}
     assert how == {
         "epochs": 5, "batch_size": 30, "binarise": True, "seed": 7, "progress": False,
         "checkpoint": Checkpoint(Path("a.pt"), resume=True),
-        "device": "cuda" if gpu else None, "learning_rate": 0.3, "objective": ELBO(),
+        "device": "cuda" if gpu else None, "objective": ELBO(),
     }  # fmt: skip
 
 

@@ -80,7 +80,9 @@ def test_their_adam_steps_on_the_sum_and_starts_slowly():
 def test_each_method_raises_its_own_bound(method, bound):
     x, (train, _) = learning_curve.images(S, 50)
     one = importance.importance_weighted(S | {"method": method}, x, 1e-3)
-    assert one.how["shuffle"] is False  # the authors' minibatches have always the same images
+    assert (
+        one.how["learning_rate"].shuffle is False
+    )  # the authors' minibatches have always the same images
     torch.manual_seed(1)
     here = one.how["objective"](one.model, train)
     torch.manual_seed(1)

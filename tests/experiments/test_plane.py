@@ -10,6 +10,7 @@ import torch
 from vaelib import data
 from vaelib.divergence import Estimate
 from vaelib.experiments.plane import measure, produce
+from vaelib.training import Steps
 
 
 @pytest.fixture
@@ -85,8 +86,8 @@ def test_training_is_told_what_the_record_says(monkeypatch):
     said = recorded.record["training"]
     assert torch.equal(x, data.load("digits").train)
     assert how == {
-        "epochs": 4, "batch_size": said["batch_size"], "learning_rate": said["learning_rate"],
-        "binarise": True, "seed": 3, "optimizer": None,
+        "epochs": 4, "batch_size": said["batch_size"], "binarise": True, "seed": 3,
+        "learning_rate": Steps(said["learning_rate"], None),
     }  # fmt: skip
     kinds = {type(layer) for half in (model.encoder, recorded.decoder) for layer in half.network}
     assert kinds - {torch.nn.Linear, torch.nn.Sigmoid} == {torch.nn.SiLU}

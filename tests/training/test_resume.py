@@ -26,7 +26,7 @@ from tests.training.test_training import (
 )  # fmt: skip
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
 from vaelib.objectives import ELBO, elbo
-from vaelib.training import Checkpoint, checkpoint
+from vaelib.training import Checkpoint, Steps, checkpoint
 
 
 class Cut(Exception):
@@ -81,10 +81,10 @@ OTHERS = {
     "batch_size": {"batch_size": 10},
     "learning_rate": {"learning_rate": 1e-2},
     "seed": {"seed": 1},
-    "optimizer": {"optimizer": torch.optim.SGD},
+    "optimizer": {"learning_rate": Steps(optimizer=torch.optim.SGD)},
     "validation": {"validation": BITS[:5]},
     "x": {"x": BITS.flip(0)},
-    "shuffle": {"shuffle": False},
+    "shuffle": {"learning_rate": Steps(shuffle=False)},
     "binarise": {"binarise": True},
     "objective": {"objective": elbo},
     "samples": {"objective": ELBO(samples=2)},

@@ -8,43 +8,62 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import TensorDataset
 
-from tests.training.test_training import GREY, X, coins, parameters, small_vae, train
+from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.data.numbers import Part
-from vaelib.training import evaluate
+from vaelib.models import VAE, StandardNormal, conv_decoder, conv_encoder
+from vaelib.training import Checkpoint, evaluate
 from vaelib.training import rows as rows_room
 from vaelib.training.rows import Rows
 
-BYTES = (GREY * 255).round().to(torch.uint8)
 CPU, META, GPU = (torch.device(name) for name in ("cpu", "meta", "cuda:1"))
 
 
-@pytest.mark.parametrize("kind", ["bytes", "array", "array of bytes", "float32"])
-def test_the_same_numbers_train_the_same_model_however_they_are_held(kind):
-    held = {
-        "bytes": BYTES,
-        "array": (BYTES.double() / 255).numpy(),
-        "array of bytes": BYTES.numpy(),
-        "float32": BYTES.float() / 255,
-    }[kind]
-    models = coins(), coins()
-    plain = BYTES.double() / 255
-    for model, x in zip(models, (plain, held), strict=True):
-        train(model, x, binarise=True, validation=x[:9])
-    assert torch.equal(*map(parameters, models)) or (
-        kind == "float32" and torch.allclose(*map(parameters, models))
-    )
+def conv():
+    torch.manual_seed(0)
+    encoder, decoder = conv_encoder((2, 8, 9), [3], 2), conv_decoder((2, 8, 9), [3], 2)
+    return VAE(StandardNormal(2), encoder, decoder).double()
+
+
+def as_bytes(x):
+    return (255 * x).round().byte()
+
+
+def mapped(x, folder):
+    np.save(folder / f"{len(x)}.npy", x.numpy())
+    return np.load(folder / f"{len(x)}.npy", mmap_mode="r")
+
+
+NUMBERS = torch.Generator().manual_seed(0)
+IMAGES = as_bytes(torch.rand(40, 2, 8, 9, generator=NUMBERS)).double() / 255
+HELD = {
+    "bytes": lambda x, _: as_bytes(x),
+    "an array": lambda x, _: x.numpy(),
+    "an array of bytes": lambda x, _: as_bytes(x).numpy(),
+    "float32": lambda x, _: x.float(),
+    "a file": mapped,
+    "a part": lambda x, _: Part(torch.cat([x.flip(0), x]), len(x) + torch.arange(len(x))),
+    "a dataset": lambda x, _: TensorDataset(x),
+    "a dataset of bytes and labels": lambda x, _: TensorDataset(as_bytes(x), torch.arange(len(x))),
+    "a list of arrays": lambda x, _: [image.numpy() for image in x],
+}
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_file_is_read_where_it_is_picked(tmp_path):
-    np.save(tmp_path / "x.npy", X.numpy())
-    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    models = small_vae(), small_vae()
-    train(models[0], X)
-    train(models[1], mapped)
-    assert torch.equal(*map(parameters, models))
-    assert evaluate(models[0], mapped).kl == evaluate(models[0], X).kl
+@pytest.mark.parametrize("kind", HELD)
+def test_images_train_the_same_model_however_they_are_held(kind, tmp_path):
+    models, hold = (conv(), conv()), HELD[kind]
+    train(models[0], IMAGES, binarise=True, validation=IMAGES[:9])
+    for epochs, model in ((1, conv()), (2, models[1])):
+        held = {"validation": hold(IMAGES[:9], tmp_path), "epochs": epochs}
+        file = Checkpoint(tmp_path / "run.pt", resume=True)
+        train(model, hold(IMAGES, tmp_path), binarise=True, checkpoint=file, **held)
+    assert torch.equal(*map(parameters, models)) or (
+        kind == "float32" and torch.allclose(*map(parameters, models))
+    )
+    black = IMAGES.round()
+    assert evaluate(conv(), hold(black, tmp_path)).kl == evaluate(conv(), black).kl
 
 
 LIMITED = """
@@ -172,11 +191,3 @@ def test_a_part_of_an_array_is_read_as_its_copy():
     same = Rows("x", Part(x[index], levels=3), CPU, torch.float32)
     assert part.fingerprint() == same.fingerprint()
     assert part.fingerprint() != fingerprint(x[index])
-
-
-def test_a_part_trains_the_same_model_as_its_copy():
-    index = torch.randperm(len(GREY))[:20]
-    models = coins(), coins()
-    for model, x in zip(models, (Part(GREY, index), GREY[index]), strict=True):
-        train(model, x, binarise=True, validation=Part.of(x).pick(torch.arange(5)))
-    assert torch.equal(*map(parameters, models))

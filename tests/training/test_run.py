@@ -15,7 +15,7 @@ from tests.training.test_resume import Cut, cut_after
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.divergence import kl
 from vaelib.objectives import ELBO
-from vaelib.training import ADAM, Checkpoint, Loss, evaluate, fit, loop, shares
+from vaelib.training import ADAM, Checkpoint, Loss, Steps, evaluate, fit, shares
 from vaelib.training import step as steps
 from vaelib.training.examine import first_not_finite
 from vaelib.training.rows import Rows
@@ -412,7 +412,7 @@ def test_a_step_asks_whether_it_can_be_recorded_and_several_processes_do_not(mon
     [(ADAM, GPU, True), (ADAM, CPU, False), (Adam, GPU, False), (partial(Adam), GPU, False)],
 )
 def test_our_own_optimizer_can_be_recorded_on_a_gpu(optimizer, device, capturable):
-    (group,) = loop._optimizer(optimizer, list(small_vae().parameters()), 0.1, device).param_groups
+    (group,) = Steps(0.1, optimizer).start([*small_vae().parameters()], device).param_groups
     assert (group["capturable"], group["lr"]) == (capturable, 0.1)
 
 

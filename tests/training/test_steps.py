@@ -10,7 +10,7 @@ from torch.optim import SGD
 
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.objectives import ELBO, Terms, elbo, iwae
-from vaelib.training import History, TensorBoard, Validation, loop
+from vaelib.training import History, Steps, TensorBoard, Validation, loop
 from vaelib.validation import examining
 
 CPU = torch.device("cpu")
@@ -44,11 +44,11 @@ def test_a_schedule_for_the_step_size_is_followed():
         rates.append(epoch)
         return [0.1, 0.01][epoch]
 
-    train(scheduled, epochs=2, batch_size=50, learning_rate=rate, optimizer=SGD)
+    train(scheduled, epochs=2, batch_size=50, learning_rate=Steps(rate, SGD))
     moved = [parameters(scheduled)]
-    train(by_hand, epochs=1, batch_size=50, learning_rate=0.1, optimizer=SGD)
+    train(by_hand, epochs=1, batch_size=50, learning_rate=Steps(0.1, SGD))
     first = parameters(by_hand)
-    train(constant := small_vae(), epochs=2, batch_size=50, learning_rate=0.1, optimizer=SGD)
+    train(constant := small_vae(), epochs=2, batch_size=50, learning_rate=Steps(0.1, SGD))
     step = parameters(constant) - first
     assert torch.allclose(moved[0] - first, step / 10, atol=1e-12)
     assert sorted(set(rates)) == [0, 1]
@@ -120,10 +120,10 @@ def test_the_minibatch_that_did_it_is_named_and_looked_at():
 
     said = r"with row 37; not finite first: the output of encoder.network.0\."
     with pytest.raises(FloatingPointError, match=said) as error:
-        train(steep(), x, shuffle=False)
+        train(steep(), x, learning_rate=Steps(shuffle=False))
     assert "in step 3 of 4, epoch 1" in str(error.value)
     with pytest.raises(FloatingPointError, match="with row 37; "):
-        train(steep(), x, shuffle=False, batch_size=1)
+        train(steep(), x, learning_rate=Steps(shuffle=False), batch_size=1)
 
 
 def test_parameters_stay_finite_when_the_loss_is_not():

@@ -13,7 +13,7 @@ from vaelib.divergence import kl, kl_by_coordinate
 from vaelib.exact import LinearGaussian
 from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
 from vaelib.objectives import ELBO, Terms, elbo, elbo_terms, iwae
-from vaelib.training import Checkpoint, Validation, evaluate, fit
+from vaelib.training import Checkpoint, Steps, Validation, evaluate, fit
 
 
 def small_vae(seed=0, decoder=None):
@@ -38,7 +38,7 @@ RUNS = {
     "several samples": (small_vae, X, {"objective": ELBO(3, "sampled", 0.5)}),
     "importance weights": (small_vae, X, {"objective": partial(iwae, samples=4)}),
     "free bits": (small_vae, X, {"objective": ELBO(free_bits=0.3)}),
-    "rows in order": (small_vae, X, {"shuffle": False}),
+    "rows in order": (small_vae, X, {"learning_rate": Steps(shuffle=False)}),
     "a falling step size": (small_vae, X, {"learning_rate": falling}),
     "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:20]}),
     "bytes": (coins, GREY.mul(255).to(torch.uint8), {"binarise": True}),
@@ -78,7 +78,7 @@ def test_training_raises_the_elbo():
 
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_rows_come_in_another_order_each_epoch_unless_that_is_refused(shuffle):
-    seen = seen_by_the_encoder(small_vae(), X, shuffle=shuffle)
+    seen = seen_by_the_encoder(small_vae(), X, learning_rate=Steps(shuffle=shuffle))
     epochs = [torch.cat([x for _, x in part]) for part in (seen[:4], seen[4:])]
     for epoch in epochs:
         assert torch.equal(epoch, X) is not shuffle
@@ -168,9 +168,8 @@ def test_one_step_follows_the_gradient_of_the_mean_elbo():
         moved,
         epochs=1,
         batch_size=50,
-        learning_rate=0.1,
+        learning_rate=Steps(0.1, keep),
         objective=ELBO(samples=4000),
-        optimizer=keep,
     )
     learned = [p for p in model.parameters() if p.requires_grad]
     gradient = torch.autograd.grad(elbo(model, X, 4000).mean(), learned)
@@ -196,11 +195,10 @@ def test_free_bits_count_for_each_coordinate_by_the_average_of_the_minibatch():
     free_bits = by_coordinate.mean().item()
     train(
         model,
-        learning_rate=1.0,
+        learning_rate=Steps(1.0, SGD),
         objective=ELBO(free_bits=free_bits),
         epochs=1,
         batch_size=50,
-        optimizer=SGD,
     )
     weights = [w for w in start.parameters() if w.requires_grad]
     torch.manual_seed(0)

@@ -76,7 +76,7 @@ def train(options: argparse.Namespace) -> int:
     from vaelib.commands import folder, images, memory
     from vaelib.commands.settings import Settings
     from vaelib.models import binary
-    from vaelib.training import Checkpoint, TensorBoard, Validation, by_width, fit, shares
+    from vaelib.training import Checkpoint, Steps, TensorBoard, Validation, by_width, fit, shares
 
     device, restarted = _where(options)
     before = folder.begun(options.out, options.resume, restarted)
@@ -101,8 +101,7 @@ def train(options: argparse.Namespace) -> int:
             epochs=settings.epochs,
             objective=bound,
             batch_size=settings.batch_size,
-            learning_rate=settings.learning_rate,
-            optimizer=by_width,
+            learning_rate=Steps(settings.learning_rate, by_width),
             binarise=binary(settings.likelihood),
             validation=Validation(held, settings.patience),
             seed=settings.seed,

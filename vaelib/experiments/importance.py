@@ -14,7 +14,7 @@ from vaelib.experiments.learners import ByGradient
 from vaelib.experiments.network import drawn
 from vaelib.models import VAE
 from vaelib.objectives import elbo, iwae, log_evidence
-from vaelib.training import active_units
+from vaelib.training import Steps, active_units
 
 BOUNDS = {"vae": partial(elbo, kl="sampled"), "iwae": iwae}
 STAGES = 8
@@ -25,11 +25,10 @@ def importance_weighted(
     s: dict, x: Tensor, step_size: float, keep: Path | None = None
 ) -> ByGradient:
     """The VAE and the IWAE as the table's authors trained them; arguments as for ``learner``."""
+    optimizer = partial(OPTIMIZERS[s["optimizer"]], batch_size=s["batch_size"])
     how = {
-        "learning_rate": partial(rate, first=step_size),
+        "learning_rate": Steps(partial(rate, first=step_size), optimizer, shuffle=False),
         "objective": partial(BOUNDS[s["method"]], samples=s["k"]),
-        "optimizer": partial(OPTIMIZERS[s["optimizer"]], batch_size=s["batch_size"]),
-        "shuffle": False,
     }
     return ByGradient(build(s, x), s, x, keep, how)
 

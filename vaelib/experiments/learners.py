@@ -15,7 +15,7 @@ from vaelib.experiments.network import build, drawn
 from vaelib.inference import MonteCarloEM, variational_bayes, wake_sleep
 from vaelib.models import VAE, binary
 from vaelib.objectives import ELBO
-from vaelib.training import Checkpoint, checkpoint, evaluate, fit
+from vaelib.training import Checkpoint, Steps, checkpoint, evaluate, fit
 
 STEP_SIZES = (0.01, 0.02, 0.1)
 FIRST = 20_000  # images after which a step size is chosen
@@ -100,7 +100,7 @@ def learner(s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> B
         return ByEM(MonteCarloEM(model, x, optimizer=optimizer, batch_size=s["batch_size"]), keep)
     whole = partial(variational_bayes, examples=len(x))
     objective = {"aevb": ELBO(), "wake-sleep": wake_sleep, "bayes": whole}[s["method"]]
-    how = {"learning_rate": step_size, "objective": objective, "optimizer": optimizer}
+    how = {"learning_rate": Steps(step_size, optimizer), "objective": objective}
     return ByGradient(model, s, x, keep, how, whole if s["method"] == "bayes" else ELBO())
 
 

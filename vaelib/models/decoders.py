@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent, constraints
 
 from vaelib.distributions import bernoulli, diagonal_normal
-from vaelib.models.network import Started, deviation, event, outward, spread
+from vaelib.models.network import Started, deviation, event, outward
 from vaelib.validation import check_event
 
 LEAST = 1e-3  # sigma, and grey values' distance from 0 and 1, where the data would have none
@@ -28,10 +28,8 @@ class _Decoder(Started):
         observed: int | Sequence[int],
         activation: type[nn.Module] = nn.Tanh,
     ) -> None:
-        super().__init__()
-        self.latent, self.event = event(latent), event(observed)
-        self.rank = len(self.event)
-        self.network = outward(latent, hidden, self.heads, observed, activation)
+        super().__init__(outward(latent, hidden, self.heads, observed, activation), observed)
+        self.latent, self.rank = event(latent), len(self.event)
 
     def outputs(self, z: Tensor) -> Tensor:
         """What the network gives for all heads, one after the other along the event's first side.
@@ -40,33 +38,9 @@ class _Decoder(Started):
         """
         check_event("z", z, self.latent)
         outputs = self.network(z)
-        return outputs if self.size is None else self.size * outputs
+        return outputs if self.place is None else self.place + self.size * outputs
 
-    @torch.no_grad()
-    def start_at(self, x: Tensor) -> None:
-        """Begin near the best distribution that ignores z: the mean image, and its noise.
-
-        ::
-
-            b = mean of x,    sigma² = mean of (x − b)²    (eq-best-sigma)
-
-        The biases of the last layer give it, its weights become a tenth, and of a normal the
-        network speaks in units of sigma from now on.
-
-        Args:
-            x: some of the data, shape ``(examples, *observed)``.
-        """
-        check_event("x", x, self.event)
-        best = self.constant(x.reshape(-1, *self.event).to(self.network[-1].bias))
-        if best is None:
-            return
-        *_, last = (p for name, p in self.network.named_parameters() if name.endswith("weight"))
-        last.mul_(0.1)
-        bias = self.network[-1].bias
-        bias.copy_(best.reshape(bias.shape))
-
-    def constant(self, x: Tensor) -> Tensor | None:
-        """The outputs that are best for all of x alike, if the decoder can tell them."""
+    def best(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
         return None
 
 
@@ -114,11 +88,11 @@ class GaussianDecoder(_Decoder):
     def forward(self, z: Tensor) -> Independent:
         return diagonal_normal(self.outputs(z), self.sigma, self.rank)
 
-    def constant(self, x: Tensor) -> Tensor:
-        self.size = spread(x)
+    def best(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, sigma = Started.best(self, x)
         if self.learn_sigma:
-            self.log_sigma.copy_(self.size.log())
-        return x.mean(0) / self.size
+            self.log_sigma.copy_(sigma.log())
+        return mean, sigma
 
 
 class GreyDecoder(_Decoder):
@@ -132,11 +106,7 @@ class GreyDecoder(_Decoder):
     bound: add noise to such data, with :func:`vaelib.data.dequantise`. Each log sigma is kept
     within ±11, as that of :class:`GaussianEncoder` is.
 
-    Args:
-        latent: number of latent coordinates.
-        hidden: widths of the hidden layers, or channels of convolutions.
-        observed: number of pixels; or the shape of an image, ``(channels, height, width)``.
-        activation: the nonlinearity, a module class.
+    Arguments as for :class:`GaussianDecoder`, but for the two of sigma.
 
     Source:
         Kingma and Welling (2014), section 5 and appendix C.2.
@@ -148,20 +118,17 @@ class GreyDecoder(_Decoder):
         f, s = self.outputs(z).chunk(2, -self.rank)
         return diagonal_normal(f.sigmoid(), deviation(s / 2), self.rank)
 
-    def constant(self, x: Tensor) -> Tensor:
+    def best(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean = x.mean(0)
         variance = (x - mean).square().mean(0).clamp(min=LEAST**2)
-        return torch.cat([mean.clamp(LEAST, 1 - LEAST).logit(), variance.log()])
+        place = torch.cat([mean.clamp(LEAST, 1 - LEAST).logit(), variance.log()])
+        return place, x.new_ones(())
 
 
 class BernoulliDecoder(_Decoder):
     """p(x|z) = ∏_i Bernoulli(x_i; λ_i(z)) for black-and-white pixels.
 
-    Args:
-        latent: number of latent coordinates.
-        hidden: widths of the hidden layers, or channels of convolutions.
-        observed: number of pixels; or the shape of an image, ``(channels, height, width)``.
-        activation: the nonlinearity, a module class.
+    Arguments as for :class:`GaussianDecoder`, but for the two of sigma.
 
     Source:
         Kingma and Welling (2014), appendix C.1.
@@ -170,8 +137,8 @@ class BernoulliDecoder(_Decoder):
     def forward(self, z: Tensor) -> Independent:
         return bernoulli(self.outputs(z), self.rank)
 
-    def constant(self, x: Tensor) -> Tensor:
-        return ((x.sum(0) + 0.5) / (len(x) + 1)).logit()
+    def best(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return ((x.sum(0) + 0.5) / (len(x) + 1)).logit(), x.new_ones(())
 
 
 def conv_decoder(
@@ -185,18 +152,13 @@ def conv_decoder(
 
     Args:
         shape: of an image, ``(channels, height, width)``, from 8 × 8 pixels, odd sides, too.
-        hidden: channels before each doubling: those of a
-            :func:`~vaelib.models.conv_encoder` from last to first.
+        hidden: channels before each doubling: those of an encoder from last to first.
         latent: number of latent coordinates.
         decoder: a class of decoders, or an entry of ``DECODERS``.
         activation: the nonlinearity, a module class.
 
     Raises:
         ValueError: another shape, or more doublings than a side has.
-
-    >>> decode = conv_decoder((3, 21, 32), [64, 32], latent=2)
-    >>> decode(torch.zeros(7, 5, 2)).event_shape
-    torch.Size([3, 21, 32])
     """
     return decoder(latent, hidden, tuple(shape), activation=activation)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent
 
 from vaelib.distributions import diagonal_normal, unit_normal
-from vaelib.models.network import Started, deviation, event, inward, spread
+from vaelib.models.network import Started, deviation, inward
 from vaelib.validation import check_counts, check_event
 
 
@@ -60,31 +60,14 @@ class GaussianEncoder(Started):
         latent: int,
         activation: type[nn.Module] = nn.Tanh,
     ) -> None:
-        super().__init__()
         check_counts(latent=latent)
-        self.event = event(observed)
-        self.network = inward(observed, hidden, 2 * latent, activation)
+        super().__init__(inward(observed, hidden, 2 * latent, activation), observed)
 
     def forward(self, x: Tensor) -> Independent:
         check_event("x", x, self.event)
         x = x if self.place is None else (x - self.place) / self.size
         mu, log_sigma = self.network(x).chunk(2, -1)
         return diagonal_normal(mu, deviation(log_sigma))
-
-    @torch.no_grad()
-    def start_at(self, x: Tensor) -> None:
-        """See from now on (x − b) / sigma, b the mean image, sigma² the mean square around it.
-
-        The last layer becomes a tenth of itself, so that q begins near N(0, I).
-
-        Args:
-            x: some of the data, shape ``(examples, *observed)``.
-        """
-        check_event("x", x, self.event)
-        x = x.reshape(-1, *self.event).to(next(self.parameters()))
-        self.place, self.size = x.mean(0), spread(x)
-        for parameter in self.network[-1].parameters():
-            parameter.mul_(0.1)
 
 
 def conv_encoder(
@@ -97,16 +80,11 @@ def conv_encoder(
 
     Args:
         shape: of an image, ``(channels, height, width)``, from 8 × 8 pixels, odd sides, too.
-        hidden: channels after each halving, such as
-            :func:`~vaelib.models.network.channels` proposes.
+        hidden: channels after each halving.
         latent: number of latent coordinates.
         activation: the nonlinearity, a module class.
 
     Raises:
         ValueError: another shape, or more halvings than a side has.
-
-    >>> encode = conv_encoder((3, 21, 32), [32, 64], latent=2)
-    >>> encode(torch.zeros(5, 3, 21, 32)).batch_shape
-    torch.Size([5])
     """
     return GaussianEncoder(tuple(shape), hidden, latent, activation)

@@ -81,13 +81,9 @@ class VAE(nn.Module):
         return self.decode(self.encode(x).sample())
 
     def start_at(self, x: Tensor) -> None:
-        """Fit the start of encoder and decoder to some data, shape ``(examples, *observed)``.
-
-        A module without ``start_at`` stays as it is.
-        """
+        """Fit the start of encoder and decoder, if they have one, to ``(examples, *observed)``."""
         for part in (self.encoder, self.decoder):
-            if hasattr(part, "start_at"):
-                part.start_at(x)
+            getattr(part, "start_at", lambda x: None)(x)
 
     def given(self, c: Tensor) -> Model:
         """The same model under a condition, such as labels: p(x|z, c) and q(z|x, c), with p(z).
@@ -96,25 +92,12 @@ class VAE(nn.Module):
 
         Args:
             c: one condition for each x, or for each z.
-
-        >>> from vaelib.models import BernoulliDecoder, GaussianEncoder
-        >>> from vaelib.models import StandardNormal
-        >>> encoder = Beside(GaussianEncoder(64 + 10, [32], 2))
-        >>> decoder = Beside(BernoulliDecoder(2 + 10, [32], 64))
-        >>> model = VAE(StandardNormal(2), encoder, decoder)
-        >>> sevens = torch.eye(10)[7].expand(5, 10)
-        >>> model.given(sevens).decode(torch.randn(5, 2)).event_shape
-        torch.Size([64])
         """
         return Model(self.prior, partial(self.decoder, c=c), partial(self.encoder, c=c))
 
 
 class Beside(nn.Module):
-    """A module that takes a condition, too: it sees the condition beside x or z.
-
-    ::
-
-        forward(x, c) = module([x, c])
+    """A module that sees a condition, too, beside x or z: ``forward(x, c) = module([x, c])``.
 
     Beside the channels of an image ``(channels, height, width)`` each number of c is a channel of
     equal pixels.
@@ -135,12 +118,13 @@ class Beside(nn.Module):
                 f"a condition must be rows of numbers, got {c.dtype} {tuple(c.shape)}: "
                 "make labels so by torch.nn.functional.one_hot(labels).float()"
             )
-        side = x.shape[x.ndim - self.rank + 1 :]
-        c = c.reshape(*c.shape, *[1] * len(side))
-        batch = torch.broadcast_shapes(x.shape[: x.ndim - self.rank], c.shape[: -self.rank])
-        both = (each.expand(*batch, -1, *side) for each in (x, c))
-        return self.module(torch.cat(list(both), -self.rank))
-
-    def start_at(self, x: Tensor) -> None:
-        """As the module does."""
-        self.module.start_at(x)
+        front = x.ndim - self.rank
+        side = x.shape[front + 1 :]
+        try:
+            c = c.reshape(*c.shape, *[1] * len(side)).expand(*x.shape[:front], -1, *side)
+        except RuntimeError:
+            raise ValueError(
+                f"conditions of shape {tuple(c.shape)} do not go with rows of shape "
+                f"{tuple(x.shape)}: give one for each, and log_evidence a chunk of as many"
+            ) from None
+        return self.module(torch.cat([x, c], -self.rank))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Size, Tensor, nn
 from torch.nn.functional import softsign
 
-from vaelib.validation import check_counts
+from vaelib.validation import check_counts, check_event
 
 SMALLEST = 8  # pixels along a side of an image that convolutions take
 WIDEST = 10.0  # up to here log sigma is what a network says
@@ -39,12 +39,40 @@ def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.Tanh) -> nn.Seque
 
 
 class Started(nn.Module):
-    """A module that may know the place and the size of its data: buffers it has once it started."""
+    """A network from x or to x; once started, in units of ``size`` around a ``place``."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: nn.Sequential, observed: int | Sequence[int]) -> None:
         super().__init__()
+        self.network, self.event = network, event(observed)
         self.register_buffer("place", None)
         self.register_buffer("size", None)
+
+    @torch.no_grad()
+    def start_at(self, x: Tensor) -> None:
+        """Begin near the best p(x|z) that ignores z, and the q(z|x) near N(0, I).
+
+        ::
+
+            b = mean of x,    sigma² = mean of (x − b)²    (eq-best-sigma)
+
+        An encoder sees (x − b) / sigma from now on, a normal decoder gives b + sigma times its
+        network, others begin at b in their own terms. The last layer becomes a tenth of itself.
+
+        Args:
+            x: some of the data, shape ``(examples, *observed)``.
+        """
+        check_event("x", x, self.event)
+        start = self.best(x.reshape(-1, *self.event).to(next(self.parameters())))
+        if start is not None:
+            self.place, self.size = start
+            for parameter in self.network[-1].parameters():
+                parameter.mul_(0.1)
+
+    def best(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
+        """The place and the size that are best for all of x alike, if they can be told."""
+        mean = x.mean(0)
+        spread = (x - mean).square().mean().sqrt()
+        return mean, spread.clamp(min=math.exp(-WIDEST))
 
     def _load_from_state_dict(self, state: dict, prefix: str, *how) -> None:
         for name in ("place", "size"):
@@ -64,17 +92,6 @@ class Layers(nn.Sequential):
         batch = x.shape[: x.ndim - len(self.event)]
         y = super().forward(x.reshape(batch.numel(), *self.event))
         return y.reshape(*batch, *y.shape[1:])
-
-
-class Bias(nn.Module):
-    """A number of its own for each pixel, added to what convolutions give all alike."""
-
-    def __init__(self, shape: Sequence[int]) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(*shape))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.bias
 
 
 def inward(
@@ -98,41 +115,34 @@ def outward(
     """From z to some numbers for each pixel: the way of :func:`inward` back."""
     if isinstance(observed, int):
         return mlp([latent, *hidden, heads * observed], activation)
-    channels, *_ = shape = (heads * observed[0], *observed[1:])
+    channels = heads * observed[0]
     *sides, smallest = _sides(observed, hidden[::-1])
     first = [*hidden, channels][0]
     layers: list[nn.Module] = [_begun(nn.Linear(latent, first * smallest.numel()), latent)]
     layers.append(nn.Unflatten(1, (first, *smallest)))
     for n_in, n_out in pairwise([*hidden, channels]):
         odd = tuple(n % 2 for n in sides.pop())
-        shared = {"bias": bool(sides)}  # the last has a bias for each pixel instead
-        up = nn.ConvTranspose2d(n_in, n_out, 4, 2, padding=1, output_padding=odd, **shared)
+        up = nn.ConvTranspose2d(n_in, n_out, 4, 2, padding=1, output_padding=odd)
         layers += [activation(), _begun(up, 4 * n_in)]
-    return Layers(*layers, Bias(shape), event=(latent,))
+    return Layers(*layers, event=(latent,))
 
 
 def _begun(layer: nn.Module, inputs: int) -> nn.Module:
     """Weights as large as keep the signal through many layers (He et al., 2015, equation 10)."""
     reach = math.sqrt(6 / inputs)
     nn.init.uniform_(layer.weight, -reach, reach)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+    nn.init.zeros_(layer.bias)
     return layer
 
 
 def channels(shape: Sequence[int]) -> list[int]:
     """Channels of convolutions for images of a shape, halved while no side falls below 4.
 
-    >>> channels((3, 32, 32)), channels((1, 8, 100))
-    ([32, 64, 64], [32])
+    >>> channels((1, 8, 100)), channels((3, 178, 218))
+    ([32], [32, 64, 64, 64, 64])
     """
-    halvings = sum(min(side) >= SMALLEST // 2 for side in _halved(Size(shape[1:])))
+    halvings = sum(min(side) >= SMALLEST // 2 for side in _halved(shape)[1:])
     return [32, *[64] * (halvings - 1)]
-
-
-def spread(x: Tensor) -> Tensor:
-    """The best sigma of one image for all of x, the mean image; never less than a network's."""
-    return (x - x.mean(0)).square().mean().sqrt().clamp(min=math.exp(-WIDEST))
 
 
 def event(observed: int | Sequence[int]) -> Size:
@@ -163,13 +173,15 @@ def _sides(shape: Sequence[int], hidden: Sequence[int]) -> list[Size]:
             f"pixels, got {tuple(shape)}"
         )
     check_counts(**{f"hidden[{i}]": n for i, n in enumerate(hidden)}, channels=shape[0])
-    sides = [Size(shape[1:]), *islice(_halved(Size(shape[1:])), len(hidden))]
+    sides = _halved(shape)[: len(hidden) + 1]
     if len(sides) <= len(hidden):
         raise ValueError(f"{tuple(shape)} can be halved {len(sides) - 1} times, not {len(hidden)}")
     return sides
 
 
-def _halved(side: Size) -> Iterator[Size]:
-    """Half the sides again and again, as long as a pixel is left."""
-    while min(side := Size(n // 2 for n in side)):
-        yield side
+def _halved(shape: Sequence[int]) -> list[Size]:
+    """The sides of an image, halved again and again as long as a pixel is left."""
+    sides = [Size(shape[1:])]
+    while min(half := Size(n // 2 for n in sides[-1])):
+        sides.append(half)
+    return sides

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Size, Tensor
+from torch import Tensor
 from torch.distributions import Distribution
 
 from vaelib import divergence
@@ -164,7 +163,8 @@ class ELBO:
 
     def __call__(self, model, x: Tensor) -> Tensor:
         """Nats, shape ``(*batch)``; a schedule's weight is that of its first epoch."""
-        return self.measure(model, x, self.weight(0), partial(_mean, model.prior.event_shape))[0]
+        event = model.prior.event_shape
+        return self.measure(model, x, self.weight(0), lambda v: v.reshape(-1, *event).mean(0))[0]
 
     def measure(self, model, x: Tensor, beta, average) -> tuple[Tensor, Terms]:
         """What is maximised, and what is reported whatever weight the KL has.
@@ -185,10 +185,6 @@ class ELBO:
         counts = average(by_coordinate.detach()) >= self.free_bits
         charged = torch.where(counts, by_coordinate, self.free_bits)
         return charged.flatten(-len(p.event_shape)).sum(-1)
-
-
-def _mean(event: Size, values: Tensor) -> Tensor:
-    return values.reshape(-1, *event).mean(0)
 
 
 def _check_kind(kl: str) -> None:

@@ -109,17 +109,14 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> E
     check_counts(chunk=chunk)
     if x.numel() == 0:
         raise ValueError(f"x is empty, shape {tuple(x.shape)}")
-    if x.ndim > 1 and len(x) > chunk:
-        return _joined(torch.cat, model, x.split(chunk), samples, chunk)
-    q = encoded(model, x, samples)
-    if math.prod(q.batch_shape) > chunk:
-        return _joined(torch.stack, model, x, samples, chunk)
-    return Estimate(*_log_evidence(model, x, q, samples, chunk))
-
-
-def _joined(join, model, parts, samples: int, chunk: int) -> Estimate:
-    estimates = [log_evidence(model, part, samples, chunk) for part in parts]
-    return Estimate(*map(join, zip(*estimates, strict=True)))
+    q = encoded(model, x[:chunk] if x.ndim > 1 else x, samples)
+    rank = len(q.batch_shape)
+    if math.prod(batch := x.shape[:rank]) <= chunk:
+        return Estimate(*_log_evidence(model, x, q, samples, chunk))
+    parts = [
+        log_evidence(model, rows, samples, chunk) for rows in x.flatten(0, rank - 1).split(chunk)
+    ]
+    return Estimate(*(torch.cat(each).reshape(batch) for each in zip(*parts, strict=True)))
 
 
 def _log_evidence(model, x: Tensor, q, samples: int, chunk: int) -> tuple[Tensor, Tensor]:

@@ -1,17 +1,15 @@
 """Training: one loop that maximises a lower bound over minibatches, and never loses a run.
 
-**How do I train on images in colour, of any size?** Give convolutions their shape.
+**How do I train on images in colour, of any size?** Give convolutions their shape. A start near
+the data is what ``train`` makes, and ``fit`` does not.
 
 >>> import torch
 >>> from vaelib.models import *
 >>> encoder = conv_encoder((3, 21, 32), [16, 32], 2)
 >>> decoder = conv_decoder((3, 21, 32), [32, 16], 2, DECODERS["gaussian"])
 >>> model, x = VAE(StandardNormal(2), encoder, decoder), torch.rand(50, 3, 21, 32)
->>> history = fit(model, x, epochs=1)
-
-**… start near the data?** So ``train`` does; ``fit`` leaves a model as it is.
-
 >>> model.start_at(x)
+>>> history = fit(model, x, epochs=1)
 
 **… train on a Dataset of images and labels?** Pass the dataset itself, not a loader.
 
@@ -35,7 +33,7 @@
 
 **… clip gradients, or warm up the step size?**
 
->>> warm = ByStep(lambda step: 1e-3 * min(1, (step + 1) / 100))
+>>> warm = Steps(lambda step: 1e-3 * min(1, (step + 1) / 100), by_step=True)
 >>> history = fit(model, x, epochs=1, clip=10.0, learning_rate=warm)
 
 **… learn a prior?** Any module that gives a distribution; validation takes it, too.
@@ -44,15 +42,12 @@
 >>> from torch.distributions import Categorical, MixtureSameFamily
 >>> from vaelib.distributions import diagonal_normal
 >>> from vaelib.objectives import iwae
->>> class Mixture(torch.nn.Module):
-...     def __init__(self):
-...         super().__init__()
-...         self.mu = torch.nn.Parameter(torch.randn(5, 2))
+>>> class Mixture(torch.nn.Embedding):
 ...     def forward(self):
-...         parts = diagonal_normal(self.mu, 1.0)
+...         parts = diagonal_normal(self.weight, 1.0)
 ...         return MixtureSameFamily(Categorical(torch.ones(5)), parts)
 >>> weighed = partial(iwae, samples=5)
->>> mixed = VAE(Mixture(), model.encoder, model.decoder)
+>>> mixed = VAE(Mixture(5, 2), model.encoder, model.decoder)
 >>> history = fit(mixed, x, epochs=1, objective=weighed, validation=x[:9])
 
 **… see an image reconstructed?** ``model(x)`` is p(x|z) at one z from q(z|x).
@@ -64,17 +59,17 @@ torch.Size([4, 3, 21, 32])
 from vaelib.training.checkpoint import Checkpoint
 from vaelib.training.evaluation import active_units, evaluate
 from vaelib.training.history import History
-from vaelib.training.loop import ADAM, ByStep, by_width, fit
+from vaelib.training.loop import ADAM, Steps, by_width, fit
 from vaelib.training.run import Validation
 from vaelib.training.step import Loss
 from vaelib.training.watch import TensorBoard
 
 __all__ = [
     "ADAM",
-    "ByStep",
     "Checkpoint",
     "History",
     "Loss",
+    "Steps",
     "TensorBoard",
     "Validation",
     "active_units",

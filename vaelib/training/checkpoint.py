@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import time
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -31,17 +31,9 @@ def save(path: str | Path, state: Mapping, previous: Path | None = None) -> None
     Raises:
         OSError: it cannot be written; what was there before is untouched.
     """
-    _put(path, partial(torch.save, headed(state)), previous)
-
-
-def headed(state: Mapping) -> dict:
-    """A state as it stands in a file."""
-    return {"format": FORMAT, "version": VERSION, **state}
-
-
-def _put(path: str | Path, write: Callable, previous: Path | None) -> None:
+    whole = {"format": FORMAT, "version": VERSION, **state}
     try:
-        files.write(path, write, previous)
+        files.write(path, partial(torch.save, whole), previous)
     except RuntimeError as error:  # what torch makes of a full disk
         if isinstance(full := error.__context__, OSError):
             full.filename = str(path)
@@ -50,14 +42,10 @@ def _put(path: str | Path, write: Callable, previous: Path | None) -> None:
 
 
 def latest(path: str | Path) -> tuple[dict, bool]:
-    """The state in a file, or, with a warning, the one before it if it is damaged or gone.
-
-    Returns:
-        The state, and whether it is the one before because the file is damaged.
+    """The state in a file, or, with a warning, the one before; and whether the file is damaged.
 
     Raises:
-        FileNotFoundError: there is neither.
-        ValueError: the file is damaged, and there is none before it.
+        FileNotFoundError, ValueError: as :func:`load`, where there is no state before.
     """
     before = _before(Path(path))
     try:
@@ -183,7 +171,7 @@ class Keeper:
         self.checkpoint, self.settings = checkpoint, settings
         self.path = Path(checkpoint.path) if checkpoint else None
         self.written, self.damaged = time.monotonic(), False
-        self.good, self.when = b"", ""
+        self.good: dict | None = None
 
     def resume(self, run) -> None:
         """Put the run where the file says it was, if that is wanted and the file is there.
@@ -206,26 +194,23 @@ class Keeper:
     def write(self, run) -> None:
         """Write the state now; of several processes, the first does it for all."""
         if self.path and shares.rank() == 0:
-            self._make_room()
-            save(self.path, {"settings": self.settings, **run.state()}, _before(self.path))
-        self.written, self.good = time.monotonic(), b""
+            self._save({"settings": self.settings, **run.state()})
+        self.written, self.good = time.monotonic(), None
 
     def remember(self, run) -> None:
         """Hold the state in memory, to be written if training dies before the next writing."""
         if self.path and shares.rank() == 0:
-            whole = io.BytesIO()
-            torch.save(headed({"settings": self.settings, **run.state()}), whole)
-            self.good, self.when = whole.getvalue(), f"after epoch {run.epoch}"
+            self.good = deepcopy({"settings": self.settings, **run.state()})
 
     def rescue(self) -> str:
         """Write the state that was remembered; say where it is, if there is a file."""
-        if self.good:
-            self._make_room()
-            files.write(self.path, lambda file: file.write(self.good), _before(self.path))
-            return f". The state {self.when} is in {self.path}"
-        return f". The last good state is in {self.path}" if self.path else ""
+        if not self.good:
+            return f". The last good state is in {self.path}" if self.path else ""
+        self._save(self.good)
+        return f". The state after epoch {self.good['progress']['epoch']} is in {self.path}"
 
-    def _make_room(self) -> None:
+    def _save(self, state: Mapping) -> None:
         if self.damaged:
             self.path.replace(self.path.with_name(f"{self.path.name}.damaged"))
             self.damaged = False
+        save(self.path, state, _before(self.path))

@@ -15,7 +15,7 @@ from vaelib.training.step import events
 from vaelib.validation import check_counts
 
 ACTIVE = 0.01
-MOST, VALUES = 1024, 2**22  # examples, and numbers, that are held at a time
+MOST = 1024  # examples that are held at a time
 
 
 @torch.no_grad()
@@ -36,7 +36,7 @@ def evaluate(
         objective: as for :func:`fit`; of an :class:`~vaelib.objectives.ELBO` the samples and the
             kind of KL count, not the weight.
         batch_size: how many examples are held at a time; 1,024 if not given, or so few that they
-            have four million values.
+            have a million values.
         given: a condition for each example, as for :func:`fit`.
 
     Returns:
@@ -47,13 +47,12 @@ def evaluate(
     """
     first, training = next(model.parameters()), model.training
     rows = x if isinstance(x, Rows) else Rows("x", x, first.device, first.dtype, given)
-    size = min(MOST, max(1, VALUES // rows.x.shape[1:].numel()))
-    size = size if batch_size is None else batch_size
+    size = min(MOST, rows.portion) if batch_size is None else batch_size
     check_counts(batch_size=size)
     measure = measurable(objective).measure
     model.eval()
     try:
-        sums = sum(_sums(measure, model, *batch) for batch in rows.batches(size))
+        sums = sum(_sums(measure, model, rows, i) for i in torch.arange(len(rows)).split(size))
     finally:
         model.train(training)
     return Terms(*(shares.total(sums) / len(rows)).tolist())
@@ -80,9 +79,10 @@ def active_units(model, x: Tensor) -> int:
     return int((model.encode(x).mean.var(0) > ACTIVE).sum())
 
 
-def _sums(measure, model: nn.Module, batch: Tensor, given: Tensor | None) -> Tensor:
-    share = shares.Share(len(batch))
-    model = under(model, None if given is None else given[share.rows])
-    with share.noise(*events(model, batch)):
-        _, terms = measure(model, batch[share.rows], 1.0, share.average)
+def _sums(measure, model: nn.Module, rows: Rows, index: Tensor) -> Tensor:
+    share = shares.Share(len(index))
+    mine = index[share.rows]
+    model, x = under(model, rows.conditions(mine)), rows[mine]
+    with share.noise(*events(model, x)):
+        _, terms = measure(model, x, 1.0, share.average)
     return share.sums(terms, torch.float64)

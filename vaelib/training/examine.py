@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution
 
 from vaelib.objectives import check_data, elbo
 from vaelib.training.rows import Rows
@@ -14,8 +14,8 @@ from vaelib.validation import check_finite, listed, unexamined
 
 
 @torch.no_grad()
-def examine(model, rows: Rows, binarise: bool) -> None:
-    """Look at every value of the data once, before the first step, so that the loop need not.
+def examined(model, rows: Rows, binarise: bool) -> Rows:
+    """The data, every value of which was looked at, so that no step need do it.
 
     Raises:
         ValueError: a row is no event of p(x|z), or a value is not finite, not in the decoder's
@@ -35,6 +35,7 @@ def examine(model, rows: Rows, binarise: bool) -> None:
             check_data(p, x, finite=True)
         elif not 0 <= low <= high <= 1:
             raise ValueError(f"grey values must lie in [0, 1], got {low:g} to {high:g}")
+    return rows
 
 
 def _some_likelihood(model: nn.Module, rows: Rows) -> Distribution:
@@ -42,7 +43,7 @@ def _some_likelihood(model: nn.Module, rows: Rows) -> Distribution:
     training, gpu = model.training, rows.device.type == "cuda"
     try:
         with torch.random.fork_rng(devices=[rows.device] if gpu else []):
-            conditioned = under(model.eval(), rows.conditions(slice(1)))
+            conditioned = under(model.eval(), rows.conditions(torch.arange(1)))
             return conditioned.decode(conditioned.prior.sample((1,)))
     finally:
         model.train(training)
@@ -99,8 +100,7 @@ def _note(found: list[str], name: str, module, arguments, output) -> None:
 def _moments(p: Distribution) -> dict[str, Tensor]:
     """Mean and deviation, if p knows them; a density has none where the deviation vanishes."""
     try:
-        density = getattr(p.support, "base_constraint", p.support) is constraints.real
-        spread = p.stddev + p.variance.reciprocal() if density else p.stddev
+        spread = p.stddev if p.support.is_discrete else p.stddev + p.variance.reciprocal()
         return {"mean": p.mean, "standard deviation": spread}
     except NotImplementedError:
         return {}

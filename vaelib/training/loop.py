@@ -18,7 +18,7 @@ from vaelib.training import shares
 from vaelib.training.checkpoint import Checkpoint, Keeper, describe_all
 from vaelib.training.device import borrowed
 from vaelib.training.evaluation import evaluate
-from vaelib.training.examine import examine
+from vaelib.training.examine import examined
 from vaelib.training.history import History
 from vaelib.training.rows import Data, Rows
 from vaelib.training.run import Run, Validation
@@ -28,17 +28,6 @@ from vaelib.validation import check_counts
 
 ADAM = partial(Adam, fused=True)
 WIDE = 1024  # inputs of a layer from which on the steps of its weights are smaller
-
-
-@dataclass(frozen=True)
-class ByStep:
-    """A ``learning_rate`` that changes with each step; on a GPU no step is then recorded.
-
-    Args:
-        function: step ↦ step size; steps are counted from 0 and over all epochs.
-    """
-
-    function: Callable[[int], float]
 
 
 def by_width(parameters: Iterable[Tensor], lr: float, **settings) -> Optimizer:
@@ -60,6 +49,36 @@ def by_width(parameters: Iterable[Tensor], lr: float, **settings) -> Optimizer:
     return Adam(shared, lr=lr, fused=True, **settings)
 
 
+@dataclass(frozen=True)
+class Steps:
+    """How the parameters move, where more than a step size is to be said.
+
+    Args:
+        size: step size, or a function epoch ↦ step size.
+        optimizer: ``parameters, lr=... ↦ Optimizer``; Adam in one fused kernel if not given.
+        by_step: whether the function is one of the step instead, counted from 0 and over all
+            epochs; on a GPU no step is then recorded.
+        shuffle: whether each epoch takes the rows in another order.
+    """
+
+    size: float | Callable[[int], float] = 1e-3
+    optimizer: Callable[..., Optimizer] = ADAM
+    by_step: bool = False
+    shuffle: bool = True
+
+    def at(self, when: int) -> float:
+        """The step size of an epoch or a step."""
+        step_size = self.size(when) if callable(self.size) else self.size
+        if not step_size > 0:
+            raise ValueError(f"learning_rate must be positive, got {step_size}")
+        return step_size
+
+    def start(self, parameters: list[Tensor], device: torch.device) -> Optimizer:
+        """The optimizer before its first step; ours can be recorded on a GPU."""
+        ours = self.optimizer in (ADAM, by_width) and device.type == "cuda"
+        return self.optimizer(parameters, lr=self.at(0), **{"capturable": True} if ours else {})
+
+
 def fit(
     model: nn.Module,
     x: Data | Dataset,
@@ -68,9 +87,7 @@ def fit(
     given: Data | None = None,
     objective: Callable[[nn.Module, Tensor], Tensor] = ELBO(),
     batch_size: int = 128,
-    shuffle: bool = True,
-    learning_rate: float | Callable[[int], float] | ByStep = 1e-3,
-    optimizer: Callable[..., Optimizer] = ADAM,
+    learning_rate: float | Callable[[int], float] | Steps = 1e-3,
     clip: float | None = None,
     binarise: bool = False,
     validation: Data | Validation | None = None,
@@ -108,10 +125,8 @@ def fit(
         objective: model, x ↦ nats per example: an :class:`~vaelib.objectives.ELBO` with samples,
             weight of the KL and free bits, or any function such as ``partial(iwae, samples=50)``.
         batch_size: M, at least 1; the last minibatch of an epoch may be smaller.
-        shuffle: whether each epoch takes the rows in another order.
-        learning_rate: step size of the optimizer, a function epoch ↦ step size, or a
-            :class:`ByStep`.
-        optimizer: ``parameters, lr=... ↦ Optimizer``; Adam in one fused kernel if not given.
+        learning_rate: step size of Adam, or a function epoch ↦ step size; or a :class:`Steps`,
+            which also says by which optimizer.
         clip: the largest norm that a gradient may have; a longer one is shortened to it.
         binarise: draw the training pixels black or white afresh each time they are seen, the
             validation pixels once.
@@ -145,46 +160,46 @@ def fit(
         raise ValueError("the model has no parameters to learn")
     judged = validation if isinstance(validation, Validation) else Validation(validation)
     file = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+    steps = learning_rate if isinstance(learning_rate, Steps) else Steps(learning_rate)
     settings = describe_all(
-        model=model, objective=objective, batch_size=batch_size, shuffle=shuffle,
-        learning_rate=learning_rate, optimizer=optimizer, binarise=binarise, seed=seed, clip=clip,
+        model=model, objective=objective, batch_size=batch_size, shuffle=steps.shuffle,
+        learning_rate=steps.size, by_step=steps.by_step, optimizer=steps.optimizer,
+        binarise=binarise, seed=seed, clip=clip,
     )  # fmt: skip
     with borrowed(model, device, seed) as device:
         rows, held = _data(model, x, given, judged, device, parameters[0].dtype, binarise)
-        by_step = isinstance(learning_rate, ByStep)
-        first = _step_size(learning_rate.function if by_step else learning_rate, 0)
-        steps = _optimizer(optimizer, parameters, first, device)
+        moves = steps.start(parameters, device)
         loss = Loss(model, objective, binarise)
         judge = partial(evaluate, objective=loss.objective.judge())
-        run = Run(model, rows, held, steps, batch_size=batch_size, shuffle=shuffle, judge=judge)
-        step = Step(rows, shares.distribute(loss, device), steps, batch_size, clip)
-        step.record &= not by_step
+        run = Run(model, rows, held, moves, batch_size, steps.shuffle, judge)
+        step = Step(rows, shares.distribute(loss, device), moves, batch_size, clip)
+        step.record &= not steps.by_step
         keeper = Keeper(file, settings | (_fingerprints(rows, held) if file else {}))
         keeper.resume(run)
         keeper.remember(run)
         weight = loss.objective.weight
         try:
             with Watch(run, keeper, epochs, callback, progress) as watch:
-                loop(run, step, epochs, learning_rate, weight, judged.patience, watch)
+                loop(run, step, epochs, steps, weight, judged.patience, watch)
             keeper.write(run)
         except FloatingPointError as error:
             raise FloatingPointError(f"{error}{keeper.rescue()}") from None
         if watch.heard == SIGTERM:
             raise SystemExit(128 + SIGTERM)
-        steps.zero_grad(set_to_none=True)
+        moves.zero_grad(set_to_none=True)
         if run.best:
             model.load_state_dict(run.best)
     return run.history
 
 
-def loop(run, step, epochs, learning_rate, weight, patience, watch) -> None:
+def loop(run, step, epochs, steps: Steps, weight, patience, watch) -> None:
     """The loop itself: from where a run is to its last epoch."""
+    by_epoch = callable(steps.size) and not steps.by_step
     while run.epoch < epochs and not run.stopped(patience):
-        rate = _step_size(learning_rate, run.epoch) if callable(learning_rate) else None
-        step.prepare(rate, weight(run.epoch))
+        step.prepare(steps.at(run.epoch) if by_epoch else None, weight(run.epoch))
         for index in run.minibatches():
-            if isinstance(learning_rate, ByStep):
-                step.set_step_size(_step_size(learning_rate.function, run.steps))
+            if steps.by_step:
+                step.prepare(steps.at(run.steps))
             run.count(len(index), step(index, run.check))
             if watch.after_step(len(index)):
                 return
@@ -192,32 +207,16 @@ def loop(run, step, epochs, learning_rate, weight, patience, watch) -> None:
         watch.after_epoch()
 
 
-def _step_size(given: float | Callable[[int], float], when: int) -> float:
-    step_size = given(when) if callable(given) else given
-    if not step_size > 0:
-        raise ValueError(f"learning_rate must be positive, got {step_size}")
-    return step_size
-
-
 def _data(model, x, given, judged, device, dtype, binarise: bool) -> tuple[Rows, Rows | None]:
-    rows = Rows("x", x, device, dtype, given)
-    examine(model, rows, binarise)
+    if judged.x is not None and (given is None) != (judged.given is None):
+        raise ValueError("given must be there for x and for validation: Validation(x, given=c)")
+    rows = examined(model, Rows("x", x, device, dtype, given), binarise)
     if judged.x is None:
         return rows, None
-    held = Rows("validation", judged.x, device, dtype, judged.given)
-    if (given is None) != (judged.given is None):
-        raise ValueError("given must be there for x and for validation: Validation(x, given=c)")
-    examine(model, held, binarise)
+    held = examined(model, Rows("validation", judged.x, device, dtype, judged.given), binarise)
     if binarise:
-        drawn = torch.cat([torch.bernoulli(part) for part in held.chunks()])
-        held = Rows("validation", drawn, device, dtype)
+        held.x, held.picked = torch.cat([torch.bernoulli(x) for x in held.chunks()]), None
     return rows, held
-
-
-def _optimizer(optimizer, parameters, learning_rate: float, device: torch.device) -> Optimizer:
-    gpu = device.type == "cuda"
-    recorded = {"capturable": True} if optimizer in (ADAM, by_width) and gpu else {}
-    return optimizer(parameters, lr=learning_rate, **recorded)
 
 
 def _fingerprints(rows: Rows, held: Rows | None) -> dict[str, str]:

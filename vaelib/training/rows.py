@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from vaelib.data.numbers import Data, Part, as_tensor, numbers
 
@@ -46,7 +45,7 @@ class Rows:
             )
         self.x, self.picked, self.levels = x, part.rows, part.levels
         if _fits(x, device) and x.device != device:
-            self.x, self.picked = self._held(slice(None)).to(device), None
+            self.x, self.picked = (x if part.rows is None else x[part.rows]).to(device), None
         self.name, self.device, self.dtype, self.given = name, device, dtype, None
         if given is not None:
             given = as_tensor(given)
@@ -55,46 +54,37 @@ class Rows:
             self.given = given.to(device, dtype if given.is_floating_point() else given.dtype)
 
     def __len__(self) -> int:
-        return len(self.x) if self.picked is None else len(self.picked)
+        return self.x.shape[0] if self.picked is None else len(self.picked)
 
     def __getitem__(self, index: Tensor) -> Tensor:
-        index = index if self.picked is None else self.picked[index.cpu()]
-        return self._numbers(self.x.index_select(0, index.to(self.x.device)))
+        held = self._held(index).to(self.device, non_blocking=True)
+        return numbers(held, self.dtype, self.levels)
 
-    def conditions(self, index: Tensor | slice) -> Tensor | None:
+    def conditions(self, index: Tensor) -> Tensor | None:
         """What is given with rows, if something is."""
-        if isinstance(index, Tensor) and self.given is not None:
-            index = index.to(self.device)
-        return None if self.given is None else self.given[index]
+        return None if self.given is None else self.given[index.to(self.device)]
+
+    @property
+    def portion(self) -> int:
+        """How many rows have about a million values."""
+        return max(1, CHUNK // self.x.shape[1:].numel())
 
     def chunks(self, size: int = 0) -> Iterator[Tensor]:
         """Yield all rows in order, ``size`` or about a million values at a time."""
-        size = size or max(1, CHUNK // self.x.shape[1:].numel())
-        for start in range(0, len(self), size):
-            yield self._numbers(self._held(slice(start, start + size)))
-
-    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """The same, each with what is given with its rows."""
-        for i, part in enumerate(self.chunks(size)):
-            yield part, self.conditions(slice(i * size, (i + 1) * size))
+        yield from map(self.__getitem__, torch.arange(len(self)).split(size or self.portion))
 
     def fingerprint(self) -> str:
         """Shape, type and a checksum of up to 1,024 rows, evenly spread, and of what is given."""
         picked = torch.linspace(0, len(self) - 1, min(len(self), 1024)).long()
-        picked = picked if self.picked is None else self.picked[picked]
-        checksum = _checksum(self.x.index_select(0, picked.to(self.x.device)))
         meaning = f" of {self.levels} levels" if self.levels not in (None, 256) else ""
-        content = f"{(len(self), *self.x.shape[1:])} {self.x.dtype} {checksum:08x}{meaning}"
-        if self.given is None:
-            return content
-        return f"{content} given {tuple(self.given.shape)} {_checksum(self.given):08x}"
+        content = f"{(len(self), *self.x.shape[1:])} {self.x.dtype} {_checksum(self._held(picked))}"
+        given = "" if self.given is None else f" given {_checksum(self.given)}"
+        return f"{content}{meaning}{given}"
 
-    def _held(self, rows: slice) -> Tensor:
+    def _held(self, index: Tensor) -> Tensor:
         """Rows as they lie."""
-        return self.x[rows] if self.picked is None else self.x[self.picked[rows]]
-
-    def _numbers(self, rows: Tensor) -> Tensor:
-        return numbers(rows.to(self.device, non_blocking=True), self.dtype, self.levels)
+        index = index if self.picked is None else self.picked[index.cpu()]
+        return self.x.index_select(0, index.to(self.x.device))
 
 
 class Items:
@@ -104,27 +94,17 @@ class Items:
 
     def __init__(self, name: str, dataset) -> None:
         self.name, self.dataset = name, dataset
-        if isinstance(dataset, DataLoader):
-            raise ValueError(
-                f"{name} is a DataLoader: pass its dataset; fit has its own batch_size and shuffle"
-            )
         if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and len(dataset)):
             raise ValueError(
                 f"{name} must be a tensor, an array, or a Dataset with a length and items by "
-                f"number, got {type(dataset).__name__}"
+                f"number, got {type(dataset).__name__}; of a DataLoader pass its dataset"
             )
         first = self._item(0)
         self.shape, self.dtype = torch.Size([len(dataset), *first.shape]), first.dtype
         self.ndim, self.is_floating_point = len(self.shape), first.is_floating_point
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: slice | Tensor) -> Tensor:
-        return self.index_select(0, torch.arange(len(self))[rows])
-
     def index_select(self, dim: int, index: Tensor) -> Tensor:
-        return torch.stack([self._item(i) for i in index.tolist()])
+        return torch.stack([self._item(i) for i in index.tolist()], dim)
 
     def _item(self, i: int) -> Tensor:
         item = self.dataset[i]
@@ -137,8 +117,9 @@ class Items:
         return as_tensor(image)
 
 
-def _checksum(rows: Tensor) -> int:
-    return zlib.crc32(rows.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+def _checksum(rows: Tensor) -> str:
+    raw = rows.cpu().contiguous().view(torch.uint8).numpy().tobytes()
+    return f"{zlib.crc32(raw):08x}"
 
 
 def _fits(x: Tensor, device: torch.device) -> bool:

@@ -71,6 +71,7 @@ class Run:
     def __post_init__(self) -> None:
         self.sums = torch.zeros(3, dtype=torch.float64, device=self.rows.device)
         self.index = torch.arange(min(len(self.rows), self.batch_size))
+        self.in_epoch = -(-len(self.rows) // self.batch_size)
         self.random_at_start = self.random()
 
     def minibatches(self) -> Iterator[Tensor]:
@@ -101,31 +102,30 @@ class Run:
     @property
     def steps(self) -> int:
         """How many steps are done, those of all epochs."""
-        return self.epoch * -(-len(self.rows) // self.batch_size) + self.seen // self.batch_size
+        return self.epoch * self.in_epoch + self.seen // self.batch_size
 
     def stop(self, loss: Tensor) -> None:
         """Raise a FloatingPointError that says where, in which tensor, and what to try."""
-        steps = -(-len(self.rows) // self.batch_size)
-        said = f"loss is not finite ({float(loss.detach())})"
-        where = f"step {self.seen // self.batch_size + 1} of {steps}, epoch {self.epoch + 1}"
-        self._end(f"{said} in {where}", self.rows, self.index)
+        said = f"loss is not finite ({float(loss.detach())}) in step"
+        where = f"{self.seen // self.batch_size + 1} of {self.in_epoch}, epoch {self.epoch + 1}"
+        self._end(f"{said} {where}", self.rows, self.index)
 
     def _end(self, said: str, rows: Rows, index: Tensor) -> None:
         """Name the rows that did it, as far as can be told, and what was not finite first."""
-        first = first_not_finite(self.model, rows[index], rows.conditions(index))
-        spoiled = self._spoiled(rows, index)
-        index = index[spoiled] if spoiled.any() else index
-        count = len(index)
-        named = ", ".join(map(str, index[:8].tolist())) + ", …" * (count > 8)
+        for part in index.split(self.batch_size):
+            x, given = rows[part], rows.conditions(part)
+            spoiled = not_finite(under(self.model, given), x).to(part.device)
+            if spoiled.any():
+                break
+        first = first_not_finite(self.model, x, given)
+        part = part[spoiled] if spoiled.any() else part
+        count = len(part)
+        named = ", ".join(map(str, part[:8].tolist())) + ", …" * (count > 8)
         raise FloatingPointError(
             f"the {said}, with {'row' if count == 1 else f'the {count} rows'} {named}; not finite "
             f"first: {first}. Try a smaller learning_rate, clip=1.0, data of moderate size, or a "
             "network whose sigma can neither vanish nor explode"
         )
-
-    def _spoiled(self, rows: Rows, index: Tensor) -> Tensor:
-        model = under(self.model, rows.conditions(index))
-        return not_finite(model, rows[index]).to(index.device)
 
     def end_epoch(self, patience: int | None) -> None:
         """Note the epoch's averages, those of the held-out data, and the best parameters."""
@@ -141,9 +141,7 @@ class Run:
             self.history.validation.append(self.judge(self.model, self.held))
         if not math.isfinite(reached := self.history.validation[-1].elbo):
             said = f"validation ELBO is not finite ({reached}) after epoch {self.epoch}"
-            parts = torch.arange(len(self.held)).split(self.batch_size)
-            spoiled = (index for index in parts if self._spoiled(self.held, index).any())
-            self._end(said, self.held, next(spoiled, parts[0]))
+            self._end(said, self.held, torch.arange(len(self.held)))
         if patience is not None and self.history.best == self.epoch - 1:
             self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
 

@@ -73,15 +73,11 @@ class Step:
         self.made, self.graph = 0, None
         self.record = shares.size() == 1 and _recordable(rows, optimizer)
 
-    def prepare(self, learning_rate: float | None, beta: float) -> None:
-        """Set what changes from epoch to epoch; a step size of None leaves the optimizer's."""
-        self.beta.fill_(beta)
-        if learning_rate is not None:
-            self.set_step_size(learning_rate)
-
-    def set_step_size(self, learning_rate: float) -> None:
-        """Of every group of parameters, by its share if it has one."""
-        for group in self.optimizer.param_groups:
+    def prepare(self, learning_rate: float | None, beta: float | None = None) -> None:
+        """Set the step size, of each group by its share if it has one, and the KL's weight."""
+        if beta is not None:
+            self.beta.fill_(beta)
+        for group in self.optimizer.param_groups if learning_rate else ():
             step_size = learning_rate * group.get("share", 1)
             if group["lr"] != step_size:
                 group["lr"], self.graph = step_size, None

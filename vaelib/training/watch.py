@@ -64,10 +64,10 @@ class Watch:
         self.bar.update(images)
         self.keeper.sometimes(self.run)
         self.steps += 1
-        if shares.size() > 1 and self.steps % AGREE == 0:
+        if shares.size() > 1:
+            if self.steps % AGREE:
+                return False
             self.heard = self._most(self.heard)
-        elif shares.size() > 1:
-            return False
         if self.heard:
             self.run.history.stopped = "interrupted"
         return bool(self.heard)

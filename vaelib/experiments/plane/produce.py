@@ -15,7 +15,7 @@ from vaelib import data, provenance
 from vaelib.experiments.plane.measure import measure
 from vaelib.explorer.saved import MOST_WEIGHTS, SavedExplorer
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
-from vaelib.training import ADAM, fit
+from vaelib.training import ADAM, Steps, fit
 
 ENCODER = (512, 256)
 HOW = {"batch_size": 256, "learning_rate": 3e-3}
@@ -53,7 +53,8 @@ def produce(
         torch.manual_seed(seed)
         model = build(images.train.shape[1], hidden)
         optimizer = gentle(epochs * math.ceil(len(images.train) / HOW["batch_size"]))
-        how = {"binarise": True, "seed": seed, "optimizer": optimizer, **HOW}
+        steps = Steps(HOW["learning_rate"], optimizer)
+        how = HOW | {"binarise": True, "seed": seed, "learning_rate": steps}
         fit(model, images.train, epochs=epochs, **how)
         trained = time.monotonic()
         model.decoder.half().float()  # as the browser has it
