@@ -169,7 +169,7 @@ def test_every_layer_of_a_step_is_timed_alone_with_both_its_passes(monkeypatch):
     named = [row["layer"].rpartition(",")[0] for row in rows]
     assert rows[0]["layer"] == "encoder, Conv2d, 3×32×32 → 4×16×16"
     convolutions = ["Conv2d", "ReLU"] * 2 + ["Flatten", "Linear"]
-    back = ["Linear", "Unflatten"] + ["ReLU", "ConvTranspose2d"] * 2 + ["Bias"]
+    back = ["Linear", "Unflatten"] + ["ReLU", "ConvTranspose2d"] * 2
     assert named == [f"encoder, {n}" for n in convolutions] + [f"decoder, {n}" for n in back]
     assert sum(row["share"] for row in rows) == pytest.approx(1)
     forward = 3 * sum(map(sum, floor.products(s)))
