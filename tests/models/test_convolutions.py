@@ -70,7 +70,7 @@ def test_what_convolutions_do_not_take_is_refused_by_name(make, message):
         make()
 
 
-@pytest.mark.parametrize("far", [10.0, 10.5, 11.0, 1e3, 1e30])
+@pytest.mark.parametrize("far", [10.0, 10.5, 11.0, 15.0, 1e3, 1e30])
 def test_sigma_is_the_exponential_to_the_last_bit_or_stays_within_eleven(far):
     log_sigma = torch.linspace(-far, far, 401, requires_grad=True)
     sigma = deviation(log_sigma)
@@ -80,7 +80,7 @@ def test_sigma_is_the_exponential_to_the_last_bit_or_stays_within_eleven(far):
         assert torch.equal(same[within], log_sigma.exp()[within])
     assert math.exp(-11.001) <= sigma.min() <= sigma.max() <= math.exp(11.001)
     assert 0 < (sigma**2).min() <= (sigma**2).max() < torch.inf
-    assert far > 1e4 or slope.min() > 0  # and so leads back
+    assert far > 100 or slope.min() > 0  # and so leads back
 
 
 @pytest.mark.parametrize("name", ["grey", "gaussian"])

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import torch
 from torch import Size, Tensor, nn
-from torch.nn.functional import softsign
+from torch.nn.functional import softshrink, tanhshrink
 
 from vaelib.validation import check_counts, check_event
 
@@ -155,14 +155,12 @@ def deviation(log_sigma: Tensor) -> Tensor:
 
     ::
 
-        sigma = exp(c + e / (1 + |e|)),    c = log_sigma within ±10,
-                                           e = log_sigma − c
+        sigma = exp(log_sigma − e + tanh(e)),    e = what log_sigma lies beyond ±10, else 0
 
     Where trained models live, up to ±10 or from 5e-5 to 22,000, that is exp(log_sigma), to the
-    last bit. Beyond, sigma stays within exp(±11), and keeps a slope that leads back.
+    last bit. Beyond, sigma stays within exp(±11), with a slope, first of all, that leads back.
     """
-    within = log_sigma.clamp(-WIDEST, WIDEST)
-    return (within + softsign(log_sigma - within)).exp()
+    return (log_sigma - tanhshrink(softshrink(log_sigma, WIDEST))).exp()
 
 
 def _sides(shape: Sequence[int], hidden: Sequence[int]) -> list[Size]:
