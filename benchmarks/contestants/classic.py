@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.setting import LEARNING_RATE, Setting
+from benchmarks.setting import LEARNING_RATE, Setting, renewed
 
 
 class Images(Dataset):
@@ -79,4 +79,4 @@ def make(s: Setting, x: Tensor) -> Callable[[int], None]:
                 total += loss.item()
                 adam.step()
 
-    return run
+    return renewed(network, run)

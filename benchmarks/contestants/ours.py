@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from benchmarks import limits
-from benchmarks.setting import LEARNING_RATE, Setting
+from benchmarks.setting import LEARNING_RATE, Setting, renewed
 from vaelib import objectives
 from vaelib.training import fit
 from vaelib.validation import unexamined
@@ -29,7 +29,7 @@ def fit_iwae(s: Setting, x: Tensor) -> Callable[[int], object]:
 def _fit(s: Setting, x: Tensor, **options) -> Callable[[int], object]:
     model = s.model()
     options |= {"batch_size": s.batch, "learning_rate": LEARNING_RATE, "device": x.device}
-    return lambda epochs: fit(model, x, epochs=epochs, progress=False, **options)
+    return renewed(model, lambda n: fit(model, x, epochs=n, progress=False, **options))
 
 
 def lean_elbo(s: Setting, x: Tensor) -> Callable[[int], None]:
@@ -69,7 +69,7 @@ def _loop(s: Setting, x: Tensor, model: nn.Module, bound, precision: str = ""):
                     total += loss.detach()
                 float(total)
 
-    return run
+    return renewed(model, run)
 
 
 def elbo_by_hand(encoder: nn.Module, decoder: nn.Module, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from benchmarks.setting import LEARNING_RATE, Setting
+from benchmarks.setting import LEARNING_RATE, Setting, renewed
 from vaelib.models import mlp
 
 
@@ -36,7 +36,7 @@ def _svi(s: Setting, x: Tensor, elbo) -> Callable[[int], None]:
             for rows in torch.randperm(len(x), device=x.device).split(s.batch):
                 total += svi.step(x[rows])
 
-    return run
+    return renewed(vae, run)
 
 
 class Vae(nn.Module):

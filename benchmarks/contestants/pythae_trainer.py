@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
-from benchmarks.setting import LEARNING_RATE, Setting
+from benchmarks.setting import LEARNING_RATE, Setting, renewed
 
 
 def vae(s: Setting, x: Tensor) -> Callable[[int], None]:
@@ -46,7 +46,7 @@ def _train(s: Setting, x: Tensor, kind, config, options: dict) -> Callable[[int]
         for epoch in range(epochs):
             trainer.train_step(epoch + 1)
 
-    return run
+    return renewed(trainer.model, run)
 
 
 def _networks(s: Setting) -> tuple[nn.Module, nn.Module]:
