@@ -155,10 +155,11 @@ def deviation(log_sigma: Tensor) -> Tensor:
 
     ::
 
-        sigma = exp(log_sigma − e + tanh(e)),    e = what log_sigma lies beyond ±10, else 0
+        sigma = exp(log_sigma − e + tanh(e))
 
-    Where trained models live, up to ±10 or from 5e-5 to 22,000, that is exp(log_sigma), to the
-    last bit. Beyond, sigma stays within exp(±11), with a slope, first of all, that leads back.
+    where e is what log_sigma has beyond ±10. Where trained models live, between 5e-5 and 22,000, e
+    is 0, and sigma is exp(log_sigma) to the last bit. Beyond, sigma stays within exp(±11), with a
+    slope that soon vanishes.
     """
     return (log_sigma - tanhshrink(softshrink(log_sigma, WIDEST))).exp()
 
