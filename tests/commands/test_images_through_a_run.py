@@ -17,6 +17,7 @@ import vaelib
 from vaelib import data
 from vaelib.__main__ import main
 from vaelib.commands import images, through
+from vaelib.data.loaded import apart
 from vaelib.objectives import elbo, log_evidence
 from vaelib.training import checkpoint
 
@@ -114,6 +115,25 @@ def test_scores_are_the_bounds_of_each_image_with_their_errors(run, capsys, monk
     kl = torch.distributions.kl_divergence(run.model.encode(run.x), run.model.prior)
     torch.testing.assert_close(reconstruction - kl, bound, rtol=1e-3, atol=1e-2)
     assert capsys.readouterr().out.startswith("scores.csv: from 40 images, ")
+
+
+def test_all_other_images_are_judged_and_a_thousand_of_the_runs_own(run, capsys):
+    np.save("others.npy", np.tile(COLOUR, (30, 1)))
+    run("evaluate", "--data", "others.npy", "--samples", 2)
+    assert capsys.readouterr().out.startswith(f"1,200 images of {Path('others.npy').resolve()}")
+    run("evaluate", "--data", "others.npy", "--samples", 2, "--images", 7)
+    assert capsys.readouterr().out.startswith("7 images")
+    run("evaluate", "--samples", 400)
+    said = capsys.readouterr().out
+    assert said.startswith("4 images")
+    held = run.x[apart(40, 0)[1]]
+    log_p = log_evidence(run.model, held, 20_000).mean
+    found = re.search(r"log p\(x\) +(\S+) ± (\S+) over images", said)
+    assert float(found[1]) == pytest.approx(log_p.mean().item(), abs=0.1)
+    assert float(found[2]) == pytest.approx(log_p.std().item() / 2, rel=0.1)
+    with torch.no_grad():
+        active = (run.model.encode(held).mean.var(0) > 0.01).sum()
+    assert f"active units  {active} of 3" in said
 
 
 @torch.no_grad()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from vaelib.commands.arguments import add_run, data_options, positive, whole
+from vaelib.commands.through import few, scores
 
 ABOUT = "measure the trained model of a run folder on images that it has not seen"
 
-ROUNDS = 16
+OWN = 1000  # images of a run's own that are judged where nobody says how many
 
 
 def register(commands) -> None:
@@ -16,7 +18,11 @@ def register(commands) -> None:
     parser = add_run(commands, "evaluate", ABOUT, example, evaluate)
     data_options(parser.add_argument, None, "other data than the run's, all of it")
     parser.add_argument("--samples", type=positive, default=1000, help="weights for each log p(x)")
-    parser.add_argument("--images", type=positive, default=1000, help="how many images at most")
+    parser.add_argument(
+        "--images",
+        type=positive,
+        help=f"how many at most; {OWN:,} of the run's own, or all of --data",
+    )
     parser.add_argument("--seed", type=whole, default=0, help="of black and white pixels and noise")
 
 
@@ -26,22 +32,26 @@ def evaluate(options: argparse.Namespace) -> None:
 
     from vaelib.commands import folder, images
     from vaelib.divergence import Estimate
-    from vaelib.objectives import elbo, log_evidence
-    from vaelib.training.evaluation import ACTIVE, active_units
+    from vaelib.training.evaluation import ACTIVE
 
     model, settings = folder.load(options.run_folder)
     shown = images.find_all(options, settings) if options.data else images.find(settings)
     images.say(shown.said if options.data else ())
+    count = len(shown.test)
+    index = images.evenly(count, options.images or (count if options.data else OWN))
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(options.seed)
-        x = images.pick(shown.test, settings, images.evenly(len(shown.test), options.images))
-        bounds = torch.stack([elbo(model, x) for _ in range(ROUNDS)])
-        weighed = log_evidence(model, x, options.samples)
-        active = active_units(model, x) if len(x) > 1 else None
-    print(f"{len(x):,} image{'s' * (len(x) > 1)} of {shown.whole.name}, nats an image")
-    for name, found in (("ELBO", Estimate.of(bounds)), ("log p(x)", weighed)):
-        mean, over_images, sampling = found.average()
-        over = f" ± {over_images:.2f} over images," if len(x) > 1 else ""
+        parts = [
+            (scores(model, x, options.samples), model.encode(x).mean)
+            for x in few(partial(images.pick, shown.test, settings), index, settings.pixels)
+        ]
+    numbers, codes = map(torch.cat, zip(*parts, strict=True))
+    several = len(codes) > 1
+    print(f"{len(codes):,} image{'s' * several} of {shown.whole.name}, nats an image")
+    for name, columns in (("ELBO", numbers[:, :2]), ("log p(x)", numbers[:, 2:4])):
+        mean, over_images, sampling = Estimate(*columns.T).average()
+        over = f" ± {over_images:.2f} over images," if several else ""
         print(f"{name:12}  {mean:.2f}{over} ± {sampling:.3f} by sampling")
-    if active is not None:
+    if several:
+        active = (codes.var(0) > ACTIVE).sum()
         print(f"active units  {active} of {settings.latent} (variance of the mean above {ACTIVE})")

@@ -39,10 +39,15 @@ class Stream:
     def batches(self) -> Iterator:
         """All images as the model takes them, in their order."""
         import torch
-        from tqdm import tqdm
 
-        size = max(1, HELD // self.settings.pixels)
-        yield from map(self.pick, tqdm(torch.arange(len(self)).split(size), disable=None))
+        yield from few(self.pick, torch.arange(len(self)), self.settings.pixels)
+
+
+def few(pick, index, pixels: int) -> Iterator:
+    """Images by their numbers, as many at a time as memory should hold."""
+    from tqdm import tqdm
+
+    yield from map(pick, tqdm(index.split(max(1, HELD // pixels)), disable=None))
 
 
 def encode(stream: Stream, options: argparse.Namespace):
@@ -80,20 +85,22 @@ def score(stream: Stream, options: argparse.Namespace):
 
     The ELBO, log p(x), both with the error of sampling, and the reconstruction term.
     """
+    each = (scores(stream.model, x, options.samples) for x in stream.batches())
+    return each, (len(stream), len(HEAD)), HEAD
+
+
+def scores(model, x, samples: int):
+    """What ``HEAD`` names, shape ``(images, 5)``."""
     import torch
 
     from vaelib.divergence import Estimate
     from vaelib.objectives import ELBO, log_evidence
 
-    def scores(x):
-        terms = [ELBO().measure(stream.model, x, 1.0, None)[1] for _ in range(ROUNDS)]
-        elbo = Estimate.of(torch.stack([t.elbo for t in terms]))
-        chunk = max(1, HELD // x[0].numel())
-        evidence = log_evidence(stream.model, x, options.samples, chunk)
-        reconstruction = torch.stack([t.reconstruction for t in terms]).mean(0)
-        return torch.stack([*elbo, *evidence, reconstruction], 1)
-
-    return map(scores, stream.batches()), (len(stream), len(HEAD)), HEAD
+    terms = [ELBO().measure(model, x, 1.0, None)[1] for _ in range(ROUNDS)]
+    elbo = Estimate.of(torch.stack([t.elbo for t in terms]))
+    evidence = log_evidence(model, x, samples, max(1, HELD // x[0].numel()))
+    reconstruction = torch.stack([t.reconstruction for t in terms]).mean(0)
+    return torch.stack([*elbo, *evidence, reconstruction], 1)
 
 
 def interpolate(stream: Stream, options: argparse.Namespace):
