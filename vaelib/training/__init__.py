@@ -7,7 +7,8 @@ the data is what ``train`` makes, and ``fit`` does not.
 >>> from vaelib.models import *
 >>> encoder = conv_encoder((3, 21, 32), [16, 32], 2)
 >>> decoder = conv_decoder((3, 21, 32), [32, 16], 2, DECODERS["gaussian"])
->>> model, x = VAE(StandardNormal(2), encoder, decoder), torch.rand(50, 3, 21, 32)
+>>> model = VAE(StandardNormal(2), encoder, decoder)
+>>> x = torch.rand(50, 3, 21, 32)
 >>> model.start_at(x)
 >>> history = fit(model, x, epochs=1)
 
