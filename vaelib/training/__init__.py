@@ -60,7 +60,8 @@ torch.Size([4, 3, 21, 32])
 from vaelib.training.checkpoint import Checkpoint
 from vaelib.training.evaluation import active_units, evaluate
 from vaelib.training.history import History
-from vaelib.training.loop import ADAM, Steps, by_width, fit
+from vaelib.training.loop import fit
+from vaelib.training.optimizer import ADAM, Steps, by_width
 from vaelib.training.run import Validation
 from vaelib.training.step import Loss
 from vaelib.training.watch import TensorBoard

@@ -1,0 +1,63 @@
+"""How the parameters move: the optimizer, and its step size as training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+ADAM = partial(Adam, fused=True)
+WIDE = 1024  # inputs of a layer from which on the steps of its weights are smaller
+
+
+def by_width(parameters: Iterable[Tensor], lr: float, **settings) -> Optimizer:
+    """Adam, its steps smaller for weights of layers with many inputs.
+
+    ::
+
+        step size = lr · min(1, 1024 / inputs)
+
+    Each step of Adam moves all weights by as much, so a sum over many inputs moves by more.
+
+    Source:
+        Yang et al. (2022), table 8, for Adam's hidden and output layers.
+    """
+    groups: dict[float, list[Tensor]] = {}
+    for p in parameters:
+        groups.setdefault(min(1.0, WIDE / p[0].numel() if p.ndim > 1 else 1.0), []).append(p)
+    shared = [{"params": each, "lr": lr * s, "share": s} for s, each in groups.items()]
+    return Adam(shared, lr=lr, fused=True, **settings)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How the parameters move, where more than a step size is to be said.
+
+    Args:
+        size: step size, or a function epoch ↦ step size.
+        optimizer: ``parameters, lr=... ↦ Optimizer``; Adam in one fused kernel if not given.
+        by_step: whether the function is one of the step instead, counted from 0 and over all
+            epochs; on a GPU no step is then recorded.
+        shuffle: whether each epoch takes the rows in another order.
+    """
+
+    size: float | Callable[[int], float] = 1e-3
+    optimizer: Callable[..., Optimizer] = ADAM
+    by_step: bool = False
+    shuffle: bool = True
+
+    def at(self, when: int) -> float:
+        """The step size of an epoch or a step."""
+        step_size = self.size(when) if callable(self.size) else self.size
+        if not step_size > 0:
+            raise ValueError(f"learning_rate must be positive, got {step_size}")
+        return step_size
+
+    def start(self, parameters: list[Tensor], device: torch.device) -> Optimizer:
+        """The optimizer before its first step; ours can be recorded on a GPU."""
+        ours = self.optimizer in (ADAM, by_width) and device.type == "cuda"
+        return self.optimizer(parameters, lr=self.at(0), **{"capturable": True} if ours else {})
