@@ -1,6 +1,7 @@
-"""Collect the checks in the outputs of the executed chapters.
+"""Collect the checks and the findings in the outputs of the executed chapters.
 
-A label ``eq-…`` marks a claim, which needs a check in its own chapter; ``def-…`` a definition.
+A label ``eq-…`` marks a claim, which needs a check in its own chapter; ``def-…`` a definition;
+``fd-…`` a finding, which a link may lead to.
 """
 
 import json
@@ -14,13 +15,13 @@ from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
 
 LOGGER = logging.getLogger(__name__)
-CHECK = re.compile(r'<p class="check" data-check="(.*?)">(.*?)</p>', re.DOTALL)
+MARK = re.compile(r'<p class="(check|finding)" data-\1="(.*?)">(.*?)</p>', re.DOTALL)
 
 
-def read_check(html):
-    """Return the data and the text of a check shown as HTML, or None."""
-    found = CHECK.search(html)
-    return found and (json.loads(unescape(found[1])), unescape(found[2]))
+def read_mark(html):
+    """Return the kind, the data and the text of a check or finding shown as HTML, or None."""
+    found = MARK.search(html)
+    return found and (found[1], json.loads(unescape(found[2])), unescape(found[3]))
 
 
 def xref(domain, kind, target, text):
@@ -31,53 +32,79 @@ def xref(domain, kind, target, text):
 
 
 class LedgerDomain(Domain):
-    """Knows the checks of every document and the page that lists them."""
+    """Knows the checks and findings of every document and the page that lists them."""
 
     name = label = "ledger"
-    initial_data = {"checks": {}, "page": None}  # noqa: RUF012
-    dangling_warnings = {"row": "no page holds the ledger of %(target)s"}  # noqa: RUF012
+    initial_data = {"check": {}, "finding": {}, "page": None}  # noqa: RUF012
+    dangling_warnings = {  # noqa: RUF012
+        "row": "no page holds the ledger of %(target)s",
+        "finding": "no page holds the finding %(target)s",
+    }
 
     def clear_doc(self, docname):
-        self.data["checks"].pop(docname, None)
+        for kind in ("check", "finding"):
+            self.data[kind].pop(docname, None)
         if self.data["page"] == docname:
             self.data["page"] = None
 
     def merge_domaindata(self, docnames, otherdata):
-        self.data["checks"] |= {d: c for d, c in otherdata["checks"].items() if d in docnames}
+        for kind in ("check", "finding"):
+            self.data[kind] |= {d: c for d, c in otherdata[kind].items() if d in docnames}
         self.data["page"] = self.data["page"] or otherdata["page"]
 
     def process_doc(self, env, docname, document):
-        checks = []
+        marks = {"check": [], "finding": []}
         for raw in list(document.findall(nodes.raw)):
-            found = read_check(raw.astext())
-            if found:
-                data, text = found
-                earlier = sum(c["label"] == data["label"] for c in checks)
-                suffix = f"-{earlier + 1}" if earlier else ""
-                data["row"] = nodes.make_id(f"ledger-{data['label']}{suffix}")
-                checks.append(data)
-                bundle = raw.parent.parent
-                bundle.replace_self(shown(data, text, bundle))
-        if checks:
-            self.data["checks"][docname] = checks
-        compare(document, docname, {c["label"] for c in checks})
+            if not (found := read_mark(raw.astext())):
+                continue
+            kind, data, text = found
+            earlier = sum(c["label"] == data["label"] for c in marks[kind])
+            if kind == "finding" and (earlier or self.place_of(data["label"])):
+                LOGGER.warning("two findings are called %s", data["label"], location=docname)
+            suffix = f"-{earlier + 1}" if earlier else ""
+            data["row"] = nodes.make_id(f"ledger-{data['label']}{suffix}")
+            marks[kind].append(data)
+            bundle = raw.parent.parent
+            line = check_line(data, text) if kind == "check" else finding_line(data, text)
+            line += [nodes.Text("  ·  "), xref("ledger", "row", data["row"], "ledger")]
+            line.source, line.line = bundle.source, bundle.line
+            bundle.replace_self(line)
+        for kind, rows in marks.items():
+            if rows:
+                self.data[kind][docname] = rows
+        compare(document, docname, {c["label"] for c in marks["check"]})
+
+    def place_of(self, label):
+        """Return the document that holds a finding, or None."""
+        places = self.data["finding"].items()
+        return next((d for d, rows in places if label in [r["label"] for r in rows]), None)
 
     def resolve_xref(self, env, fromdocname, builder, typ, target, node, contnode):
-        page = self.data["page"]
+        page = self.data["page"] if typ == "row" else self.place_of(target)
         return page and make_refnode(builder, fromdocname, page, target, contnode)
 
     def resolve_any_xref(self, env, fromdocname, builder, target, node, contnode):
-        return []  # the ledger's rows are linked to by nothing but checks
+        place = self.place_of(target)
+        if place is None:
+            return []
+        return [("ledger:finding", make_refnode(builder, fromdocname, place, target, contnode))]
 
 
-def shown(data, text, place):
+def check_line(data, text):
     """Return the line that stands under the equation."""
-    label, row = data["label"], data["row"]
+    label = data["label"]
     tick, after = text.split(f"({label})", 1)
     line = nodes.paragraph("", "", nodes.inline("", tick, classes=["tick"]), classes=["check"])
-    line += [xref("math", "eq", label, f"({label})"), nodes.Text(f"{after}  ·  ")]
-    line += xref("ledger", "row", row, "ledger")
-    line.source, line.line = place.source, place.line
+    line += [xref("math", "eq", label, f"({label})"), nodes.Text(after)]
+    return line
+
+
+def finding_line(data, text):
+    """Return the sentence that was found, and under it the numbers that bear it out."""
+    tick = nodes.inline("", f"{text[0]} ", classes=["tick"])
+    line = nodes.paragraph("", "", tick, classes=["finding", data["verdict"]], ids=[data["label"]])
+    line += nodes.inline("", f"{data['sentence']} ", classes=["sentence"])
+    line += nodes.Text(data["evidence"])
     return line
 
 

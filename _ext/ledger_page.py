@@ -1,4 +1,6 @@
-"""The ledger's tables: one a chapter, one row a check."""
+"""The ledger's tables: for each chapter one of checks and one of findings."""
+
+from collections import Counter
 
 import about
 from docutils import nodes
@@ -10,6 +12,8 @@ from vaelib.prose import readable
 
 RELATIONS = {"identity": " = ", "statistical": " = ", "bound": " ≤ ", "order": " ~ "}
 HEADINGS = ("Claim", "Routes", "Cases", "Worst deviation", "Tolerance", "Note")
+FINDINGS = ("Finding", "Seeds", "Difference, 95 % interval", "Claimed", "Wrong answer")
+BY_CHANCE = 0.025  # one side of a two-sided 95 % interval
 
 
 class ledger(nodes.General, nodes.Element):
@@ -27,27 +31,43 @@ class LedgerTables(SphinxPostTransform):
 
     def run(self):
         for place in list(self.document.findall(ledger)):
-            checks = self.env.get_domain("ledger").data["checks"]
-            chapters = [d for d in self.env.collect_relations() if d in checks]
-            rows = [c for d in chapters for c in checks[d]]
-            claims, cases = len({c["label"] for c in rows}), sum(c["cases"] for c in rows)
-            count = nodes.paragraph("", f"{claims:,} claims, {cases:,} numbers compared.")
-            place.replace_self([count, *(self.chapter(d, checks[d]) for d in chapters)])
+            data = self.env.get_domain("ledger").data
+            checks, findings = data["check"], data["finding"]
+            chapters = [d for d in self.env.collect_relations() if d in checks or d in findings]
+            sections = (self.chapter(d, checks.get(d), findings.get(d)) for d in chapters)
+            place.replace_self([*counts(checks, findings), *sections])
 
-    def chapter(self, docname, checks):
+    def chapter(self, docname, checks, findings):
         further = "Further to " if about.chapter_of(docname) else ""
         number = nodes.Text(f"{further}{about.number(self.env, docname)}. ")
         link = about.link(self.app.builder, self.env.docname, docname)
         title = nodes.title("", "", number, link)
         section = nodes.section("", title, ids=[nodes.make_id(docname)])
-        section += table(checks)
+        if checks:
+            section += table(HEADINGS, checks, cells)
+        if findings:
+            section += table(FINDINGS, findings, compared)
         return section
 
 
-def table(checks):
-    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in HEADINGS), cols=len(HEADINGS))
-    group += nodes.thead("", nodes.row("", *(entry(nodes.Text(h)) for h in HEADINGS)))
-    group += nodes.tbody("", *(nodes.row("", *cells(c), ids=[c["row"]]) for c in checks))
+def counts(checks, findings):
+    checks = [c for rows in checks.values() for c in rows]
+    claims, cases = len({c["label"] for c in checks}), sum(c["cases"] for c in checks)
+    yield nodes.paragraph("", f"{claims:,} claims, {cases:,} numbers compared.")
+    verdicts = Counter(f["verdict"] for rows in findings.values() for f in rows)
+    if verdicts:
+        said = ", ".join(f"{verdicts[v]} {v}" for v in ("found", "open", "contradicted"))
+        text = (
+            f"{verdicts.total()} findings: {said}. Were every claim of a finding just false, "
+            f"chance alone would give {verdicts.total() * BY_CHANCE:.2g} that are found."
+        )
+        yield nodes.paragraph("", text)
+
+
+def table(headings, marks, cells):
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in headings), cols=len(headings))
+    group += nodes.thead("", nodes.row("", *(entry(nodes.Text(h)) for h in headings)))
+    group += nodes.tbody("", *(nodes.row("", *cells(m), ids=[m["row"]]) for m in marks))
     return nodes.table("", group, classes=["ledger"])
 
 
@@ -61,6 +81,21 @@ def cells(check):
         f"{check['deviation']:.2g}{unit}",
         f"{check['tolerance']:.2g}{unit}",
         check["note"],
+    ):
+        yield entry(nodes.Text(readable(text)))
+
+
+def compared(finding):
+    low, high = finding["interval"]
+    least, most = finding["region"]
+    unit = finding["unit"] and f" {finding['unit']}"
+    name, wrong = finding["wrong"]
+    yield entry(xref("ledger", "finding", finding["label"], readable(finding["sentence"])))
+    for text in (
+        str(finding["runs"] or "–"),
+        f"{finding['mean']:+.3g} ({low:+.3g} to {high:+.3g}){unit}",
+        f"above {least:g}" if most is None else f"{least:g} to {most:g}",
+        f"{name}: {wrong:+.3g}",
     ):
         yield entry(nodes.Text(readable(text)))
 

@@ -10,6 +10,7 @@ from reading import EQUATION, prose
 
 ROOT = Path(__file__).parents[2]
 CHECK = re.compile(r"\bcheck(?:_bound|_order)?\(\s*\"(.+?)\"")
+FINDING = re.compile(r"\bfinding\(\s*\"(.+?)\"")
 LINK = re.compile(r"\[([^\]]*)\]\(#([^)\s]+)\)")
 PAGE_LINK = re.compile(r"\]\(([^)\s:#]+\.(?:ipynb|md))(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^(#{1,6}) (.+?)\s*$", re.MULTILINE)
@@ -47,6 +48,7 @@ class Page:
         self.labels = [label for label in EQUATION.findall(self.text) if label]
         self.headings = HEADING.findall(self.text)
         written = "\n\n".join([self.text, self.source, *(f["caption"] for f in self.figures)])
+        self.findings = FINDING.findall(self.source)
         self.links = LINK.findall(written)
         self.places = PAGE_LINK.findall(written)
         self.page_links = [file for file, _ in self.places]

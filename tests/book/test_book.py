@@ -33,6 +33,7 @@ from tests.book.chapter_source import (
 from vaelib.data.dataset import names
 
 LABELS = {label for page in PAGES for label in page.labels}
+FINDINGS = [label for page in PAGES for label in page.findings]
 FIGURES = {figure["name"] for page in PAGES for figure in page.figures if "name" in figure}
 SOURCES = set(re.findall(r"@\w+\{(\S+),", (ROOT / "references.bib").read_text("utf8")))
 INSTALL = CELL.format(ASK)
@@ -183,12 +184,17 @@ def test_every_claim_has_a_check_and_every_check_a_claim(read):
     assert set(CHECK.findall(read.source)) == claims
 
 
+def test_findings_have_names_of_their_own():
+    assert all(label.startswith("fd-") for label in FINDINGS)
+    assert len(FINDINGS) == len({*FINDINGS})
+
+
 def test_displayed_equations_stand_on_their_own_lines(read):
     assert read.text.count("$$") == 2 * len(EQUATION.findall(read.text))
 
 
 def test_links_lead_somewhere_and_read_well_raw(page):
-    places = LABELS | FIGURES | SOURCES | page.sections
+    places = LABELS | FIGURES | SOURCES | page.sections | {*FINDINGS}
     assert {target for _, target in page.links} <= places
     assert all(text == f"({target})" for text, target in page.links if target in LABELS)
     assert all(page.at(target).is_file() for target in page.page_links)

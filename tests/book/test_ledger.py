@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import pytest
 
-from tests.book.tiny_book import CODE, INDEX, LIBRARY, TEXT, Anchors, Book, read_check
-from vaelib.checks import check
+from tests.book.tiny_book import CODE, INDEX, LIBRARY, TEXT, Anchors, Book, read_mark
+from vaelib.checks import check, finding
 from vaelib.prose import readable
 
 
@@ -127,8 +127,41 @@ def test_only_what_changed_runs_again(book, monkeypatch):
     assert "1 claims, 14 numbers compared." in book.page("ledger")
 
 
-def test_the_library_shows_checks_in_the_form_that_is_read():
-    result = check("eq-a", left=[1.0], right_side=[1.0])
-    data, text = read_check(result._repr_html_())
-    assert data == json.loads(json.dumps(asdict(result)))
-    assert text == readable(str(result))
+def test_findings_stand_beside_the_claims_and_links_lead_to_them(book):
+    book.chapter(f"{TEXT}\nSo it [gains](#fd-gain).\n", ("eq-one", "fd-gain"))
+    assert book.build() == (True, [])
+    ledger, chapter = book.page("ledger"), book.page("chapter")
+    assert "1 findings: 1 found, 0 open, 0 contradicted." in ledger
+    assert "chance alone would give 0.025 that are found" in ledger
+    row = re.findall(r"<td><p>(.*?)</p></td>", ledger)[6:]
+    assert "It gains." in row[0]
+    assert row[1:] == ["3", "+1.25 (+1 to +1.5) nats", "above 0", "no gain: +0"]
+    assert "chapter.html#fd-gain" in Anchors(ledger).links
+    assert {"#fd-gain", "ledger.html#ledger-fd-gain"} <= set(Anchors(chapter).links)
+    assert "fd-gain" in Anchors(chapter).ids
+    assert '<span class="sentence">It gains. </span>3 training seeds' in chapter
+
+
+def test_a_chapter_without_a_claim_may_hold_a_finding(book):
+    book.chapter("# A chapter\n\nBy [Somebody (2001)](#somebody).", ("fd-gain",))
+    assert book.build() == (True, [])
+    assert "fd-gain" in book.page("ledger")
+
+
+def test_two_findings_of_one_name_and_links_to_none_warn(book):
+    book.chapter(TEXT, ("eq-one", "fd-gain", "fd-gain"))
+    assert any("two findings are called fd-gain" in line for line in book.build()[1])
+    book.chapter(f"{TEXT}\nIt [falls](#fd-fall).\n", ("eq-one", "fd-gain"))
+    assert any("fd-fall" in line for line in book.build()[1])
+
+
+GAINS = finding("fd-a", [1.0, 1.2, 0.9], claim="it gains", above=0, wrong={"nothing": 0})
+
+
+@pytest.mark.parametrize(
+    ("kind", "result"), [("check", check("eq-a", left=[1.0], right_side=[1.0])), ("finding", GAINS)]
+)
+def test_the_library_shows_marks_in_the_form_that_is_read(kind, result):
+    found, data, text = read_mark(result._repr_html_())
+    assert (found, text) == (kind, readable(str(result)))
+    assert data.items() >= json.loads(json.dumps(asdict(result))).items()

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from io import StringIO
 
 import nbformat
-from ledger import read_check  # noqa: F401
+from ledger import read_mark  # noqa: F401
 from reading import seconds_to_read  # noqa: F401
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
@@ -20,6 +20,13 @@ def check(label):
     data = dict(label=label, kind="identity", routes=["left", "right"], cases=CASES,
                 deviation=3e-14, tolerance=1e-10, unit="absolute", note="")
     html = f'<p class="check" data-check="{escape(json.dumps(data))}">✓ ({label})  left = right</p>'
+    display({"text/html": html}, raw=True)
+
+def finding(label):
+    data = dict(label=label, claim="it gains", verdict="found", runs=3, cases=1, mean=1.25,
+                interval=[1.0, 1.5], region=[0.0, None], wrong=["no gain", 0.0], unit="nats",
+                sentence="It gains.", evidence="3 training seeds")
+    html = f'<p class="finding" data-finding="{escape(json.dumps(data))}">✓ ({label}) It gains.</p>'
     display({"text/html": html}, raw=True)
 """
 INDEX = """# Book
@@ -86,7 +93,10 @@ class Book:
         self, text=TEXT, labels=("eq-one",), name="chapter", about="What it is about.", code=CODE
     ):
         cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(code)]
-        cells += [nbformat.v4.new_code_cell(f'vaelib.check("{label}")') for label in labels]
+        tell = {"eq": "check", "fd": "finding"}
+        cells += [
+            nbformat.v4.new_code_cell(f'vaelib.{tell[label[:2]]}("{label}")') for label in labels
+        ]
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         metadata = {"kernelspec": kernel, "myst": {"html_meta": {"description": about}}}
         notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
