@@ -1,104 +1,128 @@
-"""Make slips of the pen in what leads to each check of a chapter, and see the run fail.
+"""Make slips of the pen in the cells of a chapter, and see the run fail.
 
-A slip changes a sign, a factor two or one half, or leaves out a term: in what is given to a check,
-and in all that leads to one of its sides and not to the others. The chapter is run once; a slip is
-made in a copy of the process, which goes on from there to the last check that depends on it.
+The chapter is run once; a slip is made in a copy of the process, which goes on from there to the
+end. A change that Python itself refuses, a name or a shape that is not there, is no slip, and
+neither is one after which the chapter says the same.
 """
 
 import ast
+import json
 import linecache
 import os
 import signal
 import zlib
 from pathlib import Path
+from random import Random
+from tempfile import TemporaryFile
 
 import matplotlib.pyplot as plt
 import nbformat
 import torch
-from sites import places, replaced, scaled, slips, slips_of_sides
-from slices import deciding, is_check, sides
+from sites import GUARDS, SPACE, called, changes
 
 CHAPTERS = Path(__file__).parents[2] / "chapters"
+COUNT = 60  # slips of a chapter
 PATIENCE = 300  # seconds
+GUARDED = (AssertionError, ValueError, ArithmeticError)
+UNNOTICED, NOTICED, NONE = range(3)
 
 
-def statements(path):
-    """Return the top-level statements of a chapter, without the cell that installs the library."""
-    notebook = nbformat.read(path, as_version=4)
+def statements(page):
+    """Return the top-level statements of a notebook, without the cell that installs the library."""
+    notebook = nbformat.read(CHAPTERS / f"{page}.ipynb", as_version=4)
     code = [c.source for c in notebook.cells if c.cell_type == "code" and "%pip" not in c.source]
     return [statement for source in code for statement in ast.parse(source).body]
 
 
-def claims(name):
-    """Return the labels of the checks in a chapter; none where there is no such notebook."""
-    path = CHAPTERS / f"{name}.ipynb"
-    nodes = (n for s in statements(path) for n in ast.walk(s)) if path.exists() else ()
-    return {node.args[0].value for node in nodes if is_check(node)}
+def is_guarded(page):
+    """Say whether a page holds a check or a finding; one that is no notebook holds none."""
+    is_notebook = (CHAPTERS / f"{page}.ipynb").exists()
+    nodes = (n for s in statements(page) for n in ast.walk(s)) if is_notebook else ()
+    return any(called(node) in GUARDS for node in nodes)
 
 
-def mutants(body):
-    """Return ``{(place, source): (labels, kind, what, last)}``: slips, with their last check."""
-    found = {}
-    for last, statement in enumerate(body):
-        if isinstance(statement, ast.Try | ast.For):  # a check that the chapter wants to fail
-            continue
-        for call in (node for node in ast.walk(statement) if is_check(node)):
-            label = call.args[0].value
-            trees = [*sides(call), *deciding(call, body[:last])]
-            todo = [(n, *slip) for tree in trees for n in places(tree) for slip in slips(n)]
-            todo += slips_of_sides(call)
-            for node, kind, new in todo:
-                at = next(i for i, s in enumerate(body) if any(n is node for n in ast.walk(s)))
-                key = (at, replaced(body[at], node, new))
-                labels = [*dict.fromkeys([*found.get(key, [[]])[0], label])]
-                found[key] = (labels, kind, f"{ast.unparse(node)} → {ast.unparse(new)}", last)
-    return found
+def slips(page):
+    """Return each slip of a notebook as ``(page, place, source, words)``."""
+    return [
+        (page, at, source, words)
+        for at, statement in enumerate(statements(page))
+        for source, words in changes(statement).items()
+    ]
 
 
-def run(source, space):
-    """Run a statement; what inspects its own source finds it."""
-    name = f"<chapter {zlib.crc32(source.encode())}>"
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    exec(compile(source, name, "exec"), space)
+class Run:
+    """A chapter that runs statement by statement, and what it has said so far."""
 
+    def __init__(self):
+        self.said = []
+        self.space = {"__name__": "__main__", "display": self.say} | SPACE
 
-def is_noticed(source, rest, space):
-    """Run a changed statement and those after it in a process of its own; say whether it failed."""
-    child = os.fork()
-    if child == 0:
+    def say(self, *values):
+        said = (str(v) for v in values if hasattr(v, "_repr_markdown_") or hasattr(v, "verdict"))
+        self.said += said
+
+    def go(self, source):
+        """Run a statement; what inspects its own source finds it."""
+        name = f"<chapter {zlib.crc32(source.encode())}>"
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        (statement,) = ast.parse(source).body
+        if isinstance(statement, ast.Expr):
+            self.say(eval(compile(source, name, "eval"), self.space))
+        else:
+            exec(compile(source, name, "exec"), self.space)
+
+    def aside(self, sources):
+        """Run statements in a process of its own; return how it ended, and all that it said."""
+        with TemporaryFile("w+") as told:
+            child = os.fork()
+            if child == 0:
+                os._exit(self.ended(sources, told))
+            status = os.waitpid(child, 0)[1]
+            told.seek(0)
+            said = told.read()
+        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else NOTICED, said
+
+    def ended(self, sources, told):
         signal.alarm(PATIENCE)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
         try:
-            for statement in [source, *rest]:
-                run(statement, space)
+            for source in sources:
+                self.go(source)
+        except GUARDED:
+            return NOTICED
         except BaseException:
-            os._exit(1)
-        os._exit(0)
-    return os.waitpid(child, 0)[1] != 0
+            return NONE
+        json.dump(self.said, told)
+        told.flush()
+        return UNNOTICED
 
 
-def survivors(name):
-    """Run a chapter; return how many slips were made, and those that nothing noticed.
-
-    Its name is that of its file, with the folder ``further/`` for a further page.
-    """
+def survivors(name, count=COUNT):
+    """Run a chapter and its further page; return how many slips were made, and who was missed."""
     plt.switch_backend("Agg")
     torch.set_num_threads(1)
-    path = CHAPTERS / f"{name}.ipynb"
-    os.chdir(path.parent)
-    body = statements(path)
-    todo, missed = mutants(body), []
-    sources = [ast.unparse(s) for s in body]
-    space = {"__name__": "__main__", "scaled": scaled}
+    pages = [page for page in (name, f"further/{name}") if is_guarded(page)]
+    todo = [slip for page in pages for slip in slips(page)]
+    Random(name).shuffle(todo)
+    todo, ended = todo[: 2 * count], {}  # some of them will be none
+    for page in pages:
+        ended |= outcomes(page, [slip for slip in todo if slip[0] == page])
+    made = [slip for slip in todo if ended[slip] != NONE][:count]
+    return len(made), [slip[-1] for slip in made if ended[slip] == UNNOTICED]
+
+
+def outcomes(page, todo):
+    """Run a notebook; return how it ended with each slip."""
+    os.chdir((CHAPTERS / page).parent)
+    sources, run, ended = [ast.unparse(s) for s in statements(page)], Run(), {}
+    unchanged, said = run.aside(sources)
+    if unchanged != UNNOTICED:
+        raise RuntimeError(f"{page}: fails unchanged")
     for at, source in enumerate(sources):
-        here = {changed: slip for (place, changed), slip in todo.items() if place == at}
-        for last in {slip[-1] for slip in here.values()}:
-            if is_noticed(source, sources[at + 1 : last + 1], space):
-                raise RuntimeError(f"{name}: fails unchanged, from {source!r}")
-        for changed, (labels, kind, what, last) in here.items():
-            if not is_noticed(changed, sources[at + 1 : last + 1], space):
-                missed.append(f"{', '.join(labels)}: {kind}: {what}")
-        run(source, space)
+        for slip in (slip for slip in todo if slip[1] == at):
+            how, told = run.aside([slip[2], *sources[at + 1 :]])
+            ended[slip] = NONE if told == said else how
+        run.go(source)
         plt.close("all")
-    return len(todo), missed
+    return ended
