@@ -138,6 +138,12 @@ def test_a_chapter_with_a_claim_keeps_the_rules_and_runs(tree):
     assert "(eq-mine-noise)" in (tree / "chapters" / "mine.ipynb").read_text("utf8")
 
 
+def test_a_conclusion_stops_the_chapter_when_it_is_wrong(tree, change):
+    change("chapters/mine.ipynb", ".abs() - mu.abs()", ".abs() * 0 - mu.abs()")
+    with pytest.raises(AssertionError, match="contradict that on average a draw"):
+        run(tree, "pytest", "-q", "--nbmake", "chapters/mine.ipynb")
+
+
 @pytest.fixture
 def change(tree):
     """Replace words in a file of the copy, for the time of a test."""
@@ -180,7 +186,7 @@ def test_a_further_page_that_breaks_a_rule_is_seen(tree, change, name, old, new,
         run(tree, "pytest", "-q", *rules, "-k", KEPT)
 
 
-def test_style_and_slips_reach_a_further_page(tree):
+def test_style_and_slips_reach_a_new_chapter(tree):
     made = subprocess.run(["make", "-n", "test", "K=x"], cwd=tree, capture_output=True, text=True)
     (stripped,) = [line for line in made.stdout.splitlines() if "nbstripout" in line]
     assert {"chapters/mine.ipynb", "chapters/further/mine.ipynb"} <= {*stripped.split()}
@@ -188,7 +194,7 @@ def test_style_and_slips_reach_a_further_page(tree):
     assert re.search(hook["files"], "chapters/further/mine.ipynb")
     asked = [sys.executable, "tests/mutants", "none"]
     refused = subprocess.run(asked, cwd=tree, capture_output=True, text=True)
-    assert "'further/mine'" in refused.stderr
+    assert "'mine'" in refused.stderr
 
 
 def test_before_a_commit_runs_what_make_test_begins_with():
