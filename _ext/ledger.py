@@ -35,6 +35,7 @@ class LedgerDomain(Domain):
     """Knows the checks and findings of every document and the page that lists them."""
 
     name = label = "ledger"
+    data_version = 1
     initial_data = {"check": {}, "finding": {}, "page": None}  # noqa: RUF012
     dangling_warnings = {  # noqa: RUF012
         "row": "no page holds the ledger of %(target)s",
