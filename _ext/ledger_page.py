@@ -93,9 +93,9 @@ def compared(finding):
     yield entry(xref("ledger", "finding", finding["label"], readable(finding["sentence"])))
     for text in (
         str(finding["runs"] or "–"),
-        f"{finding['mean']:+.3g} ({low:+.3g} to {high:+.3g}){unit}",
+        f"{finding['mean']:.3g} ({low:.3g} to {high:.3g}){unit}",
         f"above {least:g}" if most is None else f"{least:g} to {most:g}",
-        f"{name}: {wrong:+.3g}",
+        f"{name}: {wrong:.3g}",
     ):
         yield entry(nodes.Text(readable(text)))
 

@@ -135,7 +135,7 @@ def test_findings_stand_beside_the_claims_and_links_lead_to_them(book):
     assert "chance alone would give 0.025 that are found" in ledger
     row = re.findall(r"<td><p>(.*?)</p></td>", ledger)[6:]
     assert "It gains." in row[0]
-    assert row[1:] == ["3", "+1.25 (+1 to +1.5) nats", "above 0", "no gain: +0"]
+    assert row[1:] == ["3", "1.25 (1 to 1.5) nats", "above 0", "no gain: 0"]
     assert "chapter.html#fd-gain" in Anchors(ledger).links
     assert {"#fd-gain", "ledger.html#ledger-fd-gain"} <= set(Anchors(chapter).links)
     assert "fd-gain" in Anchors(chapter).ids

@@ -16,7 +16,7 @@ def test_what_every_seed_bears_out_is_found():
     assert result
     assert (result.verdict, result.runs, result.cases, result.unit) == ("found", 3, 1, "nats")
     assert result.sentence == "It gains."
-    assert str(result).startswith("✓ (fd-x)  It gains.  ·  3 training seeds: +1.03 nats, 95 %")
+    assert str(result).startswith("✓ (fd-x)  It gains.  ·  3 training seeds: 1.03 nats, 95 %")
 
 
 def test_the_interval_is_students():

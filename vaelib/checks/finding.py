@@ -70,8 +70,8 @@ class Finding:
         worst = f", the worst of {self.cases:,} cases" * (self.cases > 1)
         name, wrong = self.wrong
         return (
-            f"{runs}{worst}: {self.mean:+.3g}{unit}, 95 % interval {low:+.3g} to {high:+.3g}, "
-            f"claimed {wanted}  ·  would catch “{name}”, {wrong:+.3g}"
+            f"{runs}{worst}: {self.mean:.3g}{unit}, 95 % interval {low:.3g} to {high:.3g}, "
+            f"claimed {wanted}  ·  would catch “{name}”, {wrong:.3g}"
         )
 
     def __str__(self) -> str:
