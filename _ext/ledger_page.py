@@ -44,9 +44,9 @@ class LedgerTables(SphinxPostTransform):
         title = nodes.title("", "", number, link)
         section = nodes.section("", title, ids=[nodes.make_id(docname)])
         if checks:
-            section += table(HEADINGS, checks, cells)
+            section += table("checks", HEADINGS, checks, cells)
         if findings:
-            section += table(FINDINGS, findings, compared)
+            section += table("findings", FINDINGS, findings, compared)
         return section
 
 
@@ -64,11 +64,11 @@ def counts(checks, findings):
         yield nodes.paragraph("", text)
 
 
-def table(headings, marks, cells):
+def table(kind, headings, marks, cells):
     group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in headings), cols=len(headings))
     group += nodes.thead("", nodes.row("", *(entry(nodes.Text(h)) for h in headings)))
     group += nodes.tbody("", *(nodes.row("", *cells(m), ids=[m["row"]]) for m in marks))
-    return nodes.table("", group, classes=["ledger"])
+    return nodes.table("", group, classes=["ledger", kind])
 
 
 def cells(check):

@@ -60,6 +60,15 @@ def is_picture(node):
     return isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("plots.", "plt."))
 
 
+def is_text(node):
+    match node:
+        case ast.JoinedStr() | ast.Constant(str()):
+            return True
+        case ast.BinOp(left, ast.Add(), right):
+            return is_text(left) or is_text(right)
+    return called(node) == "join"
+
+
 def parts(node):
     """Yield the nodes in which a slip may lie."""
     yield node
@@ -83,7 +92,7 @@ def parts(node):
 def slips(node):
     """Yield a name and a replacement of the node for each slip."""
     match node:
-        case ast.BinOp(left, op, right):
+        case ast.BinOp(left, op, right) if not is_text(node):
             yield from of_operator(left, op, right)
         case ast.UnaryOp(ast.USub(), operand) if not isinstance(operand, ast.Constant):
             yield "sign", operand

@@ -58,6 +58,7 @@ NAMES = [page.id for page in READ if "/" not in page.id and chapters.is_guarded(
         ("check('eq-a', a=a, b=b)", []),
         ("check('eq-a', a=-a, b=b)", ["check('eq-a', a=a, b=b)"]),
         ("[a] + [b]", []),
+        ("'head' + rows + ', '.join(a)", []),
         (
             "for i in r:\n    f(i)",
             ["for i in list(r)[:0]:\n    f(i)", "for i in list(r)[:1]:\n    f(i)"],
