@@ -182,14 +182,14 @@ def test_what_is_tested(shown):
         "Fuzzing | | inputs: 7 | make fuzz",
     ]
     assert rows[6:9] == [
-        "first | 1,200 | 1,170 | 97.5 %",
-        "second | 200 | 190 | 95.0 %",
-        "all | 1,400 | 1,360 | 97.1 %",
+        "first | 1,200 | 1,170 | 97.5 % | 96 to 98 %",
+        "second | 200 | 190 | 95.0 % | 91 to 97 %",
+        "all | 1,400 | 1,360 | 97.1 % | 96 to 98 %",
     ]
     assert rows[11:] == [
-        "third | 70 | 70 | 100.0 %",
-        "fourth | 30 | 30 | 100.0 %",
-        "all | 100 | 100 | 100.0 %",
+        "third | 70 | 70 | 100.0 % | 95 to 100 %",
+        "fourth | 30 | 30 | 100.0 % | 89 to 100 %",
+        "all | 100 | 100 | 100.0 % | 96 to 100 %",
     ]
     assert "97.5\N{NO-BREAK SPACE}%" in text
     assert "Made by `make tested`, 3 February 2031; torch 9.8." in text

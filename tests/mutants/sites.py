@@ -60,6 +60,11 @@ def is_picture(node):
     return isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("plots.", "plt."))
 
 
+def is_size(node):
+    """Say whether an expression is made of constants alone."""
+    return not any(isinstance(n, ast.Name) for n in ast.walk(node))
+
+
 def is_text(node):
     match node:
         case ast.JoinedStr() | ast.Constant(str()):
@@ -92,7 +97,7 @@ def parts(node):
 def slips(node):
     """Yield a name and a replacement of the node for each slip."""
     match node:
-        case ast.BinOp(left, op, right) if not is_text(node):
+        case ast.BinOp(left, op, right) if not (is_text(node) or is_size(node)):
             yield from of_operator(left, op, right)
         case ast.UnaryOp(ast.USub(), operand) if not isinstance(operand, ast.Constant):
             yield "sign", operand

@@ -57,6 +57,7 @@ NAMES = [page.id for page in READ if "/" not in page.id and chapters.is_guarded(
         ("f'{a + b:.2f}'", ["f'{a - b:.2f}'", "f'{a:.2f}'", "f'{b:.2f}'"]),
         ("check('eq-a', a=a, b=b)", []),
         ("check('eq-a', a=-a, b=b)", ["check('eq-a', a=a, b=b)"]),
+        ("a = 3 * 64**2", ["a = doubled(3 * 64 ** 2)"]),
         ("[a] + [b]", []),
         ("'head' + rows + ', '.join(a)", []),
         (
