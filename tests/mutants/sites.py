@@ -10,7 +10,7 @@ import torch
 
 from vaelib.divergence import Estimate
 
-GUARDS = {"check", "check_bound", "check_order", "finding", "Question"}
+GUARDS = {"check", "check_bound", "check_order", "finding", "Question", "display"}
 RANDOM = {"rand", "randn", "sample", "rsample", "binarise", "bernoulli"}
 SHAPES = {"range", "arange", "linspace", "logspace", "zeros", "ones", "eye", "expand", "repeat"}
 SHAPES |= {"reshape", "view", "split", "manual_seed", "Generator"}
