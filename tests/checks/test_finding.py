@@ -19,6 +19,12 @@ def test_what_every_seed_bears_out_is_found():
     assert str(result).startswith("✓ (fd-x)  It gains.  ·  3 training seeds: 1.03 nats, 95 %")
 
 
+def test_without_a_sentence_it_says_where_the_difference_lies():
+    result = finding("fd-x", GAINS, above=0, wrong={"no gain": 0})
+    assert result.sentence == "The difference lies above 0."
+    assert finding("fd-x", GAINS, within=(0, 2), wrong={"b": 9}).claim.endswith("within 0 to 2")
+
+
 def test_the_interval_is_students():
     result = finding("fd-x", GAINS, **SAYS)
     expected = scipy.stats.t.interval(0.95, 2, GAINS.mean(), scipy.stats.sem(GAINS))
@@ -111,6 +117,7 @@ def test_a_claim_that_is_just_false_is_found_once_in_forty_times():
         (GAINS, {"above": None}, "say one of them"),
         (GAINS, {"above": None, "within": (2, 1)}, "nothing lies between 2 and 1"),
         (GAINS, {"above": math.nan}, "nothing lies between nan"),
+        (GAINS, {"wrong": {"of others": [1, 2, 3]}}, "different shapes"),
         (GAINS, {"wrong": {}}, "expected one {name: value}"),
     ],
 )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vaelib.checks.result import CheckFailed
-from vaelib.checks.routes import estimated, is_estimate, numbers, single, words
+from vaelib.checks.routes import estimated, is_estimate, numbers, same_shape, single, words
 from vaelib.prose import readable
 
 CONFIDENCE = 0.95
@@ -64,14 +64,12 @@ class Finding:
         """The numbers behind the verdict."""
         unit = self.unit and f" {self.unit}"
         low, high = self.interval
-        least, most = self.region
-        wanted = f"above {least:g}" if most is None else f"within {least:g} to {most:g}"
         runs = f"{self.runs} training seeds" if self.runs else "an estimate"
         worst = f", the worst of {self.cases:,} cases" * (self.cases > 1)
         name, wrong = self.wrong
         return (
             f"{runs}{worst}: {self.mean:.3g}{unit}, 95 % interval {low:.3g} to {high:.3g}, "
-            f"claimed {wanted}  ·  would catch “{name}”, {wrong:.3g}"
+            f"claimed {_wanted(*self.region)}  ·  would catch “{name}”, {wrong:.3g}"
         )
 
     def __str__(self) -> str:
@@ -89,7 +87,7 @@ def finding(
     difference: object,
     /,
     *,
-    claim: str,
+    claim: str = "",
     above: float | None = None,
     within: tuple[float, float] | None = None,
     wrong: Mapping[str, object],
@@ -114,7 +112,8 @@ def finding(
         label: ``fd-...``.
         difference: one for each training seed, at least three, shape ``(seeds, ...)``; or an
             Estimate, where nothing is trained.
-        claim: the sentence, as it reads after "that": without a capital or a full stop.
+        claim: the sentence, as it reads after "that": without a capital or a full stop. Without
+            one it says where the difference lies.
         above: the difference lies above this number.
         within: the difference lies between these two.
         wrong: ``{name: value}``: the difference that a mistake, or no effect, would give.
@@ -136,7 +135,10 @@ def finding(
     low_end, high_end = _region(label, above, within)
     runs, mean, half = _interval(label, difference)
     wrong_name, wrong_value = single(label, wrong)
-    mistake = numbers(label, wrong_name, wrong_value).expand(mean.shape).flatten()
+    mistake = numbers(label, wrong_name, wrong_value)
+    if mistake.ndim:
+        same_shape(label, {"difference": mean, wrong_name: mistake})
+    mistake = mistake.expand(mean.shape).flatten()
     mean, half = mean.flatten(), half.flatten()
     low, high = mean - half, mean + half
     inside = torch.minimum(low - low_end, high_end - high)
@@ -144,21 +146,26 @@ def finding(
     outside = (high < low_end) | (low > high_end)
     at = int(outside.int().argmax() if outside.any() else margin.argmin())
     verdict = "contradicted" if outside[at] else "found" if margin[at] > 0 else "open"
+    region = (low_end, None if high_end == float("inf") else high_end)
     result = Finding(
         label,
-        claim,
+        claim or f"the difference lies {_wanted(*region)}",
         verdict,
         runs,
         len(mean),
         float(mean[at]),
         (float(low[at]), float(high[at])),
-        (low_end, None if high_end == float("inf") else high_end),
+        region,
         (words(wrong_name), float(mistake[at])),
         unit,
     )
     if must and not result:
         raise CheckFailed(str(result))
     return result
+
+
+def _wanted(least: float, most: float | None) -> str:
+    return f"above {least:g}" if most is None else f"within {least:g} to {most:g}"
 
 
 def _region(
