@@ -9,8 +9,15 @@ from vaelib.audit.shapes import Case, Layout
 
 def begin(loss, image=(5,), *, entry=None, dtype=torch.float64, ranges=None, **layout):
     """The probe and the case that an audit of this loss would begin with."""
-    probe = Probe(loss, bind(loss, {}, {}), entry, dtype)
-    return probe, Case(Layout(image, **layout), ranges=ranges or {})
+    layout = Layout(image, **layout)
+    probe = Probe(loss, bind(loss, {}, {}), entry, dtype, layout=layout)
+    return probe, Case(layout, ranges=ranges or {})
+
+
+def drawn(probe, case, count=6):
+    """Inputs that differ in all."""
+    generator = torch.Generator().manual_seed(0)
+    return [case.draw(probe.roles, generator) for _ in range(count)]
 
 
 def closed_form(mu, logvar):

@@ -1,14 +1,15 @@
 """The inputs that a loss is tried with: their shapes, how they grow, and how they are drawn."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from vaelib.audit.shapes import BINARY, FIXED, RANGES, Case, Layout, layouts
+from vaelib.audit.shapes import BINARY, CLASSES, LEVELS, RANGES, Case, Layout
 
 ROLES = ("x_hat", "x", "mu", "logvar", "z", "scale")
-PLAIN = ("x_hat", "x", "mu", "logvar")
+CONV = Layout((5,), code=(-1, 2, 3))
+FRAMES = Layout((7, 5), code=(7, -1), shared=True)
+
+WIDE = ("x", "scale", "mu", "logvar")
 
 
 def seeded(seed=0):
@@ -23,6 +24,10 @@ def seeded(seed=0):
         (Layout((2, 3)), ("batch", "axis 0", "axis 1", "latents")),
         (Layout((2, 3, 5), free=False), ("batch", "latents")),
         (Layout((5,), free=False), ("batch", "latents")),
+        (Layout((5,), code=(16,)), ("batch", "pixels")),
+        (CONV, ("batch", "pixels", "latents", "latent height", "latent width")),
+        (Layout((5,), code=(7, -1)), ("batch", "pixels", "positions", "latents")),
+        (FRAMES, ("batch", "positions", "pixels", "latents")),
     ],
 )
 def test_the_axes_of_a_layout_are_those_whose_sizes_are_free(layout, axes):
@@ -56,10 +61,10 @@ def shapes(layout):
         ({"samples": 1}, {"x_hat": (7, 6, 2, 3, 5), "z": (7, 6, 4)}),
         ({"samples": 1, "flat": True},
          {"x_hat": (7, 6, 30), "z": (7, 6, 4), "scale": (7, 30)}),
-        ({"samples": 0, "wide": True, "single": True},
+        ({"samples": 0, "wide": WIDE, "single": True},
          {"x_hat": (6, 7, 2, 3, 5), "x": (6, 7, 2, 3, 5), "mu": (6, 7, 4), "logvar": (6, 7, 4),
           "z": (6, 7, 4), "scale": ()}),
-        ({"samples": 1, "wide": True},
+        ({"samples": 1, "wide": WIDE},
          {"x_hat": (7, 6, 2, 3, 5), "x": (7, 6, 2, 3, 5), "mu": (7, 6, 4), "logvar": (7, 6, 4),
           "z": (7, 6, 4), "scale": (7, 6, 2, 3, 5)}),
     ],
@@ -101,14 +106,14 @@ def test_what_is_held_is_not_drawn():
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("role", ROLES)
 def test_samples_of_one_image_differ_in_z_and_in_what_is_decoded_from_it_alone(role, axis):
-    case = Case(Layout((5,), samples=axis, wide=True), samples=6)
+    case = Case(Layout((5,), samples=axis, wide=WIDE), samples=6)
     one, *more = case.draw([role], seeded())[role].unbind(axis)
     assert all(torch.equal(one, other) for other in more) is (role in ("x", "mu", "logvar"))
     assert one.unique().numel() == one.numel()
 
 
 def test_what_is_drawn_can_be_changed_in_place():
-    drawn = Case(Layout((5,), samples=0, wide=True), samples=2).draw(["mu"], seeded())["mu"]
+    drawn = Case(Layout((5,), samples=0, wide=WIDE), samples=2).draw(["mu"], seeded())["mu"]
     drawn[0] = 9
     assert drawn[1].max() <= 2
 
@@ -132,56 +137,50 @@ def test_what_is_held_is_not_filled():
     assert filled["x"].unique().numel() == 1
 
 
-FREE = [Layout((5,)), Layout((2, 3, 5))]
-STIFF = [Layout(image, False) for image in FIXED]
-FLAT = [Layout((2, 3, 5), flat=True)]
-FLAT += [Layout(image, False, flat=True) for image in FIXED if len(image) == 3]
+@pytest.mark.parametrize(
+    ("layout", "axis", "x", "mu"),
+    [
+        (CONV, "latents", (3, 5), (3, 8, 2, 3)),
+        (CONV, "latent height", (3, 5), (3, 4, 4, 3)),
+        (CONV, "latent width", (3, 5), (3, 4, 2, 6)),
+        (CONV, "batch", (6, 5), (6, 4, 2, 3)),
+        (FRAMES, "positions", (3, 14, 5), (3, 14, 4)),
+        (FRAMES, "latents", (3, 7, 5), (3, 7, 8)),
+        (FRAMES, "pixels", (3, 7, 10), (3, 7, 4)),
+        (Layout((5,), code=(16,)), "latents", (3, 5), (3, 16)),
+    ],
+)
+def test_codes_have_axes_that_grow_each_by_itself(layout, axis, x, mu):
+    grown = Case(layout).times(axis, 2)
+    assert grown.shape("x") == x
+    assert all(grown.shape(role) == mu for role in ("mu", "logvar", "z", "prior_mu"))
+    assert grown.latents == torch.zeros(mu[1:]).numel()
+    assert grown.sizes() == Case(layout).sizes() | (
+        {axis: 2 * Case(layout).sizes()[axis]} if axis in layout.axes else {}
+    )
 
 
-def with_samples(plain):
-    return [
-        replace(each, samples=axis, wide=wide)
-        for axis, wide in ((0, False), (0, True), (1, False), (1, True)) for each in plain
-    ]  # fmt: skip
+@pytest.mark.parametrize(("behind", "shape"), [(False, (3, 11, 7)), (True, (3, 7, 11))])
+def test_classes_are_an_axis_of_x_hat_and_whole_numbers_of_x(behind, shape):
+    case = Case(Layout((7,), classes=11, behind=behind), batch=3, ranges={"x": CLASSES})
+    drawn = case.draw(["x_hat", "x"], seeded())
+    assert drawn["x_hat"].shape == shape
+    assert (drawn["x"].shape, drawn["x"].dtype) == ((3, 7), torch.int64)
+    many = case.times("batch", 100).draw(["x"], seeded())["x"]
+    assert many.unique().tolist() == [*range(11)]
 
 
-def single(plain):
-    return [replace(each, single=True) for each in plain]
+def test_levels_are_those_that_a_loss_makes_of_them():
+    x = Case(Layout((500,)), ranges={"x": LEVELS}).draw(["x"], seeded())["x"]
+    assert torch.equal((255 * x).long(), (255 * x).round().long())
+    assert 0 <= x.min() < x.max() < 1 + 1e-9
+    assert x.unique().numel() > 200
 
 
-def test_layouts_begin_with_the_simplest():
-    assert [*layouts(PLAIN, None)] == [*FREE, *STIFF, *FLAT]
-
-
-def test_several_samples_are_tried_where_the_loss_takes_z():
-    found = [*layouts((*PLAIN, "z"), None)]
-    assert found == [*FREE, *STIFF, *with_samples(FREE + STIFF), *FLAT]
-
-
-def test_a_scale_that_is_one_number_is_tried_last():
-    found, several = [*layouts((*PLAIN, "scale"), None)], [*FREE, *STIFF, *FLAT]
-    assert found == several + single(several)
-    both = [*layouts(ROLES, None)]
-    several = [*FREE, *STIFF, *with_samples(FREE + STIFF), *FLAT]
-    assert both == several + single(several)
-
-
-def test_images_of_the_size_told_come_before_those_of_other_fixed_sizes():
-    told = Layout((9,), False)
-    assert [*layouts(PLAIN, (9,))] == [*FREE, told, *STIFF, *FLAT]
-
-
-def test_images_of_three_axes_come_first_where_the_size_told_has_three():
-    told = Layout((3, 8, 8), False)
-    assert [*layouts(PLAIN, (3, 8, 8))] == [
-        *FREE[::-1], told, *STIFF,
-        FLAT[0], Layout((3, 8, 8), False, flat=True), *FLAT[1:],
-    ]  # fmt: skip
-
-
-def test_images_of_two_axes_are_tried_as_rows_too():
-    told = Layout((8, 8), False)
-    assert [*layouts(PLAIN, (8, 8))] == [
-        *FREE, told, *STIFF,
-        FLAT[0], replace(told, flat=True), *FLAT[1:],
-    ]  # fmt: skip
+def test_one_sample_is_given_as_often_as_the_loss_must_have_it():
+    alone = Layout((5,), samples=1, several=6, alone=True)
+    one, more = torch.rand(3, 1, 5), torch.rand(3, 6, 5)
+    assert torch.equal(alone.repeated("z", one), one.expand(3, 6, 5))
+    assert alone.repeated("z", more) is more
+    assert alone.repeated("x", one) is one
+    assert Layout((5,), samples=1, several=6).repeated("z", one) is one

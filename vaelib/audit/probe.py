@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from itertools import product
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from vaelib.audit.binding import Binding
-from vaelib.audit.shapes import BINARY, Case, layouts
+from vaelib.audit.precision import Double
+from vaelib.audit.shapes import Layout
+from vaelib.audit.state import copied
 
 
 class Unreadable(ValueError):
@@ -26,38 +26,50 @@ class Probe:
         loss: any callable.
         binding: which argument is which.
         entry: of its result, where that is a tuple or a mapping.
-        dtype: of the inputs.
+        dtype: of the inputs; with float64 all else that the loss computes with is raised to it.
         fresh: whether each call gets a copy of the loss, as it was at first.
+        layout: of the inputs, where the loss must have several samples.
+
+    Attributes:
+        tolerance: how far two equal numbers may lie apart, in their spread.
+        exact: how far they may lie apart by rounding alone.
     """
 
+    steps = 0  # of the last call, up to where it was refused
+
     def __init__(
-        self, loss: Callable, binding: Binding, entry=None, dtype=torch.float64, fresh=False
-    ) -> None:
+        self, loss: Callable, binding: Binding, entry=None, dtype=torch.float64, fresh=False,
+        layout: Layout | None = None,
+    ) -> None:  # fmt: skip
         self.loss, self.binding, self.entry = loss, binding, entry
-        self.dtype, self.fresh = dtype, fresh
+        self.dtype, self.fresh, self.layout = dtype, fresh, layout
+        self.tolerance, self.exact = (1e-4, 1e-6) if dtype is torch.float64 else (3e-3, 1e-4)
 
     @property
     def roles(self) -> tuple[str, ...]:
         return self.binding.roles
 
-    @property
-    def tolerance(self) -> float:
-        """How far two equal numbers may lie apart, in their spread."""
-        return 1e-4 if self.dtype is torch.float64 else 3e-3
-
-    @property
-    def exact(self) -> float:
-        """How far they may lie apart by rounding alone."""
-        return 1e-6 if self.dtype is torch.float64 else 1e-4
-
     def result(self, inputs: dict[str, Tensor], seed: int = 0):
         """All that the loss gives back."""
-        inputs = {role: value.to(self.dtype) for role, value in inputs.items()}
-        loss = copy.deepcopy(self.loss) if self.fresh else self.loss
+        inputs = {role: self._ready(role, value) for role, value in inputs.items()}
+        double = Double() if self.dtype is torch.float64 else nullcontext()
+        loss = copied(self.loss) if self.fresh else self.loss
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _seed(seed)
-            return self.binding.call(loss, inputs)
+            torch.default_generator.manual_seed(seed)
+            try:
+                with double:
+                    return self.binding.call(loss, inputs)
+            finally:
+                self.steps = getattr(double, "steps", 0)
+
+    def _ready(self, role: str, value: Tensor) -> Tensor:
+        value = value.to(self.dtype) if value.is_floating_point() else value
+        return self.layout.repeated(role, value) if self.layout else value
+
+    def values(self, inputs: dict[str, Tensor]) -> list[Tensor]:
+        """All numbers in it."""
+        return [torch.as_tensor(value) for value in entries(self.result(inputs)).values()]
 
     def output(self, inputs: dict[str, Tensor], seed: int = 0) -> Tensor:
         """The value of the loss, of whatever shape."""
@@ -67,24 +79,31 @@ class Probe:
         """The value, summed where it is more than one number."""
         return float(self.output(inputs, seed).detach().double().sum())
 
+    def gradients(self, inputs: dict[str, Tensor], roles, seed: int = 0) -> dict[str, Tensor]:
+        """The gradient of the value to each of these inputs, in float64; zero where there is none.
 
-def _seed(seed: int) -> None:
-    """As torch.manual_seed, which takes longer than most losses where no GPU is in use."""
-    on_a_gpu = torch.cuda.is_initialized()
-    (torch.manual_seed if on_a_gpu else torch.default_generator.manual_seed)(seed)
+        What the loss optimises is this, whatever its value says.
+        """
+        leaves = {r: inputs[r].detach().to(self.dtype).requires_grad_() for r in roles}
+        grads = gradients_to(self.output(inputs | leaves, seed).sum(), leaves)
+        return {
+            r: torch.zeros_like(leaves[r]).double() if g is None else g.double()
+            for r, g in grads.items()
+        }
 
 
 def entries(result) -> dict:
     """What a loss gives back, by name or place; a single value under None."""
-    if isinstance(result, Mapping):
-        found = dict(result)
-    elif isinstance(result, tuple | list):
-        found = dict(enumerate(result))
-    elif dataclasses.is_dataclass(result):
-        found = dict(vars(result))
-    else:
-        found = {None: result}
+    several = dict(enumerate(result)) if isinstance(result, tuple | list) else {None: result}
+    found = named_values(result) or several
     return {k: v for k, v in found.items() if isinstance(v, int | float | Tensor)}
+
+
+def named_values(result) -> dict:
+    """The values of a mapping, a named tuple or an object, by name."""
+    if isinstance(result, Mapping | Tensor):
+        return {} if isinstance(result, Tensor) else dict(result)
+    return result._asdict() if hasattr(result, "_asdict") else getattr(result, "__dict__", {})
 
 
 def added(found: dict, entry) -> Tensor:
@@ -103,109 +122,3 @@ def gradients_to(y: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor | Non
 def trained(module: nn.Module) -> dict[str, Tensor]:
     """The parameters of a module that training moves."""
     return {name: p for name, p in module.named_parameters() if p.requires_grad}
-
-
-def beginnings(loss: Callable, binding: Binding, entry, image) -> Iterator[tuple[Probe, Case]]:
-    """A probe and a case for each layout that the loss runs on; float64 and grey pixels first.
-
-    Raises:
-        Unreadable: it ran on nothing, or which entry of its result is the loss stays open.
-    """
-    loss, refused, ran = _copy(loss), None, False
-    for layout in layouts(binding.roles, image):
-        for dtype, x in product((torch.float64, torch.float32), ({}, {"x": BINARY})):
-            probe, case = Probe(_copy(loss), binding, dtype=dtype), Case(layout, ranges=x)
-            try:
-                _try(probe, case)
-            except Exception as error:
-                refused = refused or (case, error)
-                continue
-            ran = True
-            probe = Probe(loss, binding, dtype=dtype, fresh=_stateful(probe, case))
-            probe.entry = _entry(probe, case, entry)
-            yield probe, case
-            break
-    if not ran:
-        case, error = refused
-        shapes = ", ".join(f"{role} {case.shape(role)}" for role in binding.roles)
-        raise Unreadable(f"the loss ran on no inputs; with {shapes} it raised {error!r}") from error
-
-
-def _copy(loss: Callable) -> Callable:
-    """A copy, so that the caller's own keeps its state; itself where it cannot be copied."""
-    try:
-        return copy.deepcopy(loss)
-    except Exception:
-        return loss
-
-
-def _try(probe: Probe, case: Case) -> None:
-    """Raise unless the loss runs, on several sizes where sizes are free, and is finite."""
-    generator = torch.Generator().manual_seed(0)
-    grown = [case.times(axis, 2) for axis in case.layout.axes]
-    for each in (case, *grown):
-        for value in entries(probe.result(each.draw(probe.roles, generator))).values():
-            if not torch.as_tensor(value).isfinite().all():
-                raise ValueError("the result is not finite")
-
-
-def _stateful(probe: Probe, case: Case) -> bool:
-    """Whether equal calls differ, though the noise is held.
-
-    Raises:
-        Unreadable: they differ even on copies.
-    """
-    inputs = case.draw(probe.roles, torch.Generator().manual_seed(0))
-    if _repeats(probe, inputs):
-        return False
-    probe.fresh = True
-    if not _repeats(probe, inputs):
-        raise Unreadable("equal calls of the loss differ: it has a state, or noise not of torch")
-    return True
-
-
-def _repeats(probe: Probe, inputs: dict) -> bool:
-    first, *others = [entries(probe.result(inputs)) for _ in range(3)]
-    return all(
-        torch.equal(torch.as_tensor(first[k]), torch.as_tensor(other[k]))
-        for other in others for k in first
-    )  # fmt: skip
-
-
-def _entry(probe: Probe, case: Case, told):
-    """The entry that depends on x̂ and on μ or the second head.
-
-    Raises:
-        Unreadable: there is none, or more than one.
-    """
-    generator = torch.Generator().manual_seed(1)
-    base = case.draw(probe.roles, generator)
-    found = entries(probe.result(base))
-    if told is not None:
-        if missing := [k for k in (told if isinstance(told, tuple) else (told,)) if k not in found]:
-            raise Unreadable(f"the result has no entry {missing[0]!r}; it has {[*found]}")
-        return told
-    if not found:
-        raise Unreadable("the result of the loss holds no number")
-    if len(found) == 1:
-        return next(iter(found))
-    moved = [{r: case.draw([r], generator)[r] for r in part} for part in (("x_hat",), Z_SIDE)]
-    whole = [
-        key for key, value in found.items()
-        if all(_differ(value, entries(probe.result(base | m))[key]) for m in moved)
-    ]  # fmt: skip
-    if len(whole) != 1:
-        raise Unreadable(
-            f"which entry of the result is the loss? {len(whole)} of {[*found]} depend on both "
-            "x_hat and mu or logvar: tell it, audit(loss, entry=…), or several that are added, "
-            "entry=(…, …)"
-        )
-    return whole[0]
-
-
-Z_SIDE = ("mu", "logvar")
-
-
-def _differ(a, b) -> bool:
-    a, b = (torch.as_tensor(value, dtype=torch.float64) for value in (a, b))
-    return not torch.allclose(a, b, rtol=1e-9, atol=0)

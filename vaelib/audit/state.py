@@ -1,0 +1,67 @@
+"""Copies of a loss with all that it changes: its own, its closure's, its file's."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+
+
+def copied(loss: Callable) -> Callable:
+    """A copy, so that the caller's own keeps its state; what cannot be copied is shared.
+
+    A function is made anew with copies of what its closure holds, of its defaults, and of what it
+    names in its own file, where the functions that it calls are made anew, too.
+    """
+    return _Copier(getattr(inspect.unwrap(loss), "__globals__", {})).copied(loss)
+
+
+class _Copier:
+    """Copies that share what the originals share.
+
+    Args:
+        file: the names of the file that the loss is written in.
+    """
+
+    def __init__(self, file: dict) -> None:
+        self.file, self.names, self.memo = file, dict(file), {}
+
+    def copied(self, value):
+        if id(value) in self.memo:
+            return self.memo[id(value)]
+        if isinstance(value, ModuleType | type) or hasattr(value, "_torchdynamo_orig_callable"):
+            return value  # a compiled function is known by its own code
+        if isinstance(value, FunctionType):
+            return self._function(value)
+        if isinstance(value, MethodType) and isinstance(value.__func__, FunctionType):
+            return MethodType(self._function(value.__func__), self.copied(value.__self__))
+        memo = dict(self.memo)  # of a copy that fails, nothing is kept
+        with suppress(Exception):
+            value, self.memo = copy.deepcopy(value, memo), memo
+        return value
+
+    def _function(self, f: FunctionType) -> FunctionType:
+        own, closure = f.__globals__ is self.file, f.__closure__ or ()
+        cells = tuple(CellType() for _ in closure)
+        names = self.names if own else f.__globals__
+        made = FunctionType(f.__code__, names, f.__name__, None, cells or None)
+        self.memo[id(f)] = made
+        for part in ("__defaults__", "__kwdefaults__"):
+            setattr(made, part, self.copied(getattr(f, part)))
+        made.__dict__.update((name, self.copied(value)) for name, value in vars(f).items())
+        for name in [name for name in _names(f.__code__) if own and name in self.file]:
+            self.names[name] = self.copied(self.file[name])
+        for new, old in zip(cells, closure, strict=True):
+            if old != CellType():  # filled already
+                new.cell_contents = self.copied(old.cell_contents)
+        return made
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The names that a function looks up, and those within it."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
