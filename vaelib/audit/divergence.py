@@ -1,20 +1,17 @@
-"""What a loss takes of μ and the second head: which divergence, and under which reading of it."""
+"""What a loss takes of μ and the second head."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from vaelib.audit.heads import READINGS, reading
-from vaelib.audit.powers import Fit, Weight, least_squares, weight
-from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import Case
+from vaelib.audit.heads import READINGS, USUAL, Reading
+from vaelib.audit.powers import Weight
+from vaelib.audit.terms import BACKWARD, CODEBOOK, FORMS
 
-NEAR, FAR = (-2.0, 2.0), (4.0, 8.0)
-FORWARD, BACKWARD, SAMPLED = "forward", "backward", "sampled"
-SEEDS = 100
+RANGES = ((-2.0, 2.0), (4.0, 8.0), (20.0, 24.0))  # of μ, from near the prior to far from it
 
 
 @dataclass(frozen=True)
@@ -25,22 +22,33 @@ class Divergence:
 
         forward:   a μ² + m μ + v σ² + g log σ²
             KL to N(0, I):        a = v = −g = ½
-        backward:  a μ²/σ² + v/σ² + g log σ²
-            KL from N(0, I):      a = v = g = ½
-        sampled:   a z² + v (z − μ)²/σ² + g log σ²
-            log q(z) − log p(z):  a = −v = −g = ½
+        backward:  a μ²/σ² + v/σ² − g log σ²
+            KL from N(0, I):      a = v = −g = ½
+        sampled:   the same as forward, in the mean over ε, with z = μ + σ ε
+        given:     the KL to a normal prior that is an argument,
+                   as if a = v = −g = ½
+        categorical: Σ q log q of q = softmax(μ), as if likewise
+        codebook:  of a quantised code z and of μ: no KL at all
 
     Attributes:
         form: which of the three; None if none of them fits.
         reading: what the second head must be for it; None if it does not matter, or nothing fits.
         a, m, v, g: the coefficients, divided by the weight of one coordinate.
+        raw: the weight of each term by its name, likewise divided; one, or one a coordinate.
         error: standard error of v, where the loss draws noise itself.
         per_latent: the weight of one coordinate's KL, from g (from a without a log σ² term).
         floor: the loss does not fall where the KL lies below this, in nats.
-        floor_of: whose KL that is: one ``"coordinate"``'s, an ``"image"``'s, or the ``"batch"``'s
-            mean.
+        floor_of: whose KL that is: one ``"coordinate"``'s, an ``"image"``'s, the ``"batch"``'s
+            mean, or a ``"coordinate of the batch"``: its mean over the batch.
+        floor_grows: whether it is as many times larger as there are coordinates.
         turn: the KL of an image at which the weight changes, and the weight beyond it as a
             multiple of the one here; None if it is one weight everywhere.
+        turn_of: as ``floor_of``.
+        gradual: whether the weight changes with the KL without a jump, or at several.
+        each: a, m, v, g of every coordinate, shape ``(coordinates, 4)``, where they differ.
+        unnamed: the second head's meaning, where it has no name in READINGS.
+        balance: how many times what q feels a prior that is given feels.
+        learned: the parameter of the loss that moves the prior, if there is one.
     """
 
     form: str | None
@@ -49,166 +57,64 @@ class Divergence:
     m: float = 0.0
     v: float = 0.0
     g: float = 0.0
+    raw: dict[str, Tensor] = field(default_factory=dict)
     error: float = 0.0
     per_latent: Weight | None = None
     floor: float = 0.0
     floor_of: str = ""
+    floor_grows: bool = False
     turn: tuple[float, float] | None = None
+    turn_of: str = ""
+    gradual: bool = False
+    each: Tensor | None = None
+    unnamed: Reading | None = None
+    balance: float = 1.0
+    learned: str = ""
+
+    @property
+    def prior(self) -> tuple[Tensor, Tensor] | None:
+        """Mean and variance, one or of each coordinate, of the normal prior to which it is the KL.
+
+        None if it is no KL of one weight to a normal prior.
+        """
+        if self.form in (None, BACKWARD, CODEBOOK):
+            return None
+        here = torch.tensor([self.a, self.m, self.v, self.g], dtype=torch.float64)
+        a, m, v, g = (here[None] if self.each is None else self.each).unbind(-1)
+        within = max(1e-3, 5 * self.error)
+        if (a - v).abs().max() > within or a.min() < 1e-6 or (g + 0.5).abs().max() > 1e-3:
+            return None
+        return -m / (2 * a), -g / a
 
     @property
     def standard(self) -> bool:
         """Whether it is the KL between q and N(0, I), of whatever sign and weight."""
-        within = max(1e-3, 5 * self.error)
-        want = {FORWARD: (0.5, 0.5, -0.5), SAMPLED: (0.5, -0.5, -0.5)}.get(self.form)
-        return want is not None and abs(self.m) < 1e-3 and all(
-            abs(mine - right) < within
-            for mine, right in zip((self.a, self.v, self.g), want, strict=True)
-        )  # fmt: skip
+        if self.prior is None:
+            return False
+        mean, variance = self.prior
+        within = max(2e-3, 10 * self.error)
+        return bool(mean.abs().max() < 1e-3 and (variance - 1).abs().max() < within)
 
     @property
-    def other_prior(self) -> tuple[float, float] | None:
-        """Mean and variance of the normal prior to which this is the KL, if that is not N(0, I)."""
-        same = abs(self.a - self.v) < max(1e-3, 5 * self.error)
-        if self.form != FORWARD or self.standard or not same or min(self.a, -self.g) < 1e-6:
-            return None
-        return -self.m / (2 * self.a), -self.g / self.a
+    def kl(self) -> bool:
+        """Whether it is the KL to the model's prior: N(0, I), or one that is learned or given."""
+        return self.standard or (bool(self.learned) and self.prior is not None)
+
+    @property
+    def other_prior(self) -> tuple[Tensor, Tensor] | None:
+        """The normal prior to which this is the KL, if that is not the model's."""
+        return None if self.kl else self.prior
+
+    @property
+    def head(self) -> Reading:
+        """What the second head means; the usual where it does not matter."""
+        return self.unnamed or READINGS[self.reading or USUAL]
 
     def terms(self, inputs: dict[str, Tensor]) -> Tensor:
         """Σ over all coordinates, unweighted, without constants."""
-        shown = columns(self.form, self.reading, inputs)
-        return sum(getattr(self, name) * column for name, column in shown.items())
-
-
-def columns(form: str, name: str | None, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Σ over all coordinates of each term of a form, by the name of its coefficient."""
-    mu, h, head = inputs["mu"], inputs["logvar"], reading(name)
-    variance, logarithm = head.variance(h), head.log_variance(h)
-    if form == FORWARD:
-        terms = {"a": mu**2, "m": mu, "v": variance}
-    elif form == BACKWARD:
-        terms = {"a": mu**2 / variance, "v": 1 / variance}
-    else:
-        z = inputs["z"].reshape(mu.shape)
-        terms = {"a": z**2, "v": (z - mu) ** 2 / variance}
-    return {name: term.sum() for name, term in (terms | {"g": logarithm}).items()}
-
-
-def summed(form: str, name: str | None, inputs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The terms of a form for each of the inputs, as columns of a fit."""
-    sums = [columns(form, name, i) for i in inputs]
-    return {c: torch.stack([s[c] for s in sums]) for c in sums[0]}
-
-
-def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Divergence | None:
-    """What the loss takes of μ, the second head and z, with μ in a range, x̂ and x held still.
-
-    The KL where it fits, else the first form that fits but for rounding; None where none does.
-    """
-    tried = case.within(mu=where)
-    inputs, y = values(probe, tried)
-    exact = None
-    for form, name in _forms(probe, inputs, y):
-        terms = summed(form, name, inputs)
-        found = least_squares([*terms.values()], y)
-        if found.residual < probe.tolerance:
-            told = _shares(form, name, found, terms)
-            if told.standard:
-                return _weighed(probe, tried, told)
-            exact = exact or (told if found.residual < probe.exact else None)
-    return _weighed(probe, tried, exact) if exact else None
-
-
-def _forms(probe: Probe, inputs: list[dict], y: Tensor):
-    """The forms and readings to try; for a loss that leaves the second head out, one reading."""
-    forms = [FORWARD, BACKWARD]
-    if "z" in probe.roles:
-        still = [i | {"z": inputs[0]["z"]} for i in inputs]
-        moved = torch.tensor([probe(i) for i in still], dtype=torch.float64)
-        forms = forms if torch.equal(moved, y) else [SAMPLED]
-    return [(form, name) for form in forms for name in READINGS]
-
-
-def values(probe: Probe, case: Case, count: int = 24) -> tuple[list[dict], Tensor]:
-    """Inputs that differ in μ, the second head and z alone, and the loss of each."""
-    generator = torch.Generator().manual_seed(3)
-    held = still(probe, case, generator)
-    inputs = [case.draw(probe.roles, generator, held) for _ in range(count)]
-    return inputs, torch.tensor([probe(i) for i in inputs], dtype=torch.float64)
-
-
-def still(probe: Probe, case: Case, generator: torch.Generator) -> dict:
-    """x̂ and x (and the decoder's scale) for all inputs; a small error, so that digits are left."""
-    held = {r: v for r, v in case.draw(probe.roles, generator).items() if r in ("x", "scale")}
-    middle = torch.full(case.shape("x_hat"), 0.5, dtype=torch.float64)
-    return held | {"x_hat": middle}
-
-
-def _shares(form: str, name: str, found: Fit, names) -> Divergence:
-    """The coefficients as shares of the weight of one coordinate."""
-    raw = found.coefficients[:-1]
-    main = per_coordinate(form, raw)
-    if not abs(main):
-        return Divergence(None)
-    zero = 1e-7 * raw.abs().max()
-    shares = {n: 0.0 if abs(c) < zero else float(c / main) for n, c in zip(names, raw, strict=True)}
-    return Divergence(form, name if shares["v"] or shares["g"] else None, **shares)
-
-
-def _weighed(probe: Probe, case: Case, d: Divergence) -> Divergence:
-    """The same with the weight of one coordinate, at several sizes."""
-    if d.form is None:
-        return d
-
-    def measure(c: Case) -> float:
-        inputs, y = values(probe, c)
-        found = least_squares([*summed(d.form, d.reading, inputs).values()], y)
-        return float(per_coordinate(d.form, found.coefficients[:-1]))
-
-    return replace(d, per_latent=weight(measure, case))
-
-
-def per_coordinate(form: str, raw: Tensor) -> Tensor:
-    """The weight of one coordinate's KL: what makes the log term's share ½ with the right sign."""
-    k = 2 if form == BACKWARD else -2
-    significant = abs(raw[-1]) > 1e-6 * raw.abs().max()
-    return k * raw[-1] if significant else 2 * raw[0]
-
-
-def find_noisy_divergence(probe: Probe, case: Case) -> Divergence:
-    """A loss that draws noise: under a held seed it is exact but for Σ ε and Σ ε² of that seed.
-
-    With z = μ + σε, log q − log p per coordinate is ½ μ² + μσε + ½ σ²ε² − ½ log σ² + a constant:
-    all entries alike, the coefficients of μ² and log σ² are exact, and that of σ² is averaged.
-    """
-    wide = Case(case.layout, batch=16, latents=64, ranges=case.ranges)
-    for name in READINGS:
-        found = [_noisy(probe, wide, name, seed) for seed in range(3)]
-        if max(f.residual for f in found) < probe.tolerance:
-            found = [_noisy(probe, wide, name, seed) for seed in range(SEEDS)]
-            return _averaged(probe, case, name, torch.stack([f.coefficients for f in found]))
-    return Divergence(None)
-
-
-def _noisy(probe: Probe, case: Case, name: str, seed: int) -> Fit:
-    generator = torch.Generator().manual_seed(5)
-    held = still(probe, case, generator)
-    inputs = [case.fill(probe.roles, generator, held) for _ in range(12)]
-    y = torch.tensor([probe(i, seed) for i in inputs], dtype=torch.float64)
-    sigma = READINGS[name].variance
-    cross = torch.stack([(i["mu"] * sigma(i["logvar"]).sqrt()).sum() for i in inputs])
-    return least_squares([*summed(FORWARD, name, inputs).values(), cross], y)
-
-
-def _averaged(probe: Probe, case: Case, name: str, raw: Tensor) -> Divergence:
-    """Coefficients over seeds; v with its standard error."""
-    main = float(per_coordinate(FORWARD, raw[:, :4].mean(0)))
-    a, m, v, g = (raw[:, :4].mean(0) / main).tolist()
-    error = float(raw[:, 2].std() / len(raw) ** 0.5 / abs(main))
-
-    def measure(c: Case) -> float:
-        return float(per_coordinate(FORWARD, _noisy(probe, c, name, 0).coefficients[:4]))
-
-    return Divergence(
-        FORWARD, name, a=a, m=0.0 if abs(m) < 1e-6 else m, v=v, g=g, error=error,
-        per_latent=weight(measure, case),
-    )  # fmt: skip
+        total = 0
+        for name, share in self.raw.items():
+            term = FORMS[self.form][name].of(inputs, self.head)
+            of = share if len(share) == term[0].numel() else share.mean()[None]
+            total = total + (of * term.reshape(len(term), -1)).sum()
+        return total

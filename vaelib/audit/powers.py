@@ -1,4 +1,4 @@
-"""A weight from values: least squares, and how the weight changes with the sizes."""
+"""How a weight changes with the sizes."""
 
 from __future__ import annotations
 
@@ -6,40 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isclose, isnan, log, nan, prod
 
-import torch
-from torch import Tensor
-
 from vaelib.audit.shapes import Case
 from vaelib.prose import readable
 
 LETTERS = {
     "batch": "M", "pixels": "D", "channels": "C", "height": "H", "width": "W", "latents": "d",
+    "positions": "T", "latent height": "h", "latent width": "w",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Coefficients, and the largest residual as a share of the spread of the values."""
-
-    coefficients: Tensor
-    residual: float
-
-
-def least_squares(columns: list[Tensor], y: Tensor) -> Fit:
-    """The coefficients of the columns, and last of a constant, that give y best."""
-    if not all(values.isfinite().all() for values in (*columns, y)):
-        return Fit(y.new_full((len(columns) + 1,), torch.nan), torch.inf)
-    spread = (y - y.mean()).abs().max()
-    if spread <= 1e-12 * y.abs().max():
-        return Fit(torch.cat([y.new_zeros(len(columns)), y.mean()[None]]), 0.0)
-    a = torch.stack([*columns, torch.ones_like(y)], 1)
-    centre, scale = a.mean(0), (a - a.mean(0)).abs().amax(0)
-    centre[-1], scale[-1] = 0, 1
-    scale[scale < 1e-12] = 1
-    solved = torch.linalg.lstsq((a - centre) / scale, y - y.mean(), driver="gelsd").solution
-    coefficients = solved / scale
-    coefficients[-1] += y.mean() - (coefficients * centre).sum()
-    return Fit(coefficients, float((a @ coefficients - y).abs().max() / spread))
 
 
 @dataclass(frozen=True)
@@ -59,8 +32,9 @@ class Weight:
         return self.factor * prod(float(sizes[a]) ** p for a, p in self.powers.items() if p)
 
     def told(self, sizes: dict[str, int]) -> float:
-        """The same for other sizes than those tried; NaN where the dependence is no power."""
-        return nan if None in self.powers.values() else self.at(sizes)
+        """The same for other sizes than those tried; NaN where no power or no size is known."""
+        known = all(not p or a in sizes for a, p in self.powers.items())
+        return self.at(sizes) if known and None not in self.powers.values() else nan
 
     def over(self, other: Weight) -> Weight:
         """This weight divided by another one."""

@@ -1,0 +1,168 @@
+"""Floors and turns of the KL, wherever they lie, of losses that have them at a known place."""
+
+import pytest
+import torch
+
+from tests.audit.probes import begin, closed_form, powers, squares
+from vaelib.audit.bends import find_divergence
+from vaelib.audit.divergence import RANGES
+from vaelib.audit.terms import BACKWARD, FORWARD, GIVEN
+
+
+def loss_of(divergence):
+    """A squared error, and what a function makes of the KL of each coordinate, each image."""
+    return lambda x_hat, x, mu, logvar: (
+        squares(x_hat, x).sum() + divergence(closed_form(mu, logvar))
+    )
+
+
+def found(divergence, **how):
+    return find_divergence(*begin(loss_of(divergence), **how))
+
+
+# what is made of a KL by a function of one number, and whose KL that number is
+WHOSE = {
+    "coordinate": lambda f, kl: f(kl).sum(1).mean(),
+    "image": lambda f, kl: f(kl.sum(1)).mean(),
+    "batch": lambda f, kl: f(kl.sum(1).mean()),
+    "coordinate of the batch": lambda f, kl: f(kl.mean(0)).sum(),
+    "group of 2 coordinates": lambda f, kl: f(kl.unflatten(1, (-1, 2)).sum(2)).sum(1).mean(),
+}
+
+
+@pytest.mark.parametrize("nats", [0.05, 1, 33, 100])
+@pytest.mark.parametrize("whose", WHOSE)
+def test_a_floor_is_told_in_nats_and_whose_it_is(whose, nats):
+    told = found(lambda kl: 2 * WHOSE[whose](lambda t: t.clamp(min=nats), kl))
+    assert (told.form, told.standard, told.turn) == (FORWARD, True, None)
+    assert (told.floor_of, told.floor_grows) == (whose, False)
+    assert told.floor == pytest.approx(nats, rel=1e-3)
+    assert told.per_latent.factor == pytest.approx(2)
+    assert powers(told.per_latent) == {"batch": -1}
+
+
+@pytest.mark.parametrize(
+    ("floored", "weight", "expected"),
+    [
+        (lambda kl: 3 * (kl.sum(1) - 6).relu().sum(), 3, {}),
+        (lambda kl: -2 * kl.sum(1).clamp(min=6).mean(), -2, {"batch": -1}),
+    ],
+)
+def test_a_floor_leaves_sign_and_sums_of_the_weight(floored, weight, expected):
+    told = found(floored)
+    assert told.floor == pytest.approx(6, rel=1e-3)
+    assert told.per_latent.factor == pytest.approx(weight)
+    assert powers(told.per_latent) == expected
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 7])
+@pytest.mark.parametrize("whose", ["image", "batch"])
+def test_a_floor_that_grows_with_the_coordinates_is_told_for_one(share, whose):
+    told = found(lambda kl: WHOSE[whose](lambda t: t.clamp(min=share * kl.shape[1]), kl))
+    assert (told.floor_of, told.floor_grows) == (whose, True)
+    assert told.floor == pytest.approx(share, rel=1e-3)
+
+
+@pytest.mark.parametrize(("nats", "beyond", "first"), [(0.1, 3, 2), (5, -1, -3), (100, 1 / 3, 6)])
+@pytest.mark.parametrize("whose", WHOSE)
+def test_a_turn_is_told_by_its_nats_and_by_the_weight_beyond(whose, nats, beyond, first):
+    def bent(t):
+        return first * (t.clamp(max=nats) + beyond * (t - nats).relu())
+
+    told = found(lambda kl: WHOSE[whose](bent, kl))
+    assert told.turn == (pytest.approx(nats, rel=1e-3), pytest.approx(beyond))
+    assert (told.turn_of, told.floor, told.floor_of) == (whose, 0, "")
+    assert told.per_latent.factor == pytest.approx(first)
+
+
+def test_a_ceiling_is_a_turn_to_nothing():
+    told = found(lambda kl: kl.sum(1).clamp(max=100).mean())
+    assert told.turn == (pytest.approx(100, rel=1e-3), 0)
+
+
+@pytest.mark.parametrize(
+    ("divergence", "gradual"),
+    [
+        (lambda kl: kl + (kl - 60).relu() ** 2 / 100, True),
+        (lambda kl: kl.clamp(1, 50), True),
+        (lambda kl: kl.clamp(min=1) + kl.clamp(min=70), True),
+        (lambda kl: kl + 7, False),
+        (lambda kl: kl + 0.9e-3 * kl.clamp(min=50), False),
+        (lambda kl: kl.clamp(min=1e-5, max=1e4), False),
+    ],
+)
+def test_a_weight_that_changes_otherwise_than_at_one_place_is_told_as_such(divergence, gradual):
+    told = found(lambda kl: divergence(kl.sum(1)).mean())
+    assert (told.standard, told.gradual) == (True, gradual)
+    assert (told.floor, told.turn) == (0, None)
+
+
+def sigma(x_hat, x, mu, sigma):
+    kl = 0.5 * (mu**2 + sigma**2 - 1) - sigma.log()
+    return squares(x_hat, x).sum() + kl.clamp(min=0.5).sum()
+
+
+def unused_z(x_hat, x, mu, logvar, z):
+    return squares(x_hat, x).sum() + closed_form(mu, logvar).clamp(min=0.5).sum()
+
+
+def given(x_hat, x, mu, logvar, prior_mu, prior_logvar):
+    kl = closed_form((mu - prior_mu) / (prior_logvar / 2).exp(), logvar - prior_logvar)
+    return squares(x_hat, x).sum() + kl.clamp(min=0.5).sum()
+
+
+@pytest.mark.parametrize(
+    ("loss", "form", "head"),
+    [(sigma, FORWARD, "σ"), (unused_z, FORWARD, "log σ²"), (given, GIVEN, "log σ²")],
+)
+def test_a_floor_is_told_of_any_second_head_beside_an_unused_z_and_under_a_given_prior(
+    loss, form, head
+):
+    told = find_divergence(*begin(loss))
+    assert (told.form, told.reading, told.floor_of) == (form, head, "coordinate")
+    assert told.floor == pytest.approx(0.5, rel=1e-3)
+
+
+def joined(near, far):
+    """One divergence for means near the prior, another for those beyond."""
+
+    def loss(x_hat, x, mu, logvar):
+        terms = torch.where(mu < 3.5, near(mu, logvar), far(mu, logvar))
+        return squares(x_hat, x).sum() + 2 * terms.sum()
+
+    return loss
+
+
+def nameless(mu, logvar):
+    return mu**4 + logvar**3
+
+
+def doubled(mu, logvar):
+    return closed_form(mu, logvar) + mu**2 / 2
+
+
+def reverse(mu, logvar):
+    return 0.5 * ((mu**2 + 1) * (-logvar).exp() + logvar - 1)
+
+
+KL, DOUBLED = (FORWARD, 0.5, 0.5, -0.5), (FORWARD, 1, 0.5, -0.5)
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "expected"),
+    [
+        (closed_form, closed_form, KL),
+        (nameless, closed_form, KL),
+        (doubled, closed_form, DOUBLED),
+        (doubled, doubled, DOUBLED),
+        (nameless, doubled, (None, 0, 0, 0)),
+        (reverse, reverse, (BACKWARD, 0.5, 0.5, -0.5)),
+        (nameless, nameless, (None, 0, 0, 0)),
+    ],
+)
+def test_what_is_found_near_the_prior_comes_first_and_only_a_kl_is_looked_for_beyond(
+    near, far, expected
+):
+    assert RANGES[0][1] < 3.5 < RANGES[1][0]
+    told = find_divergence(*begin(joined(near, far)))
+    assert (told.form, told.a, told.v, told.g) == (expected[0], *map(pytest.approx, expected[1:]))

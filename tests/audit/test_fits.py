@@ -1,0 +1,99 @@
+"""The weights of formulas, from gradients: of losses whose weights are written down."""
+
+from math import inf, nan
+
+import pytest
+import torch
+
+from tests.audit.probes import begin, drawn
+from vaelib.audit.fits import Fit, fit
+
+BOTH = ("mu", "logvar")
+PRODUCT = (lambda i: (i["mu"] * i["logvar"]).sum(), BOTH)
+SQUARE = (lambda i: (i["mu"] ** 2).sum(), BOTH)
+PARTS = {"product": PRODUCT, "square": SQUARE}
+
+
+def fitted(loss, formulas=PARTS, **how):
+    probe, case = begin(lambda x_hat, x, mu, logvar: loss(mu, logvar))
+    return fit(probe, drawn(probe, case), formulas, **how)
+
+
+def detached(mu, h):
+    return (mu.detach() * h).sum(), (mu * h.detach()).sum()
+
+
+@pytest.mark.parametrize("summed", [False, True])
+@pytest.mark.parametrize(("scale", "small"), [(1, 1), (1e9, 1), (1e-9, 1), (1, 1e-6)])
+def test_weights_are_those_of_the_loss_whatever_their_size(scale, small, summed):
+    found = fitted(lambda m, h: scale * (3 * m * h - 2 * small * m**2).sum() + 1e5, summed=summed)
+    assert found.mean.tolist() == pytest.approx([3 * scale, -2 * small * scale], rel=1e-6)
+    assert found.residual < 1e-10
+    assert found.alike
+
+
+def test_formulas_of_very_different_sizes_are_told_apart():
+    far = {"far": (lambda i: 1e9 * PRODUCT[0](i), BOTH), "square": SQUARE}
+    found = fitted(lambda m, h: (3 * m * h - 2 * m**2).sum(), far)
+    assert found.mean.tolist() == pytest.approx([3e-9, -2], rel=1e-9)
+
+
+def test_each_entry_has_weights_of_its_own():
+    own = torch.tensor([1.0, 2.0, -3.0, 0.0]).double()
+    found = fitted(lambda m, h: (own * m * h - m**2).sum())
+    assert found.coefficients[:, 0].tolist() == pytest.approx(own.tolist(), abs=1e-9)
+    assert found.mean.tolist() == pytest.approx([0, -1], abs=1e-9)
+    assert not found.alike
+    assert found.residual < 1e-10
+
+
+@pytest.mark.parametrize(("share", "alike"), [(0.9e-4, True), (2.1e-4, False)])
+def test_weights_a_ten_thousandth_apart_are_alike(share, alike):
+    assert Fit(torch.tensor([[1.0 + share], [1.0 - share]]), torch.zeros(2)).alike is alike
+
+
+def test_a_formula_counts_for_the_inputs_alone_that_it_is_said_to():
+    """Its value is that of both; its gradient reaches one of them."""
+    parts = {"to h": (PRODUCT[0], ("logvar",)), "to μ": (PRODUCT[0], ("mu",))}
+    found = fitted(lambda m, h: 0.8 * detached(m, h)[0] + 0.2 * detached(m, h)[1], parts)
+    assert found.mean.tolist() == pytest.approx([0.8, 0.2])
+    assert fitted(lambda m, h: detached(m, h)[0]).residual > 0.1
+
+
+def test_what_no_formula_explains_is_left_at_its_place():
+    one = {"square": (SQUARE[0], ("mu",))}
+    found = fitted(lambda m, h: (5 * m**2).sum() + (h.exp() * m)[:, 1].sum(), one)
+    assert found.residual == found.residuals.max() == found.residuals[1] > 1e-3
+    assert found.residuals[[0, 2, 3]].max() < 1e-10
+
+
+def test_the_rest_is_a_share_of_the_largest_gradient():
+    probe, case = begin(lambda x_hat, x, mu, logvar: (mu * logvar).sum())
+    inputs = drawn(probe, case)
+    found = fit(probe, inputs, {"mean": (lambda i: i["mu"].sum(), ("mu",))})
+    h = torch.cat([i["logvar"] for i in inputs])
+    assert found.coefficients[:, 0].tolist() == pytest.approx(h.mean(0).tolist())
+    rest = (h - h.mean(0)).abs().amax(0) / h.abs().max()
+    assert found.residuals.tolist() == pytest.approx(rest.tolist())
+
+
+@pytest.mark.parametrize("bad", [nan, inf])
+@pytest.mark.parametrize("of", ["loss", "formula"])
+def test_gradients_that_are_not_finite_have_no_fit(bad, of):
+    worse = {"bad": (lambda i: bad * SQUARE[0](i), BOTH)} if of == "formula" else PARTS
+    found = fitted(lambda m, h: (m**2).sum() * (bad if of == "loss" else 1), worse)
+    assert found.residual == inf
+    assert found.coefficients.isnan().all()
+    assert found.coefficients.shape == (4, len(worse))
+
+
+def test_a_loss_without_a_gradient_has_weights_of_zero():
+    assert fitted(lambda m, h: (m**2).sum().item()).coefficients.abs().max() == 0
+
+
+def test_the_seed_holds_the_noise():
+    one = {"product": PRODUCT}
+    of = [fitted(lambda m, h: torch.randn(()) * (m * h).sum(), one, seed=s) for s in (4, 4, 5)]
+    first, again, other = (float(found.mean) for found in of)
+    assert first == again != other
+    assert max(found.residual for found in of) < 1e-6

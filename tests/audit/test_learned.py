@@ -1,0 +1,135 @@
+"""A σ² and a prior that are parameters of the loss itself, found by moving them."""
+
+from math import exp
+
+import pytest
+import torch
+from torch import nn
+
+from tests.audit.probes import begin, closed_form, powers, squares
+from vaelib.audit.divergence import RANGES
+from vaelib.audit.forms import read_within
+from vaelib.audit.learned import find_learned_prior, find_learned_variance
+from vaelib.audit.likelihood import Likelihood
+from vaelib.audit.powers import Weight
+from vaelib.audit.reconstruction import find_likelihood
+
+
+class Learned(nn.Module):
+    """A Gaussian with a log σ² of its own, summed over pixels, averaged over images, weighted."""
+
+    def __init__(self, weight=5.0, logarithm=1.0, constant=0.0, log_variance=-1.0):
+        super().__init__()
+        self.weight, self.logarithm, self.constant = weight, logarithm, constant
+        self.unused = nn.Parameter(torch.tensor(1.0))
+        self.beta = nn.Parameter(torch.tensor(1.0))
+        self.log_variance = nn.Parameter(torch.tensor(log_variance))
+
+    def forward(self, x_hat, x, mu, logvar):
+        p = self.log_variance.double()
+        error = squares(x_hat, x) / p.exp() + self.logarithm * p / 2
+        kl = self.beta * closed_form(mu, logvar).sum()
+        return self.weight * error.flatten(1).sum(1).mean() + kl + self.constant
+
+    def twice(self, x_hat, x, mu, logvar):
+        return 2 * self(x_hat, x, mu, logvar)
+
+
+def learned_of(loss, image=(5,)):
+    probe, case = begin(loss, image)
+    return find_learned_variance(probe, case, find_likelihood(probe, case))
+
+
+@pytest.mark.parametrize(
+    ("module", "image", "weight"),
+    [
+        (Learned(), (5,), 5),
+        (Learned(), (2, 3, 5), 5),
+        (Learned(weight=-2.0), (5,), -2),
+        (Learned(weight=1e-4), (5,), 1e-4),
+        (Learned(constant=-1e7), (5,), 5),
+        (Learned().twice, (5,), 10),
+    ],
+)
+def test_a_variance_that_is_a_parameter_is_told_with_its_name_and_value(module, image, weight):
+    found = learned_of(module, image)
+    assert found == Likelihood(
+        "Gaussian", True, found.per_pixel, "parameter log_variance",
+        everywhere=True, current=found.current,
+    )  # fmt: skip
+    assert found.current == pytest.approx(exp(-1), rel=1e-5)
+    assert found.per_pixel.factor == pytest.approx(weight, rel=1e-5)
+    assert powers(found.per_pixel) == {"batch": -1}
+
+
+def test_a_parameter_that_only_weighs_the_error_is_told_to_lack_its_logarithm():
+    before = find_likelihood(*begin(Learned(logarithm=0.0)))
+    assert learned_of(Learned(logarithm=0.0)) == Likelihood(
+        "Gaussian", False, before.per_pixel, "parameter log_variance",
+        normaliser=0.0, everywhere=True,
+    )  # fmt: skip
+    assert before.per_pixel.factor == pytest.approx(5 * exp(1))
+
+
+class Weighed(nn.Module):
+    """An error whose weight is a parameter, and a KL beside it."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float64))
+
+    def forward(self, x_hat, x, mu, logvar):
+        return self.weight * squares(x_hat, x).sum() + closed_form(mu, logvar).sum()
+
+
+@pytest.mark.parametrize("weight", [-0.3, -0.1])
+def test_a_weight_that_a_small_step_brings_to_zero_or_beyond_is_no_variance(weight):
+    found = learned_of(Weighed(weight))
+    assert (found.variance, found.proper) == ("constant", True)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        Likelihood("Gaussian", variance="batch"),
+        Likelihood("Gaussian", variance="argument"),
+        Likelihood("Poisson", True, Weight(1.0, {})),
+    ],
+)
+def test_only_a_scale_that_is_free_is_looked_at(found):
+    assert find_learned_variance(*begin(Learned()), found) is found
+
+
+class Prior(nn.Module):
+    """A KL to N(m, e^h), and a decoder's σ² beside it."""
+
+    def __init__(self, m=(0.0,), h=(0.0,)):
+        super().__init__()
+        self.idle, self.log_sigma = (nn.Parameter(torch.tensor(0.5)) for _ in range(2))
+        self.m, self.h = (nn.Parameter(torch.tensor(v).double()) for v in (m, h))
+
+    def forward(self, x_hat, x, mu, logvar):
+        kl = closed_form((mu - self.m) / (self.h / 2).exp(), logvar - self.h)
+        return squares(x_hat, x).sum() * self.log_sigma.exp() + 2 * kl.sum()
+
+
+OWN = {"m": (0.5, 0.0, -1.0, 2.0), "h": (0.0, 0.3, -0.2, 0.1)}
+
+
+@pytest.mark.parametrize(
+    ("loss", "name", "kl"),
+    [
+        (Prior(), "m", True),
+        (Prior(**OWN), "m", True),
+        (Prior().requires_grad_(False), "", True),
+        (Prior(**OWN).requires_grad_(False), "", False),
+        (lambda x_hat, x, mu, logvar: Prior(**OWN)(x_hat, x, mu, logvar), "", False),
+        (Weighed(1.0), "", True),
+    ],
+)
+def test_a_prior_is_learned_if_a_parameter_moves_it(loss, name, kl):
+    probe, case = begin(loss, code=(4,))
+    before = read_within(probe, case, RANGES[0])
+    found = find_learned_prior(probe, case, before)
+    assert (found.learned, found.kl) == (name, kl)
+    assert all(a is b for a, b in zip(found.raw.values(), before.raw.values(), strict=True))
