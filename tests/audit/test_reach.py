@@ -7,11 +7,12 @@ import torch
 from torch.nn import functional as F
 
 from vaelib.audit.binding import Binding
-from vaelib.audit.divergence import FORWARD, Divergence
+from vaelib.audit.divergence import Divergence
 from vaelib.audit.powers import Weight
 from vaelib.audit.probe import Probe
 from vaelib.audit.reach import Gradients, find_gradients
 from vaelib.audit.shapes import Case, Layout
+from vaelib.audit.terms import FORWARD
 
 CASE = Case(Layout((2,)), batch=3, latents=2)
 PLACES = {"x_hat": 0, "x": 1, "mu": 2, "logvar": 3}
@@ -40,23 +41,24 @@ def linear(p, x, m, h):
 
 def test_a_linear_loss_is_finite_and_reaches_everywhere():
     told = found(linear)
-    assert told == Gradients(ALL, -30, 30, "finite", (None, None))
+    assert told == Gradients(ALL, ALL, True, -30, 30, "finite", (None, None))
     assert told.whole
 
 
 @pytest.mark.parametrize(
-    ("loss", "missed"),
+    ("loss", "missed", "still"),
     [
-        (lambda p, x, m, h: linear(p.detach(), x, m, h), ["x_hat"]),
-        (lambda p, x, m, h: linear(p, x, m.detach(), h), ["mu"]),
-        (lambda p, x, m, h: linear(p, x, m, 0 * h), ["logvar"]),
-        (lambda p, x, m, h: linear(p, x, 0 * m, h.detach()), ["mu", "logvar"]),
-        (lambda *i: linear(*i).item(), [*ALL]),
+        (lambda p, x, m, h: linear(p.detach(), x, m, h), ["x_hat"], []),
+        (lambda p, x, m, h: linear(p, x, m.detach(), h), ["mu"], []),
+        (lambda p, x, m, h: linear(p, x, m, 0 * h), ["logvar"], ["logvar"]),
+        (lambda p, x, m, h: linear(p, x, 0 * m, h.detach()), ["mu", "logvar"], ["mu"]),
+        (lambda *i: linear(*i).item(), [*ALL], []),
     ],
 )
-def test_what_the_gradient_does_not_reach_is_told(loss, missed):
+def test_what_the_gradient_does_not_reach_is_told_and_what_moves_the_value(loss, missed, still):
     told = found(loss)
     assert told.reached == {role: role not in missed for role in ALL}
+    assert told.moves == {role: role not in still for role in ALL}
     assert not told.whole
     assert (told.smallest, told.largest, told.edges) == (-30, 30, "finite")
 
@@ -102,7 +104,7 @@ def test_sigma_ends_as_float32_does():
 
 def test_the_entry_that_is_the_loss_is_differentiated():
     told = found(lambda *i: {"nothing": torch.tensor(inf), "loss": linear(*i)}, entry="loss")
-    assert told == Gradients(ALL, -30, 30, "finite", (None, None))
+    assert told == Gradients(ALL, ALL, True, -30, 30, "finite", (None, None))
 
 
 class Counting:
@@ -115,7 +117,7 @@ class Counting:
 
 def test_a_loss_with_a_state_is_called_as_it_was_at_first():
     loss = Counting()
-    assert found(loss, fresh=True) == Gradients(ALL, -30, 30, "finite", (None, None))
+    assert found(loss, fresh=True) == Gradients(ALL, ALL, True, -30, 30, "finite", (None, None))
     assert loss.calls == 0
 
 

@@ -1,18 +1,19 @@
-"""Both weights of an audit together, and several samples: of losses known in every coefficient."""
+"""Both weights of an audit together: of losses that are known in every coefficient."""
 
 from math import log, pi
 
 import pytest
-from torch import Tensor
+import torch
 
-from vaelib.audit import value
+from vaelib.audit import value, whole
 from vaelib.audit.binding import Binding
-from vaelib.audit.divergence import FORWARD, SAMPLED, Divergence
+from vaelib.audit.divergence import Divergence
 from vaelib.audit.likelihood import Likelihood
 from vaelib.audit.powers import Weight
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case, Layout
-from vaelib.audit.value import LEFT_OUT, THERE, UNKNOWN
+from vaelib.audit.terms import FORWARD
+from vaelib.audit.value import LEFT_OUT, THERE, WITHOUT_2PI
 
 IMAGES, PIXELS, LATENTS = 3, 2, 5
 CASE = Case(Layout((PIXELS,)), batch=IMAGES, latents=LATENTS)
@@ -50,10 +51,6 @@ def kl(m, h):
     return (m**2 + h.exp() - h - 1) / 2
 
 
-def sampled_kl(m, h, z):
-    return (z**2 - (z - m) ** 2 / h.exp() - h) / 2
-
-
 BERNOULLI, ONE, MEAN = "Bernoulli on probabilities", weight(1.0), weight(1.0, batch=-1)
 
 
@@ -62,7 +59,9 @@ def likelihood(kind, per_pixel, **more):
 
 
 def forward(per_latent, **more):
-    return Divergence(FORWARD, "log σ²", 0.5, 0.0, 0.5, -0.5, per_latent=per_latent, **more)
+    raw = {"μ²": 0.5, "μ": 0.0, "σ²": 0.5, "log σ²": -0.5}
+    raw = {name: torch.tensor([share]).double() for name, share in raw.items()}
+    return Divergence(FORWARD, "log σ²", 0.5, 0.0, 0.5, -0.5, raw, per_latent=per_latent, **more)
 
 
 # the loss, its two parts; then β, σ² and scale, the normaliser, the −1, and nats in excess
@@ -93,6 +92,16 @@ READ = {
         forward(weight(3.0), floor=0.7, floor_of="coordinate"),
         (1.5, {}), None, (2, {}), THERE, True, 0,
     ),
+    "a floor under the batch's mean": (
+        lambda p, x, m, h: entropy(p, x).sum() / len(x) + kl(m, h).sum(1).mean().clamp(min=7),
+        likelihood(BERNOULLI, MEAN), forward(MEAN, floor=7, floor_of="batch"),
+        (1, {}), None, (1, {"batch": -1}), THERE, True, 0,
+    ),
+    "a floor under each image that grows with the coordinates": (
+        lambda p, x, m, h: entropy(p, x).sum() + kl(m, h).sum(1).clamp(min=7 * m.shape[1]).sum(),
+        likelihood(BERNOULLI, ONE), forward(ONE, floor=7, floor_of="image", floor_grows=True),
+        (1, {}), None, (1, {}), THERE, True, 0,
+    ),
     "a Gaussian with its normaliser and minus the KL": (
         lambda p, x, m, h: gauss(p, x).sum() - kl(m, h).sum(),
         likelihood("Gaussian", weight(4.0)), forward(weight(-1.0)),
@@ -102,6 +111,11 @@ READ = {
         lambda p, x, m, h: (gauss(p, x).sum() + (kl(m, h) + 0.5).sum()) / 2,
         likelihood("Gaussian", weight(2.0)), forward(weight(0.5)),
         (1, {}), (0.25, {}), (0.5, {}), THERE, False, LATENTS / 2,
+    ),
+    "a Gaussian without 2π": (
+        lambda p, x, m, h: (gauss(p, x) - LOG_2PI / 2).sum() + kl(m, h).sum(),
+        likelihood("Gaussian", weight(4.0)), forward(ONE),
+        (1, {}), (0.25, {}), (1, {}), WITHOUT_2PI, True, -PIXELS * LOG_2PI / 2,
     ),
     "a squared error at σ² = 1": (
         lambda p, x, m, h: square(p, x).sum() + (kl(m, h) + 0.5).sum(),
@@ -134,7 +148,8 @@ def test_weights_scale_and_constants_are_those_of_the_loss(name):
     assert (told(found.beta), told(found.variance)) == (beta, variance)
     assert told(found.scale) == scale
     assert (found.normaliser, found.minus_one) == (normaliser, minus_one)
-    assert found.constant == pytest.approx(constant, abs=1e-9)
+    above = found.above({"pixels": PIXELS, "latents": LATENTS})
+    assert above == pytest.approx(constant, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -153,31 +168,55 @@ def parts(p, x, m, h):
     return (2 * entropy(p, x).sum() + 3 * kl(m, h).sum()) / len(x)
 
 
-PARTS = likelihood(BERNOULLI, weight(2.0, batch=-1)), forward(weight(3.0, batch=-1))
+@pytest.mark.parametrize(
+    ("more", "consistent"),
+    [
+        (lambda p, m, h: 1000, True),
+        (lambda p, m, h: 1e-5 * (p * m[:, :1]).sum(), True),
+        (lambda p, m, h: (p * m[:, :1]).sum(), False),
+        (lambda p, m, h: (p * m[:, :1].detach()).sum(), False),
+        (lambda p, m, h: (p.detach() * h[:, :1]).sum(), False),
+    ],
+)
+def test_the_parts_are_consistent_if_none_moves_the_others_gradient(more, consistent):
+    asked = probe(lambda p, x, m, h: parts(p, x, m, h) + more(p, m, h))
+    assert whole.consistent(asked, CASE, forward(MEAN)) is consistent
+
+
+def part(t, share):
+    """The value of t, and a share of its gradient."""
+    return (1 - share) * t.detach() + share * t
 
 
 @pytest.mark.parametrize(
-    ("loss", "consistent"),
+    ("loss", "shares", "said"),
     [
-        (lambda *i: parts(*i) + 1000, True),
-        (lambda *i: parts(*i) * (1 + 0.95e-3), True),
-        (lambda *i: parts(*i) * (1 - 1.05e-3), False),
-        (lambda p, x, m, h: parts(p, x, m.clamp(-3, 3), h), True),
-        (lambda p, x, m, h: parts(p, x, m, h) + (p * m[:, :1]).sum(), False),
+        (lambda e, k: e + k, (1, 1), (1, 1)),
+        (lambda e, k: e + 1.009 * part(k, 1 / 1.009) + 7, (1, 1), (1, 1)),
+        (lambda e, k: e + part(k, 0.2), (1, 0.2), (1, 5)),
+        (lambda e, k: part(e, 0.1) + 2 * k, (0.1, 2), (10, 1)),
+        (lambda e, k: e + k - k.detach(), (1, 1), (1, 0)),
+        (lambda e, k: e + k - 2 * k.detach(), (1, 1), (1, -1)),
+        (lambda e, k: e + k + k.detach() ** 2, (1, 1), None),
     ],
-    ids=["a constant", "rounding", "too much for rounding", "a clamp far away", "a product"],
 )
-def test_the_parts_are_consistent_if_added_they_give_the_loss(loss, consistent):
-    assert value.consistent(probe(loss), CASE, *PARTS) is consistent
+def test_what_the_value_says_beside_its_gradient_is_told(loss, shares, said):
+    asked = probe(lambda p, x, m, h: loss(entropy(p, x).sum(), kl(m, h).sum()))
+    p, d = likelihood(BERNOULLI, weight(shares[0])), forward(weight(shares[1]))
+    found = value.find_value(asked, CASE, p, d)
+    assert found.said == (said and pytest.approx(said))
+    assert found.ratio.factor == pytest.approx(shares[1] / shares[0])
+    if said != (1, 1):  # of another value, no constants are told
+        assert (found.normaliser, found.minus_one) == (None, None)
 
 
-def test_with_a_floor_the_parts_are_added_far_above_it():
+def test_with_a_floor_the_parts_are_looked_at_far_above_it():
     def loss(p, x, m, h):
-        return entropy(p, x).sum() + kl(m, h).clamp(min=7).sum()
+        kls = kl(m, h)
+        return entropy(p, x).sum() + torch.where(kls < 7, p[:, :1] * kls, kls).sum()
 
-    p = likelihood(BERNOULLI, ONE)
-    assert value.consistent(probe(loss), CASE, p, forward(ONE, floor=7, floor_of="coordinate"))
-    assert not value.consistent(probe(loss), CASE, p, forward(ONE))
+    assert whole.consistent(probe(loss), CASE, forward(ONE, floor=7, floor_of="coordinate"))
+    assert not whole.consistent(probe(loss), CASE, forward(ONE))
 
 
 @pytest.mark.parametrize(
@@ -207,60 +246,3 @@ def test_with_a_floor_the_parts_are_added_far_above_it():
 )
 def test_the_unit_is_told_in_words(scale, unit):
     assert value.unit(scale, {"pixels": 784}) == unit
-
-
-FIVE, FIFTEEN = weight(5.0, batch=-1), weight(15.0, batch=-1)
-GAUSSIAN = Likelihood("Gaussian", True, weight(20.0, batch=-1))
-BY_SAMPLES = Divergence(SAMPLED, "log σ²", 0.5, v=-0.5, g=-0.5, per_latent=FIFTEEN)
-VALUE = value.Value(FIVE, None, None, FIVE, LEFT_OUT, True, 0.0)
-NAMED = {
-    "importance-weighted bound": lambda w, at: w.exp().mean(at).log(),
-    "mean over samples": Tensor.mean,
-    "sum over samples": Tensor.sum,
-    "log of the sum of weights, not of their mean": Tensor.logsumexp,
-    "log w averaged by its own weights": lambda w, at: (w.softmax(at) * w).sum(at),
-    UNKNOWN: Tensor.amax,
-}
-
-
-def several(way, at, wide, constant=0.0):
-    """Five times the mean of minus what ``way`` makes of log w, whose β is 3 and σ² is ¼."""
-
-    def loss(x_hat, x, mu, h, z):
-        x, mu, h = (t if wide else t.unsqueeze(at) for t in (x, mu, h))
-        log_w = -4 * square(x_hat, x).sum(2) - 3 * sampled_kl(mu, h, z).sum(2)
-        return -5 * way(log_w + constant, at).mean()
-
-    layout = Layout((2,), samples=at, wide=wide)
-    return probe(loss, "z"), Case(layout, batch=2, latents=2)
-
-
-@pytest.mark.parametrize("wide", [False, True], ids=["x alone", "x for each sample"])
-@pytest.mark.parametrize("at", [0, 1])
-@pytest.mark.parametrize("name", NAMED)
-def test_it_is_told_how_several_samples_are_put_together(name, at, wide):
-    asked, case = several(NAMED[name], at, wide, 2.5)
-    assert value.find_together(asked, case, GAUSSIAN, BY_SAMPLES, VALUE) == name
-
-
-@pytest.mark.parametrize(("share", "name"), [(2e-4, "mean over samples"), (-5e-3, UNKNOWN)])
-def test_samples_may_differ_from_a_name_by_rounding(share, name):
-    def rounded(w, at):
-        return w.mean(at) + share * (w.amax(at) - w.amin(at))
-
-    asked, case = several(rounded, 0, False)
-    assert value.find_together(asked, case, GAUSSIAN, BY_SAMPLES, VALUE) == name
-
-
-def test_one_scale_of_the_decoder_is_that_of_every_sample_and_image():
-    def loss(x_hat, x, mu, h, z, s):
-        log_p = -(square(x_hat, x) / s**2 + s.log()).sum(2)
-        return -(log_p - sampled_kl(mu, h, z).sum(2)).exp().mean(0).log().sum()
-
-    p = Likelihood("Gaussian", True, ONE, "argument", "σ")
-    d = Divergence(SAMPLED, "log σ²", 0.5, v=-0.5, g=-0.5, per_latent=ONE)
-    v = value.Value(ONE, ONE, None, ONE, LEFT_OUT, True, 0.0)
-    for single in (True, False):
-        case = Case(Layout((2,), samples=0, single=single), batch=2, latents=2)
-        found = value.find_together(probe(loss, "z", "scale"), case, p, d, v)
-        assert found == "importance-weighted bound"

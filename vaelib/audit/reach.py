@@ -9,8 +9,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from vaelib.audit.divergence import Divergence
-from vaelib.audit.heads import at_log_sigma
+from vaelib.audit.divergence import RANGES, Divergence
 from vaelib.audit.probe import Probe, gradients_to
 from vaelib.audit.shapes import BINARY, Case
 
@@ -23,6 +22,8 @@ class Gradients:
 
     Attributes:
         reached: whether it is not zero, for each of x̂, μ and the second head.
+        moves: whether the value depends on it.
+        single: whether the loss takes float32.
         smallest: the smallest power of ten σ for which loss and gradient are finite.
         largest: the largest one.
         edges: what the loss is at x̂ exactly 0 and 1: ``"finite"``, ``"not finite"`` or ``"—"``.
@@ -30,6 +31,8 @@ class Gradients:
     """
 
     reached: dict[str, bool]
+    moves: dict[str, bool]
+    single: bool
     smallest: int
     largest: int
     edges: str
@@ -42,15 +45,23 @@ class Gradients:
 
 def find_gradients(probe: Probe, case: Case, d: Divergence) -> Gradients:
     """Differentiate the loss, at usual values and at extreme ones."""
-    inputs = case.draw(probe.roles, torch.Generator().manual_seed(11))
+    away = case.within(mu=RANGES[-1]) if d.floor else case
+    inputs = away.draw(probe.roles, torch.Generator().manual_seed(11))
     _, grads = _gradients(probe, inputs)
-    reached = {r: bool(g is not None and g.any()) for r, g in grads.items()}
+    through = "z" in probe.roles and bool(probe.gradients(inputs, ["z"])["z"].any())
+    reached = {
+        r: bool(g is not None and g.any()) or (through and r != "x_hat") for r, g in grads.items()
+    }
+    other = case.draw(probe.roles, torch.Generator().manual_seed(15))
+    moves = {r: probe(inputs | {r: other[r]}) != probe(inputs) for r in grads}
     finite = {
         k: _finite(probe, case, d, k * log(10)) for s in (1, -1) for k in (s * n for n in DECADES)
     }
     smallest = next((k + 1 for k in sorted(finite, reverse=True) if k < 0 and not finite[k]), -30)
     largest = next((k - 1 for k in sorted(finite) if k > 0 and not finite[k]), 30)
-    return Gradients(reached, smallest, largest, _edges(probe, case), _clamp(probe, case, d))
+    single = _finite(probe, case, d, 0.0)
+    ends = _edges(probe, case), _clamp(probe, case, d)
+    return Gradients(reached, moves, single, smallest, largest, *ends)
 
 
 def _gradients(probe: Probe, inputs: dict) -> tuple[Tensor, dict[str, Tensor | None]]:
@@ -62,7 +73,7 @@ def _gradients(probe: Probe, inputs: dict) -> tuple[Tensor, dict[str, Tensor | N
 def _finite(probe: Probe, case: Case, d: Divergence, log_sigma: float) -> bool:
     """Whether loss and gradient are finite in float32 where every σ is this."""
     generator = torch.Generator().manual_seed(12)
-    head = at_log_sigma(d.reading, torch.empty(case.shape("logvar")), log_sigma).float()
+    head = d.head.at(torch.empty(case.shape("logvar")), log_sigma).float()
     single = copy.copy(probe)
     single.dtype = torch.float32
     drawn = case.draw(probe.roles, generator, {"logvar": head})
@@ -76,6 +87,8 @@ def _finite(probe: Probe, case: Case, d: Divergence, log_sigma: float) -> bool:
 def _edges(probe: Probe, case: Case) -> str:
     """The worst case for a cross-entropy: x̂ exactly 0 and 1 where x is 1 and 0."""
     drawn = case.within(x=BINARY).draw(probe.roles, torch.Generator().manual_seed(13))
+    if drawn["x_hat"].numel() != drawn["x"].numel():
+        return "—"
     drawn["x_hat"] = 1 - drawn["x"].reshape(drawn["x_hat"].shape)
     try:
         y, grads = _gradients(probe, drawn)
@@ -98,7 +111,7 @@ def _end(probe: Probe, case: Case, d: Divergence, far: float) -> float | None:
     unit = abs(d.per_latent.at(case.sizes())) * drawn["logvar"].numel()
 
     def value(t: float) -> float:
-        return probe(drawn | {"logvar": at_log_sigma(d.reading, drawn["logvar"], t / 2)})
+        return probe(drawn | {"logvar": d.head.at(drawn["logvar"], t / 2)})
 
     def flat(t: float) -> bool:
         return abs(value(t) - last) < 1e-6 * unit
