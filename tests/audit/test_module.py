@@ -71,11 +71,11 @@ def test_a_model_of_the_library_is_judged_by_its_draws():
 
     found = audit(loss, Outputs(), shape=(30,), latents=4)
     assert found.elbo
-    assert head(found) == "the model draws with it as σ"
+    assert head(found).startswith("the model draws with it as σ")
 
 
 def test_a_model_whose_outputs_are_otherwise_is_refused():
-    with pytest.raises(ValueError, match="tell outputs="):
+    with pytest.raises(ValueError, match="audit\\(loss, outputs="):
         audit(of_logits, nn.Linear(6, 6), shape=SHAPE)
     with pytest.raises(ValueError, match="shape of an image"):
         audit(of_logits, Model(halved))

@@ -1,5 +1,6 @@
 """How a model draws with its heads, of models whose weights and noise are known."""
 
+from collections import namedtuple
 from math import sqrt
 
 import pytest
@@ -9,11 +10,14 @@ from torch.nn import functional as F
 
 from vaelib.audit import sampler
 from vaelib.audit.binding import OPTIONAL, REQUIRED, Binding
+from vaelib.audit.heads import READINGS
 from vaelib.audit.probe import Probe
-from vaelib.audit.sampler import Sampler
+from vaelib.audit.sampler import OUTPUTS, Sampler, by_role, call
 
-OUTPUTS = ("x_hat", "mu", "logvar")
+OWN = READINGS["log σ²"]
 X = torch.linspace(-2, 2, 60).reshape(30, 2)
+USUAL = READINGS["log σ²"]
+PLUS = USUAL.plus(0.5, "σ²")
 
 
 def probe(loss, *more, entry=None):
@@ -22,6 +26,10 @@ def probe(loss, *more, entry=None):
 
 def loss(x_hat, x, mu, logvar):
     return (x_hat * x).sum() + mu.sum() + logvar.sum()
+
+
+def find(model, asked=probe(loss), own=USUAL):  # noqa: B008
+    return sampler.find_sampler(model, X, OUTPUTS, asked, own)
 
 
 class Model(nn.Module):
@@ -47,18 +55,24 @@ def few(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("sigma", "readings"),
+    ("sigma", "reading"),
     [
-        (halved, ("log σ²",)),
-        (torch.exp, ("log σ",)),
-        (lambda h: h, ("σ",)),
-        (F.softplus, ("softplus⁻¹ σ",)),
-        (lambda h: (h / 5).exp(), ()),
+        (halved, "log σ²"),
+        (lambda h: (-h / 2).exp(), "log 1/σ²"),
+        (torch.exp, "log σ"),
+        (lambda h: h, "σ"),
+        (F.softplus, "softplus⁻¹ σ"),
+        (lambda h: F.softplus(h).sqrt(), "softplus⁻¹ σ²"),
+        (lambda h: F.elu(h) + 1, "elu⁻¹ (σ − 1)"),
+        (lambda h: (h / 5).exp(), None),
+        (lambda h: (h.clamp(-1.5, 1.5) / 2).exp(), "log σ²"),
+        (lambda h: (h.exp() + 0.5).sqrt(), PLUS.name),
     ],
 )
-def test_readings_are_those_that_the_draws_fit(few, sigma, readings):
-    told = sampler.find_sampler(Model(sigma), X, OUTPUTS, probe(loss))
-    assert told == Sampler(readings, draws=True, probabilities=False)
+def test_readings_are_those_that_the_draws_fit(few, sigma, reading):
+    told = find(Model(sigma), own=PLUS)
+    assert told == Sampler((reading,) if reading else (), draws=True, probabilities=False)
+    assert told.agrees(reading or "log σ²") is bool(reading)
 
 
 def test_a_head_that_is_the_variance_is_told(few):
@@ -67,8 +81,7 @@ def test_a_head_that_is_the_variance_is_told(few):
             mu, h = self.a * x, (self.b * x).exp()
             return mu + h.sqrt() * torch.randn_like(mu), mu, h
 
-    told = sampler.find_sampler(Positive(None), X, OUTPUTS, probe(loss))
-    assert told.readings == ("σ²",)
+    assert find(Positive(None)).readings == ("σ²",)
 
 
 class Apart(Model):
@@ -93,7 +106,7 @@ def test_all_of_x_hat_must_lie_between_0_and_1(few, end, probabilities, kind):
     sigma = torch.zeros_like if kind == "still" else torch.exp
     model = (Apart if kind == "apart" else Model)(sigma, end)
     model.idle = nn.Parameter(torch.ones(()))
-    told = sampler.find_sampler(model, X, OUTPUTS, probe(loss))
+    told = find(model)
     assert (told.draws, told.probabilities) == (kind != "still", probabilities)
     assert told.unreached == ("idle",)
     assert (told.readings is None) == (kind != "drawn")
@@ -103,18 +116,69 @@ def test_the_model_and_the_noise_are_left_as_they_were(few):
     model = Model(halved)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    told = sampler.find_sampler(model, X, OUTPUTS, probe(loss))
+    told = find(model)
     assert torch.equal(torch.get_rng_state(), before)
     assert (model.a.item(), model.b.item(), model.a.dtype) == (0.5, 1.0, torch.float32)
     assert model.a.grad is None
     assert told.readings == ("log σ²",)
 
 
-@pytest.mark.parametrize("result", [(1, 2), torch.ones(3), {"x_hat": 1}], ids=["2", "one", "1"])
-def test_other_outputs_are_refused(result):
+ONE, TWO, THREE = torch.ones(1), torch.ones(2), torch.ones(3)
+ROLES = dict(zip(OUTPUTS, (ONE, TWO, THREE), strict=True))
+Named = namedtuple("Named", "z_mean log_var recon_x loss")
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ((ONE, TWO, THREE), None),
+        ((ONE, (TWO, THREE)), None),
+        ([TWO, ONE, None, THREE], ("mu", "x_hat", "_", "logvar")),
+        ({"mu": TWO, "logvar": THREE, "recon": ONE}, None),
+        ({"loss": None, "x": None, "recon": ONE, "sigma": THREE, "mean": TWO}, None),
+        ({"a": ONE, "b": TWO, "c": THREE}, OUTPUTS),
+        (Named(TWO, THREE, ONE, 0), None),
+    ],
+)
+def test_outputs_are_read_by_their_names_or_in_their_order(result, told):
+    found = by_role(result, told)
+    assert all(found[role] is value for role, value in ROLES.items())
+
+
+@pytest.mark.parametrize(
+    ("result", "told", "what"),
+    [
+        ((ONE, TWO), None, "2 values"),
+        (ONE, None, "0 values"),
+        ((ONE, TWO, 3), None, "3 values"),
+        ((ONE, TWO, THREE), ("x_hat", "mu", "z"), "3 values"),
+        ({"mu": TWO, "logvar": THREE}, None, "mu, logvar"),
+        ({"recon": ONE, "mu": TWO, "loss": THREE}, None, "recon, mu, loss"),
+        ({"recon": ONE, "logits": ONE, "mu": TWO, "std": THREE}, None, "recon, logits, mu, std"),
+        ({"a": ONE, "b": TWO, "c": THREE}, None, "a, b, c"),
+    ],
+)
+def test_other_outputs_are_refused(result, told, what):
     with pytest.raises(ValueError, match="module must return") as raised:
-        sampler.by_role(result, OUTPUTS)
-    assert str(raised.value) == "the module must return x_hat, mu, logvar; tell outputs=(…)"
+        by_role(result, told)
+    assert str(raised.value) == (
+        f"the module must return {', '.join(told or OUTPUTS)}, and returns {what}: tell all in "
+        "their order, such as audit(loss, outputs=('x_hat', 'x', 'mu', 'logvar'))"
+    )
+
+
+@pytest.mark.parametrize("take", [lambda i: i["data"], lambda i: i.get("x"), lambda i: i + 0])
+def test_images_are_given_as_such_or_in_a_mapping(take):
+    class Module(nn.Module):
+        def forward(self, inputs):
+            return take(inputs), TWO, THREE
+
+    assert torch.equal(call(Module(), X, None)["x_hat"], X)
+
+
+def test_a_module_that_does_not_run_says_what_it_raised():
+    with pytest.raises(ValueError, match=r"ran on no images of \(30, 2\): RuntimeError"):
+        call(nn.Linear(3, 3), X, None)
 
 
 class Scaled(nn.Module):
@@ -219,4 +283,16 @@ def refused(x_hat, x, mu, logvar):
     ids=["all", "mu alone", "a number", "one entry", "two entries", "refused", *OPTIONAL],
 )
 def test_parameters_that_the_loss_does_not_reach_are_named(few, asked, unreached):
-    assert sampler.find_sampler(Parts(), X, OUTPUTS, asked).unreached == unreached
+    assert find(Parts(), asked).unreached == unreached
+
+
+@pytest.mark.parametrize(("draws", "numbers"), [(1000, 600), (10, 1000)])
+def test_draws_end_with_enough_numbers(monkeypatch, draws, numbers):
+    monkeypatch.setattr(sampler, "DRAWS", draws)
+    monkeypatch.setattr(sampler, "ENOUGH", numbers)
+    model, calls = Model(halved), []
+    model.end = lambda z: calls.append(1) or z
+    spread = sampler.spread(model, X, OUTPUTS)
+    calls.clear()
+    assert sampler._readings(spread, X, OUTPUTS, READINGS) == ("log σ²",)
+    assert len(calls) == 10

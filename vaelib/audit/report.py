@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from html import escape
 from math import isclose
 
-from vaelib.audit.advice import advise
 from vaelib.audit.divergence import Divergence
 from vaelib.audit.likelihood import Likelihood
 from vaelib.audit.lines import page_lines
 from vaelib.audit.powers import Weight, number
 from vaelib.audit.reach import Gradients
+from vaelib.audit.reasons import BOUND, advise, verdict
 from vaelib.audit.sampler import Sampler
 from vaelib.audit.shapes import Layout
-from vaelib.audit.value import RIGHT, Value
+from vaelib.audit.value import Value
 
 
 @dataclass(frozen=True)
@@ -54,29 +54,34 @@ class Audit:
     sizes: dict[str, int] = field(default_factory=dict)
 
     @property
-    def elbo(self) -> bool:
-        """Whether it is minus an ELBO, but for scale and constants, at ``sizes``."""
-        return self._sound and not self.divergence.floor and (
-            self.value.beta is None or isclose(self._beta, 1, rel_tol=5e-3)
-        )  # fmt: skip
+    def verdict(self) -> str:
+        """``"bound"``: minus a lower bound on log p(x), but for scale and constants, at ``sizes``;
+        ``"no bound"``; or ``"cannot tell"``.
+
+        With β > 1, or a floor under the KL, it is a bound that lies lower than the ELBO.
+        """
+        return verdict(self)
 
     @property
     def bound(self) -> bool:
-        """Whether it is minus a lower bound on log p(x), but for scale and constants, at ``sizes``.
+        """Whether the verdict is that it is a bound."""
+        return self.verdict == BOUND
 
-        With β > 1, or a floor under the KL, it is one that lies lower than the ELBO.
-        """
-        return self._sound and (self.value.beta is None or self._beta > 0.995)
+    @property
+    def elbo(self) -> bool:
+        """Whether that bound is minus an ELBO, but for scale and constants, at ``sizes``."""
+        one = self.beta is None or isclose(self.beta, 1, rel_tol=5e-3)
+        return self.bound and one and not (self.divergence.floor or self.divergence.turn)
 
     @property
     def beta(self) -> float | None:
         """β at ``sizes``; None where a constant σ² leaves it open."""
-        return self._beta if self.value and self.value.beta else None
+        return self.value.beta.told(self.sizes) if self.value and self.value.beta else None
 
     @property
     def variance(self) -> float | None:
         """A Gaussian's constant σ² (or a Laplace's b) at ``sizes``, at β = 1 where that is open."""
-        if self.value is None or not self.likelihood.free:
+        if self.value is None or self.likelihood.unnamed or not self.likelihood.free:
             return self.likelihood.current
         return (self.value.variance or self.value.ratio).told(self.sizes)
 
@@ -84,23 +89,6 @@ class Audit:
     def advice(self) -> str:
         """One sentence to act on."""
         return advise(self)
-
-    @property
-    def _beta(self) -> float:
-        return (self.value.beta or self.value.ratio).told(self.sizes)
-
-    @property
-    def _sound(self) -> bool:
-        p, d, s = self.likelihood, self.divergence, self.sampler
-        if self.value is None or not (p.proper and d.standard and self.consistent):
-            return False
-        agrees = s is None or (s.draws and s.agrees(d.reading))
-        if s and p.kind == "Bernoulli on probabilities" and not s.probabilities:
-            return False
-        grey = self.binary is False and p.kind.startswith("Bernoulli")
-        positive = min(p.per_pixel.factor, d.per_latent.factor) > 0
-        inside = p.everywhere is not False or (s is not None and s.probabilities)
-        return agrees and not grey and self.together in RIGHT and positive and inside and not d.turn
 
     def shown(self, w: Weight) -> str:
         """A weight as a formula, and as a number where it depends on sizes."""
@@ -116,24 +104,18 @@ class Audit:
         return page_lines(self)
 
     def __str__(self) -> str:
-        width = max(len(what) for what, _, _ in self.lines)
-        rows = []
-        for what, told, evidence in self.lines:
+        lines, rows = self.lines, []
+        width = max(len(what) for what, _, _ in lines)
+        for what, told, seen in lines:
             rows.append(f"{what:<{width}}  {told}")
-            if evidence:
-                rows.append(f"{'':<{width}}    {evidence}")
+            rows += [f"{'':<{width}}    {seen}"] if seen else []
         return "\n".join([*rows, "", f"→ {self.advice}"])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th scope='row'>{escape(what)}</th><td>{escape(told)}</td>"
-            f"<td>{escape(evidence)}</td></tr>"
-            for what, told, evidence in self.lines
-        )
+        row = "<tr><th scope='row'>{}</th><td>{}</td><td>{}</td></tr>"
+        rows = "".join(row.format(*map(escape, line)) for line in self.lines)
         head = "".join(f"<th scope='col'>{name}</th>" for name in ("What", "Told", "Seen"))
-        return (
-            f"<table class='audit'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-            f"<p>→ {escape(self.advice)}</p>"
-        )
+        table = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
+        return f"<table class='audit'>{table}</table><p>→ {escape(self.advice)}</p>"

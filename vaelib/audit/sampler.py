@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 
 import torch
 from torch import Tensor, nn
 
-from vaelib.audit.heads import READINGS
-from vaelib.audit.probe import Probe, added, entries, gradients_to, trained
+from vaelib.audit.binding import read
+from vaelib.audit.heads import READINGS, Reading
+from vaelib.audit.probe import (
+    Probe,
+    Unreadable,
+    added,
+    entries,
+    gradients_to,
+    named_values,
+    trained,
+)
 
-DRAWS = 400
+OUTPUTS = ("x_hat", "mu", "logvar")
+FEW = 16  # images for the draws; a large model takes long for each
+DRAWS, ENOUGH = 400, 20_000
+AHEAD = 10  # nats: a reading that is e¹⁰ times less likely than the best is none
 
 
 @dataclass(frozen=True)
@@ -37,52 +53,48 @@ class Sampler:
         return self.readings is None or reading in (None, *self.readings)
 
 
-def find_sampler(module: nn.Module, x: Tensor, outputs: tuple[str, ...], probe: Probe) -> Sampler:
+def find_sampler(
+    module: nn.Module, x: Tensor, outputs: tuple | None, probe: Probe, own: Reading
+) -> Sampler:
     """Tell how ``module(x)`` samples, and where the gradients of its loss do not reach.
 
     With z = μ + σ(h) ε, the gradients of anything behind z are dz to μ, and dz · σ'(h) ε to h.
     Their quotient is σ'(h) ε: a normal number, whose spread over draws is σ'(h).
 
+    ``own`` is how the loss reads the second head.
+
     Raises:
-        ValueError: the module does not return what ``outputs`` names.
+        ValueError: the module does not run, or does not return what ``outputs`` names.
     """
+    x = x.float()
+    few = x[:: -(-len(x) // FEW)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        copied = spread(copy.deepcopy(module).double(), x.double(), outputs)
-        drawn = [_quotients(copied, x.double(), outputs) for _ in range(DRAWS)]
-        own = copy.deepcopy(module)
-        x_hat, again = (by_role(own(x), outputs)["x_hat"] for _ in range(2))
-        unreached = _unreached(copy.deepcopy(module), x, outputs, probe)
-    draws, readings = not torch.equal(x_hat, again), None
-    if draws and drawn[0] is not None:
-        noise, h = (torch.stack(part) for part in zip(*drawn, strict=True))
-        readings = tuple(r for r, head in READINGS.items() if explains(noise, h, head.slope(h)))
+        copied = copy.deepcopy(module).float()
+        x_hat, again = (call(copied, x, outputs)["x_hat"].detach() for _ in range(2))
+        draws, readings = not torch.equal(x_hat, again), None
+        if draws:
+            known = READINGS | {own.name: own}
+            readings = _readings(spread(module, few, outputs), few, outputs, known)
+        unreached = _unreached(copy.deepcopy(module).float(), few, outputs, probe)
     probabilities = bool(((x_hat >= 0) & (x_hat <= 1)).all())
     return Sampler(readings, draws, probabilities, unreached)
 
 
-def by_role(result, outputs: tuple[str, ...]) -> dict[str, Tensor]:
-    """What a model returns, by role."""
-    values = [*result.values()] if isinstance(result, dict) else result
-    if not isinstance(values, tuple | list) or len(values) != len(outputs):
-        raise ValueError(f"the module must return {', '.join(outputs)}; tell outputs=(…)")
-    return dict(zip(outputs, values, strict=True))
-
-
-def spread(module: nn.Module, x: Tensor, outputs: tuple[str, ...]) -> nn.Module:
+def spread(module: nn.Module, x: Tensor, outputs: tuple[str, ...] | None) -> nn.Module:
     """The same with other weights, so that the second head takes values on both sides of zero.
 
     Where all of them are well below zero, log σ and a softplus cannot be told apart. A head that
     is σ itself stays above zero: then those weights are taken that bring it nearest.
     """
-    best, widest = module, -torch.inf
+    best, widest = copy.deepcopy(module).float(), -torch.inf
     for scale, share in product((1.0, 2.0, 4.0), (0.0, 0.25, 0.5, 0.75, 1.0)):
-        mixed = copy.deepcopy(module)
+        mixed = copy.deepcopy(module).float()
         with torch.no_grad():
             for parameter in mixed.parameters():
                 other = parameter.std(correction=0) * torch.randn_like(parameter)
                 parameter.copy_(scale * ((1 - share) * parameter + share * other))
-            h = by_role(mixed(x), outputs)["logvar"].flatten()
+            h = call(mixed, x, outputs)["logvar"].flatten()
         width = float(torch.minimum(-h.quantile(0.2), h.quantile(0.8)))
         if width > widest and h.abs().max() < 20:
             best, widest = mixed, width
@@ -91,16 +103,37 @@ def spread(module: nn.Module, x: Tensor, outputs: tuple[str, ...]) -> nn.Module:
     return best
 
 
-def _quotients(module: nn.Module, x: Tensor, outputs: tuple[str, ...]):
+def _readings(
+    module: nn.Module, x: Tensor, outputs, known: dict[str, Reading]
+) -> tuple[str, ...] | None:
+    """Those that explain the noise of as many draws as it takes."""
+    from tqdm.auto import tqdm
+
+    noise, h = torch.empty(0), torch.empty(0)
+    for _ in tqdm(range(DRAWS), "drawing", leave=False, delay=2):
+        drawn = _quotients(module, x, outputs)
+        if drawn is None:
+            return None
+        noise, h = (torch.cat(pair).double() for pair in zip((noise, h), drawn, strict=True))
+        if len(h) >= ENOUGH:
+            break
+    slopes = {name: head.slope(h) for name, head in known.items()}
+    nats = {n: -(0.5 * (noise / s).square() + s.log()).sum() for n, s in slopes.items()}
+    least = max(value for value in nats.values() if value.isfinite()) - AHEAD
+    return tuple(n for n, s in slopes.items() if nats[n] > least and explains(noise, h, s))
+
+
+def _quotients(module: nn.Module, x: Tensor, outputs):
     """σ'(h) ε of one draw, and h; None where the heads do not lie on the way to x̂."""
-    found = by_role(module(x), outputs)
-    mu, h = found["mu"], found["logvar"]
-    if not (mu.requires_grad and h.requires_grad):
+    found = call(module, x, outputs)
+    heads = {role: found[role] for role in ("mu", "logvar") if found[role].requires_grad}
+    y = found["x_hat"] * torch.randn_like(found["x_hat"])
+    by_mu, by_h = map(gradients_to(y.sum(), heads).get, ("mu", "logvar"))
+    if by_mu is None or by_h is None:
         return None
-    grads = gradients_to(found["x_hat"].square().sum(), {"mu": mu, "h": h})
-    if grads["mu"] is None or grads["h"] is None:
-        return None
-    return grads["h"] / grads["mu"].where(grads["mu"] != 0, torch.nan), h.detach()
+    noise = (by_h / by_mu).flatten()
+    told = noise.isfinite() & (noise != 0)  # behind a clamp there is nothing to see
+    return noise[told], found["logvar"].detach().flatten()[told]
 
 
 def explains(noise: Tensor, h: Tensor, slope: Tensor) -> bool:
@@ -116,14 +149,49 @@ def explains(noise: Tensor, h: Tensor, slope: Tensor) -> bool:
     return True
 
 
-def _unreached(module: nn.Module, x: Tensor, outputs: tuple, probe: Probe) -> tuple[str, ...]:
+def _unreached(module: nn.Module, x: Tensor, outputs, probe: Probe) -> tuple[str, ...]:
     """The parameters that would be trained, and get no gradient; none named if it does not run."""
-    found = by_role(module(x), outputs) | {"x": x}
-    if not set(probe.roles) <= set(found):
-        return ()
-    try:
-        y = entries(probe.binding.call(probe.loss, {r: found[r] for r in probe.roles}))
-        y = added(y, probe.entry).sum()
-    except Exception:
-        return ()
-    return tuple(name for name, grad in gradients_to(y, trained(module)).items() if grad is None)
+    found = call(module, x, outputs) | {"x": x}
+    with suppress(Exception):
+        given = {role: found[role] for role in probe.roles}
+        y = added(entries(probe.binding.call(probe.loss, given)), probe.entry).sum()
+        return tuple(name for name, g in gradients_to(y, trained(module)).items() if g is None)
+    return ()
+
+
+def call(module: Callable, x: Tensor, outputs: tuple[str, ...] | None) -> dict[str, Tensor]:
+    """What a model returns for images, or for a mapping that holds them, by role."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return by_role(module(x), outputs)
+        except Exception as error:
+            with suppress(Exception):
+                return by_role(module(defaultdict(lambda: x, x=x)), outputs)
+            if isinstance(error, Unreadable):
+                raise
+            raise ValueError(f"the module ran on no images of {(*x.shape,)}: {error!r}") from error
+
+
+def by_role(result, outputs: tuple[str, ...] | None) -> dict[str, Tensor]:
+    """What a model returns, by role: by its names if it has any and no order is told."""
+    named, found = named_values(result), {}
+    names, values = outputs or OUTPUTS, [*named.values()] or [*_flat(result)]
+    if named and not outputs:
+        ways = [way for way, _, _ in read([*named])]
+        if len({tuple(map(way.get, OUTPUTS)) for way in ways}) == 1:
+            found = {role: named[name] for role, name in ways[0].items()}
+    elif len(names) == len(values):
+        found = dict(zip(names, values, strict=True))
+    if not all(isinstance(found.get(role), Tensor) for role in OUTPUTS):
+        raise Unreadable(
+            f"the module must return {', '.join(names)}, and returns "
+            f"{', '.join(map(str, named)) or f'{len(values)} values'}: tell all in their order, "
+            "such as audit(loss, outputs=('x_hat', 'x', 'mu', 'logvar'))"
+        )
+    return found
+
+
+def _flat(result) -> Iterator:
+    for part in result if isinstance(result, tuple | list) else ():
+        yield from _flat(part) if isinstance(part, tuple | list) else (part,)
