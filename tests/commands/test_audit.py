@@ -8,6 +8,7 @@ import pytest
 
 import vaelib.audit as audits
 from vaelib.__main__ import main
+from vaelib.commands.audit import in_options
 
 LOSSES = """
 import torch
@@ -20,7 +21,11 @@ def right(x_hat, x, mu, logvar):
 
 
 def wrong(x_hat, x, mu, logvar):
-    return right(x_hat, x, mu, -logvar)
+    return right(x_hat, x, 0 * mu, logvar)
+
+
+def given(x_hat, x, mu, logvar, beta):
+    return (x - x_hat).square().sum(), beta * mu.sum()
 
 
 def told(a, b, c, d, beta):
@@ -38,14 +43,50 @@ class Model(nn.Module):
         return self.decoder(z).sigmoid().view_as(x), mu, head
 
 
+class Four(Model):
+    def forward(self, x):
+        return *super().forward(x), x
+
+
+class Needs:
+    def __init__(self, size):
+        pass
+
+    def loss(self, x_hat, x, mu, logvar):
+        return right(x_hat, x, mu, logvar)
+
+
 MODEL = Model()
 """
+SCRIPT = """
+import argparse, sys
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--epochs", type=int, default=3)
+options = parser.parse_args()
+from mine import Model, right
+
+
+class Net(Model):
+    def loss(self, recons, x, mu, logvar, **others):
+        return others["kl_weight"] * right(recons, x, mu, logvar)
+
+
+if __name__ == "__main__":
+    raise RuntimeError("a training began")
+"""
+OTHERS = {
+    "script.py": SCRIPT,
+    "wants.py": SCRIPT.replace('"--epochs", type', '"epochs", type').replace(", default=3", ""),
+    "broken.py": "raise ZeroDivisionError('by 0')",
+}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mine")
-    (folder / "mine.py").write_text(LOSSES, "utf8")
+    for name, text in {"mine.py": LOSSES, **OTHERS}.items():
+        (folder / name).write_text(text, "utf8")
     return folder
 
 
@@ -96,6 +137,16 @@ def test_roles_numbers_and_the_entry_can_be_told(run):
         ([], {"shape": None, "batch": 128, "latents": 20, "entry": None}),
         (["--shape", "1,2,3"], {"shape": (1, 2, 3), "batch": 128, "latents": 20, "entry": None}),
         (
+            [
+                *["--entry", "a", "--entry", "1", "--tell", "x=y", "--tell", "mu=m"],
+                *["--after", "9"],
+                "--output",
+                "x_hat,x,mu,logvar",
+            ],
+            {"shape": None, "batch": 128, "latents": 20, "entry": ("a", 1), "x": "y", "mu": "m"}
+            | {"outputs": ("x_hat", "x", "mu", "logvar"), "after": 9},
+        ),
+        (
             ["--batch", "7", "--latents", "3", "--entry", "loss"],
             {"shape": None, "batch": 7, "latents": 3, "entry": "loss"},
         ),
@@ -111,24 +162,56 @@ def test_what_is_typed_is_what_is_asked(run, monkeypatch, words, asked):
 
     def examine(*losses, **options):
         seen.append((losses, options))
-        return Mock(bound=True)
+        return Mock(verdict="bound")
 
     monkeypatch.setattr(audits, "audit", examine)
     assert run("mine:right", *words)[0] == 0
     ((loss, module), options) = seen[0]
+    asked = {"outputs": None, "after": 0} | asked
     assert (loss.__name__, module, options) == ("right", None, asked)
+
+
+@pytest.mark.parametrize("verdict", ["bound", "no bound", "cannot tell"])
+def test_the_status_is_the_verdict(run, monkeypatch, verdict):
+    monkeypatch.setattr(audits, "audit", lambda *_, **__: Mock(verdict=verdict))
+    assert run("mine:right")[0] == {"bound": 0, "no bound": 1, "cannot tell": 3}[verdict]
+
+
+def test_a_script_is_read_whatever_arguments_it_takes_and_does_not_run(run):
+    words = sys.argv[:]
+    status, _, complaint = run("script.py:Net.loss", "--give", "kl_weight=1")
+    assert (status, complaint) == (0, "")
+    assert sys.argv == words
+    assert run("script.py:Net.loss")[2].endswith("give it: --give kl_weight=1.0\n")
+
+
+@pytest.mark.parametrize(
+    ("call", "options"),
+    [
+        ('audit(loss, x_hat="a", mu=2)', "--tell x_hat=a --tell mu=2"),
+        ("audit(loss, kl_weight=1.0, mask=…)", "--give kl_weight=1.0 --give mask=…"),
+        ("audit(loss, entry=('kl', 1))", "--entry kl --entry 1"),
+        ("audit(loss, entry=0, after=5)", "--entry 0 --after 5"),
+        ("audit(loss, outputs=('x_hat', 'mu')), shape=(1, 2)", "--output x_hat,mu, shape=(1, 2)"),
+        ("audit(loss, shape=(1, 28, 28)) and audit(loss)", "--shape 1,28,28 and audit(loss)"),
+    ],
+)
+def test_a_call_is_told_as_options(call, options):
+    assert in_options(f"Say {call}.") == f"Say {options}."
 
 
 def test_a_class_is_called_and_a_part_of_a_part_is_found(run, monkeypatch):
     seen = []
-    examine = lambda *losses, **_: seen.append(losses) or Mock(bound=False)  # noqa: E731
+    examine = lambda *losses, **_: seen.append(losses) or Mock(verdict="no bound")  # noqa: E731
     monkeypatch.setattr(audits, "audit", examine)
     before = sys.path[:]
     assert run("mine:right", "--module", "mine:Model")[0] == 1
     assert run("mine:Model.forward", "--module", "mine:MODEL")[0] == 1
     mine = sys.modules["mine"]
     assert isinstance(seen[0][1], mine.Model)
-    assert seen[1] == (mine.Model.forward, mine.MODEL)
+    method, model = seen[1]
+    assert isinstance(method.__self__, mine.Model)
+    assert (method.__func__, model) == (mine.Model.forward, mine.MODEL)
     assert sys.path == [os.getcwd(), *before]  # first, and once
 
 
@@ -139,7 +222,30 @@ def test_a_class_is_called_and_a_part_of_a_part_is_found(run, monkeypatch):
         (["mine:nothing"], "python -m vaelib: mine has no nothing"),
         (["mine:Model.nothing"], "python -m vaelib: mine has no Model.nothing"),
         (["theirs:loss"], "python -m vaelib: No module named 'theirs'"),
-        (["mine:told"], "do not tell what they are"),
+        (
+            ["mine:told"],
+            "such as --tell x_hat=0 --tell x=1 --tell mu=2 --tell logvar=3; if it takes them in",
+        ),
+        (["mine:given"], "python -m vaelib: open: beta. Give it: --give beta=1.0"),
+        (
+            ["mine:given", "--give", "beta=1"],
+            "python -m vaelib: which entry of the result is the loss? 0 of [0, 1] depend on both "
+            "x_hat and mu or logvar: tell it, --entry 0, or several that are added, "
+            "--entry 0 --entry 1",
+        ),
+        (
+            ["mine:right", "--module", "mine:Four", "--shape", "12"],
+            "python -m vaelib: the module must return x_hat, mu, logvar, and returns 4 values: "
+            "tell all in their order, such as --output x_hat,x,mu,logvar",
+        ),
+        (["script.py:none"], "python -m vaelib: script.py has no none"),
+        (["none.py:loss"], "python -m vaelib: none.py is no file"),
+        (
+            ["wants.py:loss"],
+            "python -m vaelib: wants.py ended as it was imported: does it want arguments?",
+        ),
+        (["broken.py:loss"], "python -m vaelib: broken.py raised ZeroDivisionError('by 0')"),
+        (["mine:Needs.loss"], "argument: 'size'\")"),
         (["mine:right", "--shape", "28,0"], "must be sizes such as 1,28,28, got '28,0'"),
         (["mine:right", "--shape", "28,x"], "must be sizes such as 1,28,28, got '28,x'"),
         (["mine:right", "--tell", "x"], "python -m vaelib: write NAME=VALUE, got 'x'"),
