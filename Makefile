@@ -3,6 +3,7 @@ REQUIREMENTS ?= requirements.txt
 BIN := .venv/bin
 READY := .venv/ready
 PEERS := _build/peers
+SHIPPED := _build/shipped
 FUZZ := _build/fuzz
 MUTMUT := _build/mutmut
 NOTEBOOKS := $(wildcard chapters/*.ipynb chapters/*/*.ipynb)
@@ -32,6 +33,9 @@ lighthouse: book ## say what Lighthouse thinks of the built site (needs Node and
 
 bench: $(READY) $(PEERS)/ready ## measure speed against peers and the machine (a quarter of an hour)
 	PYTHONPATH=$(PEERS) $(BIN)/python -m benchmarks $(OPTIONS)
+
+shipped: $(READY) $(SHIPPED)/ready ## audit losses as well-known packages ship them (a minute)
+	PYTHONPATH=$(CURDIR)/$(SHIPPED) $(BIN)/python -m benchmarks.shipped
 
 gpu: ## check and measure on a GPU, with a Python that has torch (nine minutes; OUT=folder)
 	PYTHONPATH=$(CURDIR) $(PYTHON) -m benchmarks.gpu --out $(OUT) $(OPTIONS)
@@ -79,6 +83,10 @@ $(PEERS)/ready: benchmarks/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(PEERS) --requirement $<
 	@touch $@
 
+$(SHIPPED)/ready: benchmarks/shipped/requirements.txt $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(SHIPPED) --requirement $<
+	@touch $@
+
 $(FUZZ)/ready: tests/fuzz/requirements.txt $(READY)
 	mkdir -p $(FUZZ)/corpus
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(FUZZ) --requirement $<
@@ -88,4 +96,4 @@ $(MUTMUT)/ready: tests/mutants/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(MUTMUT) --requirement $<
 	@touch $@
 
-.PHONY: help book test long lighthouse bench gpu carry fuzz mutants tested lab notebooks clean
+.PHONY: help book test long lighthouse bench shipped gpu carry fuzz mutants tested lab notebooks clean

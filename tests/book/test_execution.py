@@ -65,6 +65,7 @@ def before(tree):
         ("vaelib/plots/book.mplstyle", ALL),  # by vaelib.load, which builds what a run trained
         ("recorded/benchmark.json", {"benchmarks"}),
         ("recorded/mutants.json", {"tested"}),
+        ("recorded/shipped.json", {"as_shipped"}),
         ("vaelib/commands/train.py", set()),
         ("tests/conftest.py", set()),
     ],

@@ -111,6 +111,26 @@ RUN = {
 }
 
 
+def loss(package, verdict, optimises, **found):
+    common = {"version": None, "loss": "VAE", "says": "says", "link": "https://a.b/c"}
+    told = {"beta": None, "variance": None, "sizes": "", "differs": False, "sentence": "Do."}
+    return common | told | {"package": package, "verdict": verdict, "optimises": optimises} | found
+
+
+DIFFERS = {"version": "1.2", "variance": 0.25, "sizes": "C = 3", "differs": True}
+SHIPPED = {
+    "command": "make shipped",
+    "date": "2031-02-03",
+    "versions": {"torch": "9.8"},
+    "rows": [
+        loss("First", "bound", "Gaussian", **DIFFERS),
+        loss("Last", "no bound", "Gaussian"),
+        loss("Other", "bound", "log p(x|z)", beta=0.5, variance=2.0),
+        loss("Laplace", "cannot tell", "Laplace", variance=0.1),
+    ],
+}
+
+
 @pytest.fixture
 def shown(tmp_path, monkeypatch):
     """Run a page where other records lie; return its text, and the rows of its tables."""
@@ -173,6 +193,18 @@ def test_the_pictures_show_what_the_tables_say(shown):
         assert ax.lines[0].get_ydata() == pytest.approx([unit * v for v in panel[quantity]])
         (slope,) = ax.texts
         assert slope.get_text() == f"slope {panel['slopes'][quantity]:.2f}"
+
+
+def test_the_losses_as_shipped(shown):
+    text, rows = shown(Chapter(ROOT / "chapters/as_shipped.ipynb"), shipped=SHIPPED)
+    assert [row for row in rows if row.startswith("[")] == [
+        "[First](https://a.b/c) 1.2: VAE | says | Gaussian; value and gradient differ | "
+        "σ² = 0.25 at β = 1, for C = 3 | Do.",
+        "[Other](https://a.b/c), anew: VAE | says | log p(x\\|z) | β = 0.5, σ² = 2 | Do.",
+        "[Laplace](https://a.b/c), anew: VAE | says | Laplace | b = 0.1 at β = 1 | Do.",
+        "[Last](https://a.b/c), anew: VAE | says | Gaussian | – | Do.",
+    ]
+    assert "Made by `make shipped` on 3 February 2031; torch 9.8. 1 of the 4 losses" in text
 
 
 def test_what_is_tested(shown):

@@ -1,0 +1,1 @@
+"""What packages' losses really optimise, called as they are shipped: ``make shipped``."""
