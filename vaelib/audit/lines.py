@@ -181,7 +181,7 @@ def _running(audit) -> Lines:
     seen = f"finite for {smallest}, {largest} (float32)" if g.single else "not callable in float32"
     told = f"none to {', '.join(lost.values())}" if lost else "reach x̂ and both heads"
     yield "gradients", told, f"{seen}; at x̂ = 0 and 1 {g.edges}"
-    seen = "it changes from call to call; read as at the first one" if audit.stateful else ""
+    seen = "it changes from call to call; read as at one of them" if audit.stateful else ""
     yield "noise", "draws noise itself" if audit.sampling else "deterministic", seen
     if s:
         seen = f"x̂ {'lies in' if s.probabilities else 'leaves'} [0, 1]"

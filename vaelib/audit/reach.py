@@ -38,10 +38,6 @@ class Gradients:
     edges: str
     clamp: tuple[float | None, float | None]
 
-    @property
-    def whole(self) -> bool:
-        return all(self.reached.values())
-
 
 def find_gradients(probe: Probe, case: Case, d: Divergence) -> Gradients:
     """Differentiate the loss, at usual values and at extreme ones."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isclose
+from math import isclose, isnan
 from typing import NamedTuple
 
 from vaelib.audit import words
@@ -145,7 +145,8 @@ def _weight(audit) -> Found:
         yield audit.elsewhere, BOUND, "rows", audit.elsewhere
         yield not beta.fixed, BOUND, "sizes", beta, change
     else:
-        kind, now = BOUND if told > 1 else NO_BOUND, " at this call" if audit.stateful else ""
+        kind = OPEN if isnan(told) else BOUND if told > 1 else NO_BOUND
+        now = " at this call" if audit.stateful else ""
         own = "half" if isclose(beta.factor, 2, rel_tol=5e-3) else "weight"
         yield True, kind, "sums" if change else own, audit.shown(beta) + now, change
 

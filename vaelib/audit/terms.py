@@ -67,9 +67,7 @@ FORMS: dict[str, dict[str, Term]] = {
         "log σ²": Term(_log_variance, ("logvar",), (0, 0, 0, 1)),
     },
     BACKWARD: {
-        "μ²/σ²": Term(
-            lambda i, head: i["mu"] ** 2 / head.variance(i["logvar"]), BOTH, (1, 0, 0, 0)
-        ),
+        "μ²/σ²": Term(_over_variance, BOTH, (1, 0, 0, 0)),
         "1/σ²": Term(lambda i, head: 1 / head.variance(i["logvar"]), BOTH, (0, 0, 1, 0)),
         "log σ²": Term(_log_variance, BOTH, (0, 0, 0, -1)),
     },
