@@ -13,7 +13,7 @@ from vaelib.experiments.learning_curve import learning_curve
 NAMES = sorted(path.stem for path in RUNS.glob("*.json"))
 NAMED = {name for c in CHAPTERS for name in re.findall(r'"([a-z0-9-]+)"', c.source)}
 SHOWN = NAMED & {path.stem for path in RUNS.glob("*.toml")}
-LONG = ("figure3", "table1", "table1-textbook")  # more than half a minute
+LONG = ("figure3", "figure3-seeds", "table1", "table1-textbook")  # more than half a minute
 ROUNDING = 1.0  # nats; the same seed on one and on two threads differs by a tenth of that
 
 
