@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 import torch
 from PIL import Image
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_images
 
 from vaelib import data
 from vaelib.data.numbers import as_tensor, numbers
@@ -36,6 +36,17 @@ def test_the_split_of_the_digits_is_disjoint_and_complete():
     together = np.concatenate([train, test])
     order = [np.lexsort(rows.T) for rows in (together, whole)]
     np.testing.assert_array_equal(together[order[0]], whole[order[1]])
+
+
+def test_the_squares_of_the_photographs_are_theirs_and_none_is_in_both_parts():
+    found = data.load("photographs")
+    assert (found.name, found.shape, found.levels) == ("photographs", (3, 8, 8), 256)
+    train, test = (x.reshape(-1, 3, 8, 8) for x in (found.train, found.test))
+    assert (len(train), len(test)) == (2 * 53 * 60, 2 * 53 * 20)
+    china, flower = (torch.tensor(i).movedim(-1, 0) / 255 for i in load_sample_images().images)
+    torch.testing.assert_close(train[1], flower[:, :8, :8])
+    torch.testing.assert_close(train[-2], china[:, 416:424, 600:608])
+    torch.testing.assert_close(test[2], china[:, :8, 104:112])
 
 
 def test_binarised_pixels_are_zeros_and_ones_with_the_grey_value_as_mean():
@@ -99,7 +110,7 @@ def test_a_gpu_makes_mnist_the_default(small_mnist, monkeypatch, gpu, name):
         monkeypatch.setenv("VAELIB_DATASET", chosen)
         assert data.load().name == chosen
     monkeypatch.setenv("VAELIB_DATASET", "cifar")
-    known = "digits, mnist, fashion-mnist, frey, mnist-static"
+    known = "digits, photographs, mnist, fashion-mnist, frey, mnist-static"
     with pytest.raises(ValueError, match=rf"'cifar': choose one of {known}, a f.*_DATASET\)$"):
         data.load()
     monkeypatch.setenv("VAELIB_DATASET", str(small_mnist / "mine.npy"))

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -69,7 +70,7 @@ def folder_of(name: str, folder: str | Path | None = None) -> Path | None:
             file in it has the data set's sum; and without the variable, one in the user's cache.
 
     Returns:
-        Path, of a folder that may not be there yet; or None for ``digits``, without files.
+        Path, of a folder that may not be there yet; or None for a set without files.
     """
     from pooch import os_cache
 
@@ -109,6 +110,17 @@ def _digits() -> Dataset:
     return Dataset("digits", (8, 8), 17, x[~test], x[test], y[~test], y[test])
 
 
+def _photographs() -> Dataset:
+    """Squares of two photographs; of each 128 columns of pixels the last 32 are kept apart."""
+    from sklearn.datasets import load_sample_images
+
+    both = torch.from_numpy(np.stack(load_sample_images().images))
+    squares = both.unfold(1, SIDE, SIDE).unfold(2, SIDE, SIDE).movedim((1, 2), (0, 1))
+    test = torch.arange(squares.shape[1]) % 16 >= 12
+    parts = (numbers(squares[:, of].flatten(0, 2).flatten(1)) for of in (~test, test))
+    return Dataset("photographs", (3, SIDE, SIDE), 256, *parts)
+
+
 def _fetched(name: str, folder: Path) -> Dataset:
     arrays = [torch.from_numpy(a) for a in read(folder, SOURCES[name])]
     images = [numbers(a.reshape(len(a), -1)) for a in arrays[::2]]
@@ -126,6 +138,7 @@ def _static(folder: Path) -> Dataset:
     return Dataset("mnist-static", (28, 28), 2, train, test, validation=validation)
 
 
-EMBEDDED = {"digits": _digits}
+SIDE = 8  # of a square of a photograph
+EMBEDDED = {"digits": _digits, "photographs": _photographs}
 GIVEN = {"frey": _frey, "mnist-static": _static}
 ALSO = {"mnist-static": ("binarised-mnist",)}
