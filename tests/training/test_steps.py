@@ -67,7 +67,7 @@ def test_patience_stops_and_gives_the_best_parameters_back(monkeypatch):
         kept.append(parameters(model))
         return Terms(next(scores), 0.0, 0.0)
 
-    monkeypatch.setattr(loop, "evaluate", judged)
+    monkeypatch.setattr(loop, "averages", judged)
     model = small_vae()
     history = train(model, epochs=9, validation=Validation(X, patience=2))
     assert history.stopped == "patience"

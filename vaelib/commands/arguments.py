@@ -54,8 +54,8 @@ def data_options(add_argument: Callable, default: str | None, about: str) -> Non
         help=f"{about}: a folder of images, in which folders are classes kept decoded in "
         "vaelib/decoded in your cache, which may be deleted; a .npy or .npz file of "
         "shape (images, height, width), with channels first or last, or (images, numbers); or "
-        "digits, mnist, fashion-mnist, mnist-static, frey. What had to be decoded or converted "
-        "is kept in vaelib/decoded in your cache, and may be deleted",
+        "digits, photographs, mnist, fashion-mnist, mnist-static, frey. What had to be decoded or "
+        "converted is kept in vaelib/decoded in your cache, and may be deleted",
     )
     add_argument(
         "--shape",

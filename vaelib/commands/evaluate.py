@@ -27,12 +27,12 @@ def register(commands) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Print the ELBO and log p(x), each with its two errors, and the active units."""
+    """Print the ELBO and log p(x), each with its two errors, in bits, too, and active units."""
     import torch
 
     from vaelib.commands import folder, images
     from vaelib.divergence import Estimate
-    from vaelib.training.evaluation import ACTIVE
+    from vaelib.training.evaluation import ACTIVE, bits_per_dimension
 
     model, settings = folder.load(options.run_folder)
     shown = images.find_all(options, settings) if options.data else images.find(settings)
@@ -52,6 +52,10 @@ def evaluate(options: argparse.Namespace) -> None:
         mean, over_images, sampling = Estimate(*columns.T).average()
         over = f" ± {over_images:.2f} over images," if several else ""
         print(f"{name:12}  {mean:.2f}{over} ± {sampling:.3f} by sampling")
+    if hasattr(p := model.decode(codes[0]), "levels"):
+        elbo, log_p = bits_per_dimension(numbers[:, [0, 2]].mean(0), p).tolist()
+        by = f"by the ELBO, {log_p:.4f} by log p(x), of {p.levels} levels"
+        print(f"bits          {elbo:.4f} a dimension {by}")
     if several:
         active = (codes.var(0) > ACTIVE).sum()
         print(f"active units  {active} of {settings.latent} (variance of the mean above {ACTIVE})")

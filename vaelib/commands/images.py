@@ -15,7 +15,7 @@ from vaelib import data
 from vaelib.data.loaded import apart
 from vaelib.data.numbers import Part
 from vaelib.data.opened import APPLY, Examples, kind_of
-from vaelib.models import binary
+from vaelib.models import binary, levelled
 from vaelib.training.rows import Rows
 
 MOST_HELD = 10_000
@@ -53,6 +53,11 @@ def find(how, source: str | None = None) -> Images:
         raise ValueError(
             f"{found.said[-1]}. But {how.likelihood} pixels need grey values in [0, 1]: "
             "--likelihood gaussian takes numbers of any size"
+        )
+    if levelled(how.likelihood) and not found.levels:
+        raise ValueError(
+            f"{found.name} holds numbers from {found.seen.low:g} to {found.seen.high:g}, taken as "
+            f"they are, and {how.likelihood} pixels need whole levels: --levels says how many"
         )
     train, held = _split(found, how.seed)
     if found.validation:

@@ -14,7 +14,7 @@ from torch import nn
 
 from vaelib import files, provenance
 from vaelib.commands.images import Images
-from vaelib.models import DECODERS, VAE, GaussianEncoder, StandardNormal
+from vaelib.models import DECODERS, VAE, GaussianEncoder, StandardNormal, levelled
 from vaelib.models.network import SMALLEST, channels
 from vaelib.objectives import ELBO, iwae
 from vaelib.validation import unexamined
@@ -129,11 +129,12 @@ class Settings:
         """The model, with parameters drawn by the seed."""
         activation = ACTIVATIONS[self.activation]
         observed = self.event if len(self.event) > 1 else self.pixels
+        told = {"levels": self.levels} if levelled(self.likelihood) else {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             encoder = GaussianEncoder(observed, self.hidden, self.latent, activation)
             decoder = DECODERS[self.likelihood](
-                self.latent, self.hidden[::-1], observed, activation=activation
+                self.latent, self.hidden[::-1], observed, activation=activation, **told
             )
         return VAE(StandardNormal(self.latent), encoder, decoder)
 

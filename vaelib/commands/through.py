@@ -83,10 +83,19 @@ def reconstruct(stream: Stream, options: argparse.Namespace):
 def score(stream: Stream, options: argparse.Namespace):
     """Write how likely each image is to the model, in nats: the unlikely ones are odd.
 
-    The ELBO, log p(x), both with the error of sampling, and the reconstruction term.
+    The ELBO, log p(x), both with the error of sampling, and the reconstruction term; where pixels
+    are levels, also the ELBO in bits per dimension.
     """
+    import torch
+
+    from vaelib.training import bits_per_dimension
+
     each = (scores(stream.model, x, options.samples) for x in stream.batches())
-    return each, (len(stream), len(HEAD)), HEAD
+    p, head = stream.model.decode(torch.zeros(stream.settings.latent)), HEAD
+    if hasattr(p, "levels"):
+        head = (*HEAD, "bits_per_dimension")
+        each = (torch.cat([row, bits_per_dimension(row[:, :1], p)], 1) for row in each)
+    return each, (len(stream), len(head)), head
 
 
 def scores(model, x, samples: int):

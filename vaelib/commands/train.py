@@ -49,7 +49,9 @@ def register(commands) -> None:
         default="bernoulli",
         metavar="NAME",
         help="of the pixels: bernoulli, black or white, drawn afresh each epoch; gaussian, grey "
-        "with one learned sigma; grey, with one for each pixel, none of which may be constant",
+        "with one learned sigma; grey, with one for each pixel, none of which may be constant; "
+        "logistic, levels of grey as they are, one peak for each pixel; mixture, the same with "
+        "five, and in convolutions the colours of a pixel see one another",
     )
     add_argument("--objective", choices=["elbo", "iwae"], default="elbo", help="what is raised")
     add_argument(

@@ -5,8 +5,11 @@ from vaelib.models.decoders import (
     BernoulliDecoder,
     GaussianDecoder,
     GreyDecoder,
+    LogisticDecoder,
+    MixtureDecoder,
     binary,
     conv_decoder,
+    levelled,
 )
 from vaelib.models.encoders import GaussianEncoder, StandardNormal, conv_encoder
 from vaelib.models.model import VAE, Beside, Model
@@ -20,10 +23,13 @@ __all__ = [
     "GaussianDecoder",
     "GaussianEncoder",
     "GreyDecoder",
+    "LogisticDecoder",
+    "MixtureDecoder",
     "Model",
     "StandardNormal",
     "binary",
     "conv_decoder",
     "conv_encoder",
+    "levelled",
     "mlp",
 ]

@@ -110,12 +110,11 @@ def inward(
 
 
 def outward(
-    latent: int, hidden: Sequence[int], heads: int, observed, activation: type[nn.Module]
+    latent: int, hidden: Sequence[int], channels: int, observed, activation: type[nn.Module]
 ) -> nn.Sequential:
-    """From z to some numbers for each pixel: the way of :func:`inward` back."""
+    """From z to some numbers for each pixel, in as many channels: the way of inward back."""
     if isinstance(observed, int):
-        return mlp([latent, *hidden, heads * observed], activation)
-    channels = heads * observed[0]
+        return mlp([latent, *hidden, channels], activation)
     *sides, smallest = _sides(observed, hidden[::-1])
     first = [*hidden, channels][0]
     layers: list[nn.Module] = [_begun(nn.Linear(latent, first * smallest.numel()), latent)]
@@ -161,7 +160,12 @@ def deviation(log_sigma: Tensor) -> Tensor:
     is 0, and sigma is exp(log_sigma) to the last bit. Beyond, sigma stays within exp(±11), with a
     slope that soon vanishes.
     """
-    return (log_sigma - tanhshrink(softshrink(log_sigma, WIDEST))).exp()
+    return bounded(log_sigma).exp()
+
+
+def bounded(log_sigma: Tensor) -> Tensor:
+    """The logarithm of :func:`deviation`."""
+    return log_sigma - tanhshrink(softshrink(log_sigma, WIDEST))
 
 
 def _sides(shape: Sequence[int], hidden: Sequence[int]) -> list[Size]:

@@ -58,7 +58,12 @@ torch.Size([4, 3, 21, 32])
 """
 
 from vaelib.training.checkpoint import Checkpoint
-from vaelib.training.evaluation import active_units, evaluate
+from vaelib.training.evaluation import (
+    Evaluation,
+    active_units,
+    bits_per_dimension,
+    evaluate,
+)
 from vaelib.training.history import History
 from vaelib.training.loop import fit
 from vaelib.training.optimizer import ADAM, Steps, by_width
@@ -69,12 +74,14 @@ from vaelib.training.watch import TensorBoard
 __all__ = [
     "ADAM",
     "Checkpoint",
+    "Evaluation",
     "History",
     "Loss",
     "Steps",
     "TensorBoard",
     "Validation",
     "active_units",
+    "bits_per_dimension",
     "by_width",
     "evaluate",
     "fit",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from vaelib.data.numbers import Data
 from vaelib.objectives import ELBO, Terms
 from vaelib.training import shares
-from vaelib.training.examine import under
+from vaelib.training.examine import some_likelihood, under
 from vaelib.training.objective import measurable
 from vaelib.training.rows import Rows
 from vaelib.training.step import events
@@ -18,6 +21,59 @@ ACTIVE = 0.01
 MOST = 1024  # examples that are held at a time
 
 
+class Evaluation(Terms):
+    """Averages over a data set, in nats, with the ELBO in bits where it has a right to them.
+
+    Attributes:
+        bits: the ELBO as :func:`bits_per_dimension`, where p(x|z) gives levels a probability and
+            the objective is an :class:`~vaelib.objectives.ELBO`; else None.
+    """
+
+    bits: float | None = None
+
+
+def bits_per_dimension(
+    nats: Tensor | float, p: Distribution, dequantised: int | None = None
+) -> Tensor | float:
+    """A bound on log p(x) as the bits that each dimension of x takes at most.
+
+    ::
+
+        bits = −nats / (D log 2),    D dimensions of x
+             = −nats / (D log 2) + log2 K    of K levels, dequantised
+
+    Only a probability can be told in bits. A density depends on the unit of x; where
+    :func:`vaelib.data.dequantise` has spread K levels over [0, 1), it bounds their probability.
+
+    Args:
+        nats: log p(x) or a lower bound, of an image or on average, any shape.
+        p: p(x|z) at any z; its event gives D.
+        dequantised: K, if x was dequantised.
+
+    Returns:
+        Bits, of the shape of ``nats``; an upper bound if they are a lower bound.
+
+    Raises:
+        ValueError: p is a density, and K is not given; or p is of levels, and K is.
+
+    Source:
+        Theis, van den Oord and Bethge (2016).
+
+    >>> from vaelib.distributions import bernoulli
+    >>> bits_per_dimension(-10 * math.log(2), bernoulli(torch.zeros(10)))
+    1.0
+    """
+    probability = hasattr(p, "levels")
+    if probability and dequantised:
+        raise ValueError("p(x|z) is of levels as they are: leave dequantised out")
+    if not probability and not dequantised:
+        raise ValueError(
+            "p(x|z) is a density, which has no bits: take a decoder of levels, or dequantise x and "
+            "say how many levels it had, dequantised=256"
+        )
+    return -nats / (p.event_shape.numel() * math.log(2)) + math.log2(dequantised or 1)
+
+
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
@@ -25,7 +81,7 @@ def evaluate(
     objective=ELBO(),
     batch_size: int | None = None,
     given: Data | None = None,
-) -> Terms:
+) -> Evaluation:
     """The average ELBO and its terms over a data set, without gradients, in ``eval`` mode.
 
     Where ``torch.distributed`` has been set up, all processes share the work, so all must call it.
@@ -40,16 +96,27 @@ def evaluate(
         given: a condition for each example, as for :func:`fit`.
 
     Returns:
-        Terms, in nats per example.
+        Evaluation: terms in nats per example, and the ELBO in bits per dimension.
 
     Raises:
         ValueError: bad data or settings, by name.
     """
-    first, training = next(model.parameters()), model.training
-    rows = x if isinstance(x, Rows) else Rows("x", x, first.device, first.dtype, given)
+    first = next(model.parameters())
+    rows = Rows("x", x, first.device, first.dtype, given)
+    found = Evaluation(*averages(model, rows, objective, batch_size))
+    if isinstance(objective, ELBO) and hasattr(p := some_likelihood(model, rows), "levels"):
+        found.bits = bits_per_dimension(found.elbo, p)
+    return found
+
+
+@torch.no_grad()
+def averages(
+    model: nn.Module, rows: Rows, objective=ELBO(), batch_size: int | None = None
+) -> Terms:
+    """What :func:`evaluate` gives, without the bits, of data that are on their way already."""
     size = min(MOST, rows.portion) if batch_size is None else batch_size
     check_counts(batch_size=size)
-    measure = measurable(objective).measure
+    measure, training = measurable(objective).measure, model.training
     model.eval()
     try:
         sums = sum(_sums(measure, model, rows, i) for i in torch.arange(len(rows)).split(size))

@@ -21,7 +21,7 @@ def examined(model, rows: Rows, binarise: bool) -> Rows:
         ValueError: a row is no event of p(x|z), or a value is not finite, not in the decoder's
             support, or, where pixels are drawn black and white, not in [0, 1].
     """
-    p, observed = _some_likelihood(model, rows), rows.x.shape[1:]
+    p, observed = some_likelihood(model, rows), rows.x.shape[1:]
     if observed != p.event_shape:
         raise ValueError(
             f"{rows.name} must have shape (examples, {listed(p.event_shape)}) for this model, "
@@ -38,7 +38,7 @@ def examined(model, rows: Rows, binarise: bool) -> Rows:
     return rows
 
 
-def _some_likelihood(model: nn.Module, rows: Rows) -> Distribution:
+def some_likelihood(model: nn.Module, rows: Rows) -> Distribution:
     """p(x|z) at one z from the prior, which leaves the random numbers to training."""
     training, gpu = model.training, rows.device.type == "cuda"
     try:

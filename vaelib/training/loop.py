@@ -15,7 +15,7 @@ from vaelib.objectives import ELBO
 from vaelib.training import shares
 from vaelib.training.checkpoint import Checkpoint, Keeper, describe_all
 from vaelib.training.device import borrowed
-from vaelib.training.evaluation import evaluate
+from vaelib.training.evaluation import averages
 from vaelib.training.examine import examined
 from vaelib.training.history import History
 from vaelib.training.optimizer import Steps
@@ -117,7 +117,7 @@ def fit(
         rows, held = _data(model, x, given, judged, device, parameters[0].dtype, binarise)
         moves = steps.start(parameters, device)
         loss = Loss(model, objective, binarise)
-        judge = partial(evaluate, objective=loss.objective.judge())
+        judge = partial(averages, objective=loss.objective.judge())
         run = Run(model, rows, held, moves, batch_size, steps.shuffle, judge)
         step = Step(rows, shares.distribute(loss, device), moves, batch_size, clip)
         step.record &= not steps.by_step

@@ -1,4 +1,4 @@
-"""The distributions that the networks return: thin constructors over torch.distributions."""
+"""Normal distributions with independent coordinates, and what makes parameters fit."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.distributions import Bernoulli, Distribution, Independent, Normal, register_kl
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.distributions import Distribution, Independent, Normal, register_kl
 
 from vaelib.validation import check_counts, check_finite, examining
 
@@ -43,8 +42,8 @@ def diagonal_normal(mu: Tensor, sigma: Tensor | float, rank: int = 1) -> Indepen
     >>> diagonal_normal(z, 1.0).log_prob(z).shape
     torch.Size([3])
     """
-    _check_event("mu", mu, rank)
-    sigma = _like("sigma", sigma, mu)
+    check_rank("mu", mu, rank)
+    sigma = like("sigma", sigma, mu)
     if examining():
         _check_positive("sigma", sigma)
     return DiagonalNormal(mu, sigma, rank=rank)
@@ -71,39 +70,11 @@ def unit_normal(mu: Tensor, rank: int = 1) -> Independent:
     >>> unit_normal(torch.zeros(2)).log_prob(torch.zeros(2))  # −log 2π
     tensor(-1.8379)
     """
-    _check_event("mu", mu, rank)
+    check_rank("mu", mu, rank)
     return _UnitNormal(mu, torch.ones_like(mu), rank=rank)
 
 
-def bernoulli(logits: Tensor, rank: int = 1) -> Independent:
-    """Independent pixels of 0 or 1, 1 being ink.
-
-    ::
-
-        log p(x) = Σ_i [ x_i log λ_i + (1 − x_i) log(1 − λ_i) ]
-        λ_i = 1 / (1 + exp(−logits_i))
-
-    Args:
-        logits: log odds of ink, shape ``(*batch, *event)``.
-        rank: how many dimensions the event has.
-
-    Returns:
-        Distribution with batch ``(*batch)`` and event ``(*event)``; its mean is λ.
-
-    Raises:
-        ValueError: ``logits`` lacks the event's dimensions or is not finite.
-
-    Source:
-        Kingma and Welling (2014), appendix C.1.
-
-    >>> bernoulli(torch.zeros(4)).log_prob(torch.ones(4))  # 4 log ½
-    tensor(-2.7726)
-    """
-    _check_event("logits", logits, rank)
-    return _Pixels(logits, rank=rank)
-
-
-class _Coordinates(Independent):
+class Coordinates(Independent):
     """Torch's independent coordinates, given by tensors of one shape; each alone is made if asked.
 
     A training step makes a few such distributions and needs little of them.
@@ -114,7 +85,7 @@ class _Coordinates(Independent):
         self.reinterpreted_batch_ndims = rank
         Distribution.__init__(self, shape[:-rank], shape[-rank:])
 
-    def expand(self, batch_shape, _instance=None) -> _Coordinates:
+    def expand(self, batch_shape, _instance=None) -> Coordinates:
         wide = (each.expand(*batch_shape, *self.event_shape) for each in self.parameters)
         return type(self)(*wide, rank=self.reinterpreted_batch_ndims)
 
@@ -123,7 +94,7 @@ class _Coordinates(Independent):
         return values.flatten(-self.reinterpreted_batch_ndims).sum(-1)
 
 
-class DiagonalNormal(_Coordinates):
+class DiagonalNormal(Coordinates):
     """Torch's normal, drawn in one pass: z = mu + sigma eps."""
 
     has_rsample = True
@@ -149,21 +120,7 @@ def _kl_to_unit(q: DiagonalNormal, p: _UnitNormal) -> Tensor:
     return q.sum(0.5 * (squares - 1) - sigma.log())
 
 
-class _Pixels(_Coordinates):
-    """Torch's Bernoulli density, its sign changed after the sum: fewer passes over pixels."""
-
-    @cached_property
-    def base_dist(self) -> Bernoulli:
-        return Bernoulli(logits=self.parameters[0], validate_args=False)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        (logits,) = self.parameters
-        if value.shape != logits.shape:
-            value, logits = torch.broadcast_tensors(value, logits)
-        return -self.sum(binary_cross_entropy_with_logits(logits, value, reduction="none"))
-
-
-def _like(name: str, value: Tensor | float, mu: Tensor) -> Tensor:
+def like(name: str, value: Tensor | float, mu: Tensor) -> Tensor:
     """The value in mu's shape and precision, made where mu is, so that a GPU need not wait."""
     if isinstance(value, int | float):
         return mu.new_full((), value).expand_as(mu)
@@ -176,7 +133,7 @@ def _like(name: str, value: Tensor | float, mu: Tensor) -> Tensor:
         ) from None
 
 
-def _check_event(name: str, value: Tensor, rank: int) -> None:
+def check_rank(name: str, value: Tensor, rank: int) -> None:
     check_counts(rank=rank)
     if value.ndim == 0:
         raise ValueError(

@@ -1,50 +1,21 @@
-"""The decoders: modules that return p(x|z)."""
+"""Decoders of pixels that are black or white, or of a density."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent, constraints
+from torch.distributions import Independent
 
 from vaelib.distributions import bernoulli, diagonal_normal
-from vaelib.models.network import Started, deviation, event, outward
-from vaelib.validation import check_event
+from vaelib.models.decoders.decoder import Decoder
+from vaelib.models.network import Started, deviation
 
 LEAST = 1e-3  # sigma, and grey values' distance from 0 and 1, where the data would have none
 
 
-class _Decoder(Started):
-    """A network from z to some numbers for each pixel."""
-
-    heads = 1
-
-    def __init__(
-        self,
-        latent: int,
-        hidden: Sequence[int],
-        observed: int | Sequence[int],
-        activation: type[nn.Module] = nn.Tanh,
-    ) -> None:
-        super().__init__(outward(latent, hidden, self.heads, observed, activation), observed)
-        self.latent, self.rank = event(latent), len(self.event)
-
-    def outputs(self, z: Tensor) -> Tensor:
-        """What the network gives for all heads, one after the other along the event's first side.
-
-        Shape ``(*batch, heads * pixels)``, or ``(*batch, heads * channels, height, width)``.
-        """
-        check_event("z", z, self.latent)
-        outputs = self.network(z)
-        return outputs if self.place is None else self.place + self.size * outputs
-
-    def best(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
-        return None
-
-
-class GaussianDecoder(_Decoder):
+class GaussianDecoder(Decoder):
     """p(x|z) = N(f(z), sigma² I) with one sigma for all pixels, fixed or learned.
 
     A learned log sigma is kept within ±11, as that of :class:`GaussianEncoder` is.
@@ -95,7 +66,7 @@ class GaussianDecoder(_Decoder):
         return mean, sigma
 
 
-class GreyDecoder(_Decoder):
+class GreyDecoder(Decoder):
     """p(x|z) = N(mu(z), diag sigma(z)²) for grey pixels, the means in (0, 1).
 
     ::
@@ -125,7 +96,7 @@ class GreyDecoder(_Decoder):
         return place, x.new_ones(())
 
 
-class BernoulliDecoder(_Decoder):
+class BernoulliDecoder(Decoder):
     """p(x|z) = ∏_i Bernoulli(x_i; λ_i(z)) for black-and-white pixels.
 
     Arguments as for :class:`GaussianDecoder`, but for the two of sigma.
@@ -139,46 +110,3 @@ class BernoulliDecoder(_Decoder):
 
     def best(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return ((x.sum(0) + 0.5) / (len(x) + 1)).logit(), x.new_ones(())
-
-
-def conv_decoder(
-    shape: Sequence[int],
-    hidden: Sequence[int],
-    latent: int,
-    decoder: Callable[..., nn.Module] = BernoulliDecoder,
-    activation: type[nn.Module] = nn.ReLU,
-) -> nn.Module:
-    """A decoder of transposed convolutions, each of which doubles height and width.
-
-    Args:
-        shape: of an image, ``(channels, height, width)``, from 8 × 8 pixels, odd sides, too.
-        hidden: channels before each doubling: those of an encoder from last to first.
-        latent: number of latent coordinates.
-        decoder: a class of decoders, or an entry of ``DECODERS``.
-        activation: the nonlinearity, a module class.
-
-    Raises:
-        ValueError: another shape, or more doublings than a side has.
-    """
-    return decoder(latent, hidden, tuple(shape), activation=activation)
-
-
-#: What commands and experiments offer by name: (latent, hidden, observed, activation=…) ↦ decoder.
-DECODERS: dict[str, Callable[..., nn.Module]] = {
-    "bernoulli": BernoulliDecoder,
-    "gaussian": partial(GaussianDecoder, sigma=0.3, learn_sigma=True),
-    "grey": GreyDecoder,
-}
-
-
-def binary(likelihood: str) -> bool:
-    """Whether the decoder of that name is for pixels of 0 or 1, as the support of p(x|z) says.
-
-    Grey pixels are then to be drawn black or white, as by :func:`vaelib.data.binarise`.
-
-    >>> [binary(name) for name in ("bernoulli", "gaussian")]
-    [True, False]
-    """
-    with torch.random.fork_rng(devices=[]):
-        p = DECODERS[likelihood](1, [], 1)(torch.zeros(1))
-    return getattr(p.support, "base_constraint", p.support) is constraints.boolean

@@ -1,0 +1,30 @@
+"""The distributions that the networks return: thin constructors over torch.distributions.
+
+Images are numbers in [0, 1], as :mod:`vaelib.data` gives them. What a pixel is decides which
+distribution it needs:
+
+===================================  ==========================================================
+pixels                               distribution
+===================================  ==========================================================
+black or white                       :func:`bernoulli`
+levels, one peak for each pixel      :func:`discretised_logistic`
+levels, several peaks, or colour     :func:`logistic_mixture`
+levels that are few                  :func:`categorical_levels`
+numbers of any size                  :func:`diagonal_normal`, a density
+===================================  ==========================================================
+"""
+
+from vaelib.distributions.coordinates import DiagonalNormal, diagonal_normal, unit_normal
+from vaelib.distributions.levels import Levels, bernoulli, categorical_levels
+from vaelib.distributions.logistics import discretised_logistic, logistic_mixture
+
+__all__ = [
+    "DiagonalNormal",
+    "Levels",
+    "bernoulli",
+    "categorical_levels",
+    "diagonal_normal",
+    "discretised_logistic",
+    "logistic_mixture",
+    "unit_normal",
+]
