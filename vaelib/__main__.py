@@ -13,7 +13,7 @@ import vaelib
 from vaelib.commands.arguments import PROGRAM
 
 COMMANDS = (
-    "train", "evaluate", "sample", "through", "audit",
+    "train", "evaluate", "sample", "through", "compress", "audit",
     "data", "explorer", "experiment",
 )  # fmt: skip
 BAD_INPUT = (ValueError, ImportError, OSError, MemoryError)
