@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from vaelib.audit import words
-from vaelib.audit.bends import find_divergence
+from vaelib.audit.bends import find_divergence, find_learned_prior
 from vaelib.audit.binding import ROLES, bind
-from vaelib.audit.learned import find_learned_prior, find_learned_variance
-from vaelib.audit.noisy import find_noisy_divergence
+from vaelib.audit.powers import Weight
 from vaelib.audit.probe import Probe, Unreadable
 from vaelib.audit.reach import find_gradients
-from vaelib.audit.reconstruction import find_likelihood
+from vaelib.audit.reconstruction import find_learned_variance, find_likelihood
 from vaelib.audit.report import Audit
 from vaelib.audit.sampler import find_sampler
 from vaelib.audit.shapes import AXES, CODE_AXES, Case
 from vaelib.audit.terms import SAMPLED
 from vaelib.audit.together import UNKNOWN, find_together
 from vaelib.audit.trials import beginnings
-from vaelib.audit.value import find_value
-from vaelib.audit.whole import consistent
+from vaelib.audit.value import Parts, find_value
+from vaelib.audit.words import reduced
 
 IMAGES = 64  # that a model is shown
 
@@ -47,13 +46,7 @@ def audit(
     """Tell what a loss really optimises.
 
     The loss is called with inputs made for the purpose, of several sizes, and its gradients are
-    explained as those of
-
-    ::
-
-        loss = s Σ_n [−log p(x_n|z_n) + β KL(q ‖ N(0, I))] + c
-
-    The values tell c alone.
+    explained as those of ``s Σ_n [−log p(x_n|z_n) + β KL(q ‖ N(0, I))] + c``; values tell c alone.
 
     Args:
         loss: any callable with arguments x̂, x, μ, the encoder's second head, and where it wants
@@ -92,73 +85,78 @@ def audit(
     >>> found.advice[-23:]
     'as written β = D = 784.'
     """
-    roles = {name: told.pop(name) for name in ROLES if name in told}
-    binding = bind(loss, roles, told)
+    binding = bind(loss, {name: told.pop(name) for name in ROLES if name in told}, told)
     shape = shape if data is None else tuple(data.shape[1:])
     code = latents if isinstance(latents, tuple) else (latents,)
-    sizes = _sizes(shape, batch, code)
-    found = None
-    for probe, case in beginnings(loss, binding, entry, shape, after, code):
-        tried = _one(probe, case)
-        named = bool(tried.divergence.form) and tried.together != UNKNOWN
-        samples = case.layout.several > 1 and tried.divergence.form == SAMPLED
-        if found is not None and case.layout.samples is not None and not samples:
-            continue  # what runs without an axis of samples, and takes nothing of them, has none
-        if found is None or named or (tried.value is not None and found.value is None):
-            found, kept = tried, probe
-        if named or "z" not in probe.roles:
-            break
-    begun, sampler = beginnings(loss, binding, entry, shape, after, code), None
+    sizes, sampler = _sizes(shape, batch, code), None
+    if module is not None and shape is None:
+        raise ValueError("with a module, tell data=…, or the shape of an image: shape=(784,)")
+    probe, found = _best(beginnings(loss, binding, entry, shape, after, code))
     if module is not None:
-        if shape is None:
-            raise ValueError("with a module, tell data=…, or the shape of an image: shape=(784,)")
         x = torch.rand((IMAGES, *shape), generator=torch.Generator().manual_seed(0))
         x = x if data is None else data[:IMAGES]
-        sampler = find_sampler(module, x, outputs, kept, found.divergence.head)
-    return replace(
-        found, elsewhere=_elsewhere(begun, found), sizes=sizes, sampler=sampler,
-        binary=None if data is None else bool(((data == 0) | (data == 1)).all()),
-    )  # fmt: skip
+        sampler = find_sampler(module, x, outputs, probe, found.divergence.head)
+    binary = None if data is None else bool(((data == 0) | (data == 1)).all())
+    return replace(found, sizes=sizes, sampler=sampler, binary=binary)
+
+
+def _best(tries: Iterator[tuple[Probe, Case]]) -> tuple[Probe, Audit]:
+    """All that the loss tells with the first layout that leaves nothing unnamed.
+
+    If there is none, with the first that gives a value. What runs without an axis of samples, and
+    takes nothing of them, has none.
+    """
+    best = None
+    for probe, case in tries:
+        found = _one(probe, case)
+        named = bool(found.divergence.form) and found.together != UNKNOWN
+        sampled = case.layout.several > 1 and found.divergence.form == SAMPLED
+        better = best and (named or (found.value and not best[1].value))
+        if not best or (better and (sampled or case.layout.samples is None)):
+            best = probe, found
+            if named or "z" not in probe.roles:
+                break
+    return best
 
 
 def _one(probe: Probe, case: Case) -> Audit:
     """All that the loss itself tells, with one layout."""
     inputs = case.draw(probe.roles, torch.Generator().manual_seed(0))
-    sampling, value = probe(inputs) != probe(inputs, 1), probe.output(inputs)
+    probe.draws, value = probe(inputs) != probe(inputs, 1), probe.output(inputs)
     p = find_learned_variance(probe, case, find_likelihood(probe, case))
-    d = (find_noisy_divergence if sampling else find_divergence)(probe, case)
-    d = find_learned_prior(probe, case, d)
+    d = find_learned_prior(probe, case, find_divergence(probe, case))
+    d = replace(d, drawn=probe.draws)
     told = p.per_pixel is not None and d.prior is not None
-    v = find_value(probe, case, p, d) if told else None
+    parts = Parts(probe, case, p, d)
+    v = find_value(parts) if told else None
     several = told and case.layout.samples is not None and case.layout.several > 1
     return Audit(
-        likelihood=p, divergence=d, value=v, gradients=find_gradients(probe, case, d),
-        sampling=sampling, stateful=probe.fresh,
-        together=find_together(probe, case, p, d, v) if several and not p.unnamed else None,
-        consistent=told and (sampling or consistent(probe, case, d)),
+        likelihood=p, divergence=d, value=v, gradients=find_gradients(parts),
+        sampling=probe.draws, stateful=probe.fresh,
+        together=find_together(parts, v) if several and not p.unnamed else None,
+        consistent=told and (probe.draws or parts.consistent()),
         unreduced=tuple(value.shape) if value.numel() > 1 else (), layout=case.layout,
+        elsewhere=_elsewhere(probe, case, p.per_pixel),
     )  # fmt: skip
 
 
-def _elsewhere(begun: Iterator[tuple[Probe, Case]], found: Audit) -> str:
+def _elsewhere(probe: Probe, case: Case, w: Weight | None) -> str:
     """How pixels are reduced in images of channels, height and width, if not as in rows."""
-    rows, kept = found.likelihood.per_pixel, found.layout
-    if rows is None or kept.image_axes != ("pixels",):
-        return ""
-    for probe, case in begun:
-        if case.layout == replace(kept, image=case.image) and len(case.image) == 3:
-            w = find_likelihood(probe, case).per_pixel
-            images = w and words.over_pixels(w, case.layout)
-            told = images not in (None, words.over_pixels(rows, kept))
-            return f"for images of shape (C, H, W): {images}" if told else ""
+    rows, of_images = case.layout, replace(case, layout=replace(case.layout, image=(2, 3, 5)))
+    if w and rows.image_axes == ("pixels",):
+        with suppress(Exception):  # it takes rows alone
+            told = find_likelihood(probe, of_images).per_pixel
+            images = told and reduced(told, of_images.layout.image_axes, "pixels")
+            if images not in (None, reduced(w, rows.image_axes, "pixels")):
+                return f"for images of shape (C, H, W): {images}"
     return ""
 
 
 def _sizes(shape: tuple[int, ...] | None, batch: int, code: tuple[int, ...]) -> dict[str, int]:
     shape = (1, 28, 28) if shape is None else shape
-    told = ", ".join(map(str, code))
     if not shape or len(code) not in CODE_AXES or min(*shape, batch, *code) < 1:
+        told = ", ".join(map(str, code))
         raise ValueError(f"sizes must be at least 1, got {shape}, {batch}, {told}")
-    image = dict(zip(AXES[3], shape, strict=True)) if len(shape) == 3 else {}
-    axes = dict(zip(CODE_AXES[len(code)], code, strict=True))
-    return {"batch": batch, "pixels": prod(shape), **image, **axes}
+    image = zip(AXES[3], shape, strict=True) if len(shape) == 3 else ()
+    codes = zip(CODE_AXES[len(code)], code, strict=True)
+    return {"batch": batch, "pixels": prod(shape), **dict(image), **dict(codes)}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from inspect import Parameter
 from itertools import product
 
@@ -15,6 +16,7 @@ from torch.distributions import Normal
 REQUIRED = ("x_hat", "x", "mu", "logvar")
 OPTIONAL = ("z", "scale", "prior_mu", "prior_logvar")
 ROLES = REQUIRED + OPTIONAL
+LAWS = {"q": ("mu", "logvar"), "p": ("prior_mu", "prior_logvar")}  # normal distributions
 
 # the words that names are made of, in small letters and without underscores
 _MEAN = "(?:mus?|means?|m|loc)"
@@ -40,10 +42,8 @@ NAMES = {
     "scale": f"{_NOISE}{_HEAD}|{_HEAD}{_NOISE}|(?:log)?(?:sigma|scale)|loggamma",
     "prior_mu": f"{_PRIOR}{_MEAN}|{_MEAN}{_PRIOR}",
     "prior_logvar": f"{_PRIOR}{_HEAD}|{_HEAD}{_PRIOR}",
-}
-LAWS = {
-    ("mu", "logvar"): ("q", "qz", "q_z", "posterior", "q_dist", "encoder_dist"),
-    ("prior_mu", "prior_logvar"): ("p", "pz", "p_z", "prior", "p_dist", "prior_dist"),
+    "q": "q|posterior|(?:q|encoder)dist",
+    "p": "pz?|prior|(?:p|prior)dist",
 }
 WEIGHT = re.compile(
     "beta|alpha|gamma|lamb|weight|coef|anneal|kl|factor|epoch|step|iter|mask|size|loss|reduction"
@@ -52,67 +52,54 @@ WEIGHT = re.compile(
 
 @dataclass(frozen=True)
 class Binding:
-    """How to call a loss: each role's place or keyword, and what else it is given.
-
-    ``laws`` are the arguments that are normal distributions, and the roles of mean and head.
-    """
+    """How to call a loss: the place or keyword of each role or law, and what else it is given."""
 
     places: dict[str, int | str]
     given: dict
-    laws: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def roles(self) -> tuple[str, ...]:
         """Those that are drawn; μ and the second head even where the loss has neither."""
-        taken = {*REQUIRED, *self.places, *(role for law in self.laws.values() for role in law)}
-        return tuple(role for role in ROLES if role in taken)
+        return tuple(role for role in ROLES if role in {*REQUIRED, *_filled(self.places)})
 
     def call(self, loss: Callable, inputs: dict):
-        places = sorted((p, r) for r, p in self.places.items() if isinstance(p, int))
-        named = {p: inputs[r] for r, p in self.places.items() if isinstance(p, str)}
-        for name, (mean, head) in self.laws.items():
-            named[name] = Normal(inputs[mean], (inputs[head] / 2).exp())
-        return loss(*(inputs[r] for _, r in places), **named, **self.given)
+        laws = {law: of for law, of in LAWS.items() if law in self.places}
+        normals = {q: Normal(inputs[m], (inputs[h] / 2).exp()) for q, (m, h) in laws.items()}
+        values = {place: (inputs | normals)[role] for role, place in self.places.items()}
+        ordered = [values.pop(i) for i in range(len(values)) if i in values]
+        return loss(*ordered, **values, **self.given)
+
+
+def _filled(way: dict) -> set[str]:
+    return {role for given in way for role in LAWS.get(given, (given,))}
 
 
 def bind(loss: Callable, told: dict[str, int | str], given: dict) -> Binding:
     """Find the argument for each role; those that are told come first.
 
-    The last role is read by elimination, and an argument with a default where no other will do.
-
     Raises:
         TypeError: ``loss`` cannot be called.
         ValueError: the names leave a role or an argument open, or allow more than one way.
     """
-    parameters = _parameters(loss)
+    parameters, known = _parameters(loss), [*told.values(), *given]
     shown = f"the arguments ({', '.join(map(str, parameters))})"
     names, kinds = {p.name for p in parameters}, {p.kind for p in parameters}
-    unknown = [t for t in [*told.values(), *given] if isinstance(t, str) and t not in names]
+    unknown = [name for name in known if isinstance(name, str) and name not in names]
     if unknown and Parameter.VAR_KEYWORD not in kinds:
         raise ValueError(f"{shown} have none of the name {', '.join(unknown)}")
     free = [
         p for i, p in enumerate(parameters)
-        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        and not {p.name, i} & {*told.values(), *given}
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and not {p.name, i} & {*known}
     ]  # fmt: skip
     left, spare = ([p.name for p in free if (p.default is p.empty) == f] for f in (True, False))
-    ways = read(left, spare, [role for role in ROLES if role not in told])
-    way, missing, unread = ways[0]
-    if unread[:1] == ["self"]:
-        raise ValueError("the first argument is self: pass the bound method, of an object")
-    laws = {name: law for law, names in LAWS.items() for name in unread if name in names}
-    if missing == ["mu", "logvar"]:
-        way, missing, unread = _codes(way, [name for name in unread if name not in laws], laws)
-        ways = ways[:1]
+    roles = [role for role in NAMES if role not in told]
+    ways = read(left, spare, roles)
+    ways, missing, unread = _completed(ways, left, roles)
     if missing == ["logvar"] and "mu" in told:  # codes of another kind
-        missing, laws = [], {}
-    if missing or unread:
-        raise ValueError(_missing(shown, missing) if missing else _open(unread))
-    if len(ways) > 1:
-        tell = ", ".join(f'{r}="{n}"' for r, n in way.items() if ways[1][0].get(r) != n)
-        text = f"{shown} can be read in {len(ways)} ways. Tell which is which"
-        raise ValueError(f"{text}, such as audit(loss, {tell})")
-    return Binding(_placed(told | way, parameters), given, laws)
+        missing = []
+    if question := _question(shown, ways, missing, unread):
+        raise ValueError(question)
+    return Binding(_placed(told | ways[0], parameters), given)
 
 
 def _parameters(loss: Callable) -> list[Parameter]:
@@ -125,38 +112,42 @@ def _parameters(loss: Callable) -> list[Parameter]:
         return [Parameter("args", Parameter.VAR_POSITIONAL)]
 
 
-def _codes(way: dict, unread: list[str], laws: dict) -> tuple[dict, list[str], list[str]]:
-    """A loss without a Gaussian q's μ and second head: by laws, or with codes of another kind.
-
-    One code is taken for μ; of two, the second for z.
-    """
-    if laws and not unread:
-        return way, [], []
-    codes = [*([way["z"]] if "z" in way else []), *unread]
-    if len(codes) not in (1, 2) or any(WEIGHT.search(name.lower()) for name in codes):
-        return way, ["mu", "logvar"], unread
-    rest = {role: name for role, name in way.items() if role != "z"}
-    return rest | dict(zip(("mu", "z"), codes, strict=False)), [], []
-
-
-def read(left: list[str], spare: list[str] = (), roles=ROLES) -> list[tuple[dict, list, list]]:
-    """The best ways to give names their roles, each with the roles missing and the names unread.
+def read(left: list[str], spare: list[str] = (), roles: tuple[str, ...] = ROLES) -> list[dict]:
+    """The best ways to give names their roles.
 
     Best is to miss the fewest roles, then to leave the fewest names, then to need the fewest of
     those to spare.
     """
-    found, names = [], [*left, *spare]
+    ways, names = defaultdict(list), [*left, *spare]
     for chosen in product(*([*(r for r in roles if _fits(n, r)), None] for n in names)):
         way = {role: name for role, name in zip(chosen, names, strict=True) if role}
-        if len(way) + chosen.count(None) < len(names):  # a role twice
-            continue
-        missing = [r for r in REQUIRED if r in roles and r not in way]
-        unread = [n for n in left if n not in way.values()]
-        cost = (len(missing), len(unread), sum(n in way.values() for n in spare))
-        if len(missing) == len(unread) == 1 and not _known(unread[0]):
-            way, missing, unread = {**way, missing[0]: unread[0]}, [], []
-        found.append((cost, (way, missing, unread)))
-    return [way for cost, way in found if cost == min(c for c, _ in found)]
+        if len(way) + chosen.count(None) == len(names):  # no role twice
+            used = sum(name in way.values() for name in spare)
+            ways[*map(len, _rest(way, left, roles)), used].append(way)
+    return ways[min(ways)]
+
+
+def _rest(way: dict, left: list[str], roles) -> tuple[list[str], list[str]]:
+    """The roles missing, and the names unread."""
+    missing = [role for role in REQUIRED if role in roles and role not in _filled(way)]
+    return missing, [name for name in left if name not in way.values()]
+
+
+def _completed(ways: list[dict], left: list[str], roles) -> tuple[list[dict], list, list]:
+    """By elimination: the last name has the last role.
+
+    Without μ and a second head, one code is taken for μ; of two, the second for z.
+    """
+    way, codes = ways[0], []
+    missing, unread = _rest(way, left, roles)
+    if len(missing) == len(unread) == 1 and not _known(unread[0]):
+        return [way | {missing[0]: unread[0]}, *ways[1:]], [], []
+    if missing == ["mu", "logvar"]:
+        codes = [*(name for role, name in way.items() if role == "z"), *unread]
+    if len(codes) in (1, 2) and not any(WEIGHT.search(name.lower()) for name in codes):
+        others = {role: name for role, name in way.items() if role != "z"}
+        return [others | dict(zip(("mu", "z"), codes, strict=False))], [], []
+    return ways, missing, unread
 
 
 def _fits(name: str, role: str) -> bool:
@@ -171,32 +162,34 @@ def _known(name: str) -> bool:
 
 def _placed(places: dict, parameters: list[Parameter]) -> dict:
     """By names; where an argument has none, by numbers from 0 on without a hole."""
-    names = {i: p.name for i, p in enumerate(parameters) if p.kind is p.POSITIONAL_OR_KEYWORD}
     order = {p.name: i for i, p in enumerate(parameters) if p.kind is not p.KEYWORD_ONLY}
-    first = {p.name for p in parameters if p.kind is p.POSITIONAL_ONLY}
-    places = {role: names.get(place, place) for role, place in places.items()}
-    if any(isinstance(place, int) or place in first for place in places.values()):
-        places = {role: order.get(place, place) for role, place in places.items()}
-    numbers = sorted(p for p in places.values() if isinstance(p, int))
+    names = {i: p.name for i, p in enumerate(parameters) if p.kind is p.POSITIONAL_OR_KEYWORD}
+    places = {role: order.get(place, place) for role, place in places.items()}
+    numbers = sorted(place for place in places.values() if isinstance(place, int))
+    if all(number in names for number in numbers):
+        return {role: names.get(place, place) for role, place in places.items()}
     if numbers != list(range(len(numbers))):
         raise ValueError(f"places must be 0, 1, … without a hole, got {numbers}")
     return places
 
 
-def _open(unread: list[str]) -> str:
-    """What is open, and the call that gives or tells it."""
-    gift = ", ".join(f"{n}={'1.0' if WEIGHT.search(n.lower()) else '…'}" for n in unread)
-    tell = [f'{role}="{name}"' for name in unread for role in ROLES if _fits(name, role)]
-    also = f", or tell which is which: audit(loss, {tell[0]})" if tell else ""
-    them = "it" if len(unread) == 1 else "them"
-    return f"open: {', '.join(unread)}. Give {them}: audit(loss, {gift}){also}"
-
-
-def _missing(shown: str, missing: list[str]) -> str:
-    """Which roles no argument has, and the call that tells them."""
-    tell = ", ".join(f"{role}={REQUIRED.index(role)}" for role in missing)
-    return (
-        f"{shown} name no {', no '.join(missing)}. Tell which is which, by place or name, such as "
-        f"audit(loss, {tell}); if it takes them in another form, wrap it in a function of "
-        f"{', '.join(REQUIRED)}"
-    )
+def _question(shown: str, ways: list[dict], missing: list[str], unread: list[str]) -> str:
+    """What is open, if anything is, and the call that tells or gives it."""
+    if missing:
+        tell = ", ".join(f"{role}={REQUIRED.index(role)}" for role in missing)
+        return (
+            f"{shown} name no {', no '.join(missing)}. Tell which is which, by place or name, such "
+            f"as audit(loss, {tell}); if it takes them in another form, wrap it in a function of "
+            f"{', '.join(REQUIRED)}"
+        )
+    if unread:
+        give = ", ".join(f"{n}={'1.0' if WEIGHT.search(n.lower()) else '…'}" for n in unread)
+        tell = [f'{role}="{name}"' for name in unread for role in ROLES if _fits(name, role)]
+        also = f", or tell which is which: audit(loss, {tell[0]})" if tell else ""
+        them = "it" if len(unread) == 1 else "them"
+        return f"open: {', '.join(unread)}. Give {them}: audit(loss, {give}){also}"
+    if len(ways) > 1:
+        tell = ", ".join(f'{r}="{n}"' for r, n in ways[0].items() if ways[1].get(r) != n)
+        text = f"{shown} can be read in {len(ways)} ways. Tell which is which"
+        return f"{text}, such as audit(loss, {tell})"
+    return ""

@@ -1,16 +1,102 @@
-"""What a reconstruction is."""
+"""What a reconstruction may be: what one pixel adds to it, where that has a name."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from torch import Tensor
+from torch.distributions import ContinuousBernoulli
+from torch.nn.functional import softplus
 
+from vaelib.audit.heads import READINGS
 from vaelib.audit.nameless import Nameless
-from vaelib.audit.pixels import FITTED, FREE, KINDS, OF_CLASSES, pair, scaled
 from vaelib.audit.powers import Weight
 
+Pixel = Callable[..., Tensor]  # of x̂, x and, where there is one, the decoder's own scale
 NAMELESS = "a function that has no name here"
+FREE = ("Gaussian", "Laplace")  # whose scale is no part of x̂
+
+
+def squares(x_hat: Tensor, x: Tensor) -> Tensor:
+    return (x - x_hat) ** 2 / 2
+
+
+def _entropy(x_hat: Tensor, x: Tensor) -> Tensor:
+    return -x * x_hat.log() - (1 - x) * (1 - x_hat).log()
+
+
+def _entropy_of_logits(x_hat: Tensor, x: Tensor) -> Tensor:
+    return softplus(x_hat) - x * x_hat
+
+
+# −log p(x|x̂) of one pixel, a for x̂, but for what does not depend on it; the Gaussian's σ² is 1
+KINDS: dict[str, Pixel] = {
+    "Gaussian": squares,
+    "Bernoulli on probabilities": _entropy,
+    "Bernoulli on logits": _entropy_of_logits,
+    "Laplace": lambda a, x: (x - a).abs(),
+    "continuous Bernoulli": lambda a, x: -ContinuousBernoulli(a, validate_args=False).log_prob(x),
+    "Gaussian with the mean sigmoid(x̂)": lambda a, x: squares(a.sigmoid(), x),
+    "Gaussian with the mean tanh(x̂)": lambda a, x: squares(a.tanh(), x),
+    "Bernoulli of (x + 1)/2": lambda a, x: _entropy((a + 1) / 2, (x + 1) / 2),
+    "Poisson": lambda a, x: a - x * a.log(),
+    "Poisson on log rates": lambda a, x: a.exp() - x * a,
+    "multinomial on logits, along the last axis": lambda a, x: -x * a.log_softmax(-1),
+    "multinomial on logits, along the second axis": lambda a, x: -x * a.log_softmax(1),
+}
+# of an entry that tells a class, shape ``(…, 1)``, from what x̂ tells of each, ``(…, classes)``
+OF_CLASSES: dict[str, Pixel] = {
+    f"categorical on {on}{text}": (
+        lambda a, x, law=law, first=first: -law(a).gather(-1, x) * (x >= first)
+    )
+    for first, text in enumerate(("", ", the first class left out"))
+    for on, law in (("logits", lambda a: a.log_softmax(-1)), ("log probabilities", lambda a: a))
+}
+# what is no likelihood of x, but has a name: one term, or two of any weights
+WRONG: dict[str, Pixel | tuple[Pixel, ...]] = {
+    "cross-entropy with x and x̂ exchanged": lambda a, x: _entropy(x, a),
+    "Bernoulli on logits, a sigmoid applied twice": lambda a, x: _entropy_of_logits(a.sigmoid(), x),
+    "the root of the batch's squared error": lambda a, x: squares(a, x).sum().sqrt(),
+    "the root of each image's squared error": lambda a, x: squares(a, x).flatten(1).sum(1).sqrt(),
+    "a cross-entropy that weighs its two terms differently": (
+        lambda a, x: x * a.log(), lambda a, x: (1 - x) * (1 - a).log(),
+    ),
+}  # fmt: skip
+# a Gaussian whose σ² is the mean squared error of the batch, or of each image
+FITTED: dict[str, Pixel] = {
+    "batch": lambda a, x: squares(a, x).sum().log() / 2 * x.numel(),
+    "image": lambda a, x: squares(a, x).flatten(1).sum(1).log() / 2 * x[0].numel(),
+}
+# a Gaussian whose σ² is the decoder's own head s, read as this: (x − x̂)²/(2σ²) and ½ log σ²
+SCALED: dict[str, tuple[Pixel, Pixel]] = {
+    name: (
+        lambda a, x, s, head=head: squares(a, x) / head.sigma(s) ** 2,
+        lambda a, x, s, head=head: 0 * x + head.sigma(s).log(),
+    )
+    for name, head in READINGS.items()
+}
+
+
+def known(scaled: bool, of_classes: bool) -> Iterator[tuple[str, list[Callable]]]:
+    """Each name, of x̂ with a scale or of classes, with its terms summed over the pixels."""
+    found = SCALED if scaled else OF_CLASSES if of_classes else KINDS | WRONG | FITTED
+    for name, terms in found.items():
+        terms = terms if isinstance(terms, tuple) else (terms,)
+        yield name, [lambda i, term=term: term(*pixels(i)).sum() for term in terms]
+
+
+def pixels(inputs: dict) -> tuple[Tensor, ...]:
+    """x̂ and x of one shape, but for an axis of classes at the end; there is one sample of z."""
+    x_hat, x = inputs["x_hat"], inputs["x"]
+    if "scale" in inputs:
+        s = inputs["scale"]
+        return x_hat.reshape(x.shape), x, s.reshape(x.shape) if s.dim() else s
+    if x_hat.numel() == x.numel():
+        return x_hat.reshape(x.shape), x
+    x_hat = x_hat if x_hat.shape[:-1] == x.shape else x_hat.movedim(1, -1)
+    classes = x if not x.is_floating_point() else (x * (x_hat.shape[-1] - 1)).round().long()
+    return x_hat, classes.unsqueeze(-1)
 
 
 @dataclass(frozen=True)
@@ -60,16 +146,15 @@ class Likelihood:
 
     def total(self, inputs: dict[str, Tensor]) -> Tensor:
         """Σ over all pixels of the unweighted −log p, but for constants."""
+        given = pixels(inputs)
         if self.scale:
-            error, logarithm = (column(inputs) for column in scaled(self.scale))
-            return error + self.normaliser * logarithm
-        both, known = pair(inputs), KINDS | OF_CLASSES
-        if self.parts:
-            terms = sum(
-                known[k](*both) * there.reshape(both[1][0].shape) for k, there in self.parts.items()
-            )
+            error, logarithm = (term(*given) for term in SCALED[self.scale])
+            terms = error + self.normaliser * logarithm
+        elif self.parts:
+            shape = given[1][0].shape
+            terms = sum(KINDS[k](*given) * there.reshape(shape) for k, there in self.parts.items())
         else:
-            terms = (FITTED.get(self.variance) or known[self.kind])(*both)
+            terms = (FITTED.get(self.variance) or (KINDS | OF_CLASSES)[self.kind])(*given)
         if self.each is not None and len(self.each) == terms[0].numel():
             terms = terms * self.each.reshape(terms[0].shape)
-        return terms.sum() if self.current is None else terms.sum() / self.current
+        return terms.sum() / (self.current or 1)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import asinh, exp, inf, log, pi
+from typing import NamedTuple
 
 import torch
 from scipy.optimize import minimize_scalar, nnls
@@ -13,32 +14,27 @@ from torch import Tensor
 
 FINE = {"xatol": 1e-9}  # of log w
 SEVERAL = 4  # neighbours that make a family of scales
-CLOSE, SUMMED, SOLVED = (
-    1e-3,
-    1e-4,
-    1e-6,
-)  # nats it may move: an integral, a sum, for an h solved for
+CLOSE, SUMMED, SOLVED = 1e-3, 1e-4, 1e-6  # nats it may move: an integral, a sum, with h solved for
 CLEAR = 0.05  # nats by which it moves where there is surely no likelihood
 ESCAPED = 3e-4  # share of the mass that may lie at an end of the points
 REACH = 16  # counts up to which x̂ is asked for, so that its tail is among the points
 LEAST = 0.1  # of a base measure that is positive, beside its mode; less further on, as 1/(1 + x)
 
 
-@dataclass(frozen=True)
-class Normalised:
-    """Whether h(x) exp(−w f(x̂, x)) is a distribution of x, for some weight and h(x) > 0.
+class Normalised(NamedTuple):
+    """Whether h(x) exp(−w f(x̂, x)) is a distribution of x, for some weight and some h(x) > 0.
 
     Attributes:
         weight: w, so that w f = −log p(x|x̂) in nats up to a function of x; None without any.
         free: whether other weights normalise, too: a scale of the noise that β can absorb.
-        support: where x lies.
         change: by how many nats log Σ or ∫ h exp(−w f) moves with x̂, at the best w.
+        support: where x lies.
     """
 
     weight: float | None
     free: bool
-    support: str
     change: float
+    support: str
 
     def __bool__(self) -> bool:
         return self.weight is not None
@@ -86,18 +82,17 @@ OPEN = (
 
 
 def normalised(support: Support, table: Tensor, own: Tensor) -> Normalised:
-    """The reading of f on this support, or how far it misses.
+    """The reading of f on this support, a family of scales before one weight.
 
     ``table`` is f of x̂ (rows) and x (columns) less its least over x̂, which is ``own`` up to a
     constant.
     """
-    best = Normalised(None, False, support.name, inf)
     at, usual, most = table.argmin(0), table.median(0).values, table.amax(0).clamp(max=1e6)
     inner = (at > 0) & (at < len(table) - 1)
     first = 0.1 / float((usual[inner] if inner.any() else usual).quantile(0.1).clamp(min=1e-9))
     known = most if support.far is None else most[~support.far]
     if known.min() < 1e-9 * known.quantile(0.75):  # points that x̂ does not move tell nothing of it
-        return best
+        return Normalised(None, False, inf, support.name)
     if support.least is not None:
         ways = [(_solved(table, support), SOLVED, 10)]
     elif support.step is None:
@@ -106,15 +101,15 @@ def normalised(support: Support, table: Tensor, own: Tensor) -> Normalised:
         table, dx, flat = table[12:-12], support.step.log(), 0 * support.x
         bases = [(own, dx), (flat, dx), (flat, flat)]
         ways = [(_given(table + f, h, support), CLOSE, 5) for f, h in bases]
+    found = []
     for moves, close, each in ways:
         weights = [first * 10 ** (i / each) for i in range(int(4.2 * each))]
-        found = _search(moves, close, weights, support.name)
-        best = min(best, found, key=lambda n: (not n, not n.free, n.change))
-    return best
+        found.append(Normalised(*_search(moves, close, weights), support.name))
+    return min(found, key=lambda way: (not way, not way.free, way.change))
 
 
 def _given(table: Tensor, h: Tensor, support: Support) -> Callable[[float], float]:
-    """How far the integral moves with x̂, for each w."""
+    """How far the integral moves with x̂, for each w; only where the points hold its mass."""
 
     def moves(w: float) -> float:
         masses = h - w * table
@@ -126,8 +121,7 @@ def _given(table: Tensor, h: Tensor, support: Support) -> Callable[[float], floa
             for end, inner in ((0, 20), (-1, -21)):
                 falls = (masses[:, end] < masses[:, inner]) | (masses[:, inner] == -inf)
                 kept &= falls | ~support.far[end]
-        integral = integral[kept]
-        return float(integral.max() - integral.min()) if 2 * len(integral) > len(table) else inf
+        return _spread(integral[kept]) if 2 * kept.sum() > len(table) else inf
 
     return moves
 
@@ -146,28 +140,28 @@ def _solved(table: Tensor, support: Support) -> Callable[[float], float]:
         kernel = (-w * (table - least)).exp()
         rest = (1 - kernel @ positive).clamp(min=0)
         masses = kernel * (positive + torch.from_numpy(nnls(kernel.numpy(), rest.numpy())[0]))
-        integral = masses.sum(1).log()
-        return float(integral.max() - integral.min())
+        return _spread(masses.sum(1).log())
 
     return moves
 
 
-def _search(moves: Callable[[float], float], close: float, weights: list, name: str) -> Normalised:
-    """The weight at which the integral stays; 1 where it stays at several in a row."""
+def _spread(integral: Tensor) -> float:
+    return float(integral.max() - integral.min())
+
+
+def _search(moves: Callable, close: float, weights: list) -> tuple[float | None, bool, float]:
+    """The weight at which the integral stays, and whether others do; 1 where it stays at several.
+
+    And how far it moves there, or at the best weight.
+    """
     scan = [moves(w) for w in weights]
-    rows = [max(scan[i : i + SEVERAL]) for i in range(len(scan) - SEVERAL + 1)]
-    if min(rows) < close:
-        return Normalised(1.0, True, name, min(rows))
+    if any(max(scan[i : i + SEVERAL]) < close for i in range(len(scan) - SEVERAL + 1)):
+        return 1.0, True, min(scan)
     tried = dict(zip(scan, weights, strict=True))
     dips = [i for i in range(1, len(scan) - 1) if scan[i - 1] >= scan[i] < scan[i + 1]]
     for i in sorted(dips, key=scan.__getitem__)[:2]:
-        finer = even(log(weights[i - 1]), log(weights[i + 1]), 17).tolist()
-        near = [moves(exp(u)) for u in finer]
-        k = min(range(1, 16), key=near.__getitem__)
-        tried[near[k]] = exp(finer[k])
-        if near[k] < max(CLEAR, scan[i] / 5):
-            bounds = finer[k - 1], finer[k + 1]
-            found = minimize_scalar(lambda u: min(moves(exp(u)), 1e9), bounds=bounds, options=FINE)
-            tried[float(found.fun)] = exp(found.x)
+        bounds = log(weights[i - 1]), log(weights[i + 1])
+        found = minimize_scalar(lambda u: min(moves(exp(u)), 1e9), bounds=bounds, options=FINE)
+        tried[float(found.fun)] = exp(found.x)
     change = min(tried)
-    return Normalised(tried[change] if change < close else None, False, name, change)
+    return (tried[change] if change < close else None), False, change

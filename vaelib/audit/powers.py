@@ -38,8 +38,9 @@ class Weight:
 
     def over(self, other: Weight) -> Weight:
         """This weight divided by another one."""
-        axes = {**self.powers, **other.powers}
-        powers = {a: _minus(self.powers.get(a, 0), other.powers.get(a, 0)) for a in axes}
+        axes = self.powers | other.powers
+        pairs = {a: (self.powers.get(a, 0), other.powers.get(a, 0)) for a in axes}
+        powers = {a: None if None in (p, q) else p - q for a, (p, q) in pairs.items()}
         return Weight(self.factor / other.factor, powers)
 
     @property
@@ -51,9 +52,11 @@ class Weight:
         """As a formula: M images, D pixels, d coordinates."""
         if None in self.powers.values():
             return "? (no power of the sizes)"
-        letters = {LETTERS.get(a, a): p for a, p in sorted(self.powers.items()) if p}
-        over = [_power(a, p) for a, p in letters.items() if p > 0]
-        under = [_power(a, -p) for a, p in letters.items() if p < 0]
+        letters = [(LETTERS.get(a, a), p) for a, p in sorted(self.powers.items()) if p]
+        over, under = (
+            [a if p == sign else f"{a}^{abs(p)}" for a, p in letters if p * sign > 0]
+            for sign in (1, -1)
+        )
         factor = self.factor
         if over and _one_over_whole(factor):
             under, factor = [number(1 / factor), *under], 1.0
@@ -88,11 +91,3 @@ def number(value: float) -> str:
     if 999.5 <= abs(value) < 1e6:
         return readable(f"{round(value):,}")
     return readable(f"{value:.3g}")
-
-
-def _minus(a: int | None, b: int | None) -> int | None:
-    return None if a is None or b is None else a - b
-
-
-def _power(letter: str, power: int) -> str:
-    return letter if power == 1 else f"{letter}^{power}"

@@ -1,49 +1,46 @@
-"""A loss as a function of inputs that we choose, its noise and its state held still."""
+"""A loss as a function of inputs that we choose: in float64, its noise and its state held still."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from vaelib.audit.binding import Binding
-from vaelib.audit.precision import Double
 from vaelib.audit.shapes import Layout
 from vaelib.audit.state import copied
+
+NORMAL = ("randn", "randn_like", "normal", "normal_")
+TO_LOW = {"float", "half", "bfloat16"}
+AS_IT_IS = {"__get__", "__set__", "__setitem__"}
 
 
 class Unreadable(ValueError):
     """The loss ran on none of the inputs tried, or its value cannot be told from its result."""
 
 
+@dataclass(eq=False)
 class Probe:
-    """Calls a loss under one seed, so that equal inputs give equal values.
+    """Calls a loss under one seed, so that equal inputs give equal values."""
 
-    Args:
-        loss: any callable.
-        binding: which argument is which.
-        entry: of its result, where that is a tuple or a mapping.
-        dtype: of the inputs; with float64 all else that the loss computes with is raised to it.
-        fresh: whether each call gets a copy of the loss, as it was at first.
-        layout: of the inputs, where the loss must have several samples.
+    loss: Callable
+    binding: Binding  # which argument is which
+    entry: int | str | tuple | None = None  # of its result, where that is several
+    dtype: torch.dtype = torch.float64  # all else that it computes with is raised to it
+    fresh: bool = False  # whether each call gets a copy of the loss, as it was at first
+    draws: bool = False  # whether it draws normal noise ε itself
+    layout: Layout | None = None  # where the loss must have several samples
+    steps: int = 0  # of the last call, up to where it was refused
 
-    Attributes:
-        tolerance: how far two equal numbers may lie apart, in their spread.
-        exact: how far they may lie apart by rounding alone.
-    """
-
-    steps = 0  # of the last call, up to where it was refused
-
-    def __init__(
-        self, loss: Callable, binding: Binding, entry=None, dtype=torch.float64, fresh=False,
-        layout: Layout | None = None,
-    ) -> None:  # fmt: skip
-        self.loss, self.binding, self.entry = loss, binding, entry
-        self.dtype, self.fresh, self.layout = dtype, fresh, layout
-        self.tolerance, self.exact = (1e-4, 1e-6) if dtype is torch.float64 else (3e-3, 1e-4)
+    def __post_init__(self) -> None:
+        """How far two equal numbers may lie apart: in their spread, and by rounding alone."""
+        single = self.dtype is torch.float32
+        self.tolerance, self.exact = (3e-3, 1e-4) if single else (1e-4, 1e-6)
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -64,16 +61,28 @@ class Probe:
                 self.steps = getattr(double, "steps", 0)
 
     def _ready(self, role: str, value: Tensor) -> Tensor:
-        value = value.to(self.dtype) if value.is_floating_point() else value
-        return self.layout.repeated(role, value) if self.layout else value
+        value, of = value.to(self.dtype) if value.is_floating_point() else value, self.layout
+        once = of and of.alone and of.sampled(role) and value.shape[of.samples] == 1
+        return value.repeat_interleave(of.several, of.samples) if once else value
 
-    def values(self, inputs: dict[str, Tensor]) -> list[Tensor]:
-        """All numbers in it."""
-        return [torch.as_tensor(value) for value in entries(self.result(inputs)).values()]
+    def entries(self, inputs: dict[str, Tensor], seed: int = 0) -> dict:
+        """The numbers in it, by name or place; of a loss that draws, in the mean over ε = ±1.
+
+        That is its mean over ε where ε stands in squares alone, as in log q − log p.
+        """
+        if not self.draws:
+            return entries(self.result(inputs, seed))
+        found = []
+        for number in (1.0, -1.0):
+            with Noise(number):
+                found.append(entries(self.result(inputs, seed)))
+        return {key: (value + found[1][key]) / 2 for key, value in found[0].items()}
 
     def output(self, inputs: dict[str, Tensor], seed: int = 0) -> Tensor:
-        """The value of the loss, of whatever shape."""
-        return added(entries(self.result(inputs, seed)), self.entry)
+        """The value of the loss, of whatever shape: one entry, or the sum of several."""
+        found = self.entries(inputs, seed)
+        keys = self.entry if isinstance(self.entry, tuple) else (self.entry,)
+        return sum(found[key] for key in keys)
 
     def __call__(self, inputs: dict[str, Tensor], seed: int = 0) -> float:
         """The value, summed where it is more than one number."""
@@ -87,35 +96,83 @@ class Probe:
         leaves = {r: inputs[r].detach().to(self.dtype).requires_grad_() for r in roles}
         grads = gradients_to(self.output(inputs | leaves, seed).sum(), leaves)
         return {
-            r: torch.zeros_like(leaves[r]).double() if g is None else g.double()
-            for r, g in grads.items()
+            r: (torch.zeros_like(leaves[r]) if g is None else g).double() for r, g in grads.items()
         }
 
 
-def entries(result) -> dict:
-    """What a loss gives back, by name or place; a single value under None."""
-    several = dict(enumerate(result)) if isinstance(result, tuple | list) else {None: result}
-    found = named_values(result) or several
-    return {k: v for k, v in found.items() if isinstance(v, int | float | Tensor)}
+class Noise(TorchFunctionMode):
+    """All normal noise is one number."""
+
+    def __init__(self, number: float) -> None:
+        super().__init__()
+        self.number = number
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        return found.fill_(self.number) if getattr(func, "__name__", "") in NORMAL else found
 
 
-def named_values(result) -> dict:
-    """The values of a mapping, a named tuple or an object, by name."""
-    if isinstance(result, Mapping | Tensor):
-        return {} if isinstance(result, Tensor) else dict(result)
-    return result._asdict() if hasattr(result, "_asdict") else getattr(result, "__dict__", {})
+class Double(TorchFunctionMode):
+    """Each operation gets float64 for what is of fewer digits; nothing that is held is changed."""
+
+    steps = 0  # operations
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.steps += 1
+        name, kwargs = getattr(func, "__name__", ""), kwargs or {}
+        if name in AS_IT_IS or "out" in kwargs:
+            found = func(*args, **kwargs)
+            return turned(found) if isinstance(found, torch.dtype) else found
+        in_place = name.endswith("_") and not name.endswith("__")
+        if in_place and args and isinstance(args[0], Tensor):  # of the digits that there are
+            return func(*args[:1], *turned(args[1:], args[0].dtype), **kwargs)
+        func = Tensor.double if name in TO_LOW else func
+        kwargs = {k: turned(v) for k, v in kwargs.items()}
+        return turned(func(*turned(args), **kwargs))
 
 
-def added(found: dict, entry) -> Tensor:
-    """One entry of a result, or the sum of several."""
-    return sum(torch.as_tensor(found[k]) for k in (entry if isinstance(entry, tuple) else (entry,)))
+def turned(value, to: torch.dtype = torch.float64):
+    """The same in that type: a tensor of real numbers, a type of them, or several."""
+    if isinstance(value, Tensor):
+        real = value.is_floating_point() and to.is_floating_point
+        return value.to(to) if real else value
+    if isinstance(value, torch.dtype):
+        return to if value.is_floating_point else value
+    if isinstance(value, tuple | list):
+        return type(value)([turned(v, to) for v in value])
+    return value
+
+
+def parts(result) -> dict:
+    """Of a mapping, a named tuple or an object by name, of others by place; one alone at None."""
+    if isinstance(result, Tensor):
+        return {None: result}
+    if hasattr(result, "_asdict"):
+        return result._asdict()
+    if isinstance(result, tuple | list):
+        return dict(enumerate(_flat(result)))
+    named = result if isinstance(result, Mapping) else getattr(result, "__dict__", {})
+    return dict(named) or {None: result}
+
+
+def _flat(several: tuple | list) -> Iterator:
+    for part in several:
+        yield from _flat(part) if isinstance(part, tuple | list) else (part,)
+
+
+def entries(result) -> dict[int | str | None, Tensor]:
+    """Those parts that are numbers."""
+    found = {k: v for k, v in parts(result).items() if isinstance(v, int | float | Tensor)}
+    return {
+        k: torch.as_tensor(v, dtype=getattr(v, "dtype", torch.float64)) for k, v in found.items()
+    }
 
 
 def gradients_to(y: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor | None]:
     """The gradient of y to each of the leaves, by name; None where there is none."""
     if not y.requires_grad or not leaves:
         return dict.fromkeys(leaves)
-    grads = torch.autograd.grad(y, [*leaves.values()], allow_unused=True)
+    grads = torch.autograd.grad(y, [*leaves.values()], retain_graph=True, allow_unused=True)
     return dict(zip(leaves, grads, strict=True))
 
 

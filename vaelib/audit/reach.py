@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left
 from dataclasses import dataclass
 from math import log
 
 import torch
 from torch import Tensor
 
-from vaelib.audit.divergence import RANGES, Divergence
-from vaelib.audit.probe import Probe, gradients_to
-from vaelib.audit.shapes import BINARY, Case
+from vaelib.audit.probe import Probe
+from vaelib.audit.shapes import BINARY
+from vaelib.audit.value import Parts
 
-DECADES = range(1, 31)
+ROLES, DECADES, STEPS = ("x_hat", "mu", "logvar"), 30, 2**40
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,6 @@ class Gradients:
     Attributes:
         reached: whether it is not zero, for each of x̂, μ and the second head.
         moves: whether the value depends on it.
-        single: whether the loss takes float32.
         smallest: the smallest power of ten σ for which loss and gradient are finite.
         largest: the largest one.
         edges: what the loss is at x̂ exactly 0 and 1: ``"finite"``, ``"not finite"`` or ``"—"``.
@@ -32,96 +32,71 @@ class Gradients:
 
     reached: dict[str, bool]
     moves: dict[str, bool]
-    single: bool
     smallest: int
     largest: int
     edges: str
     clamp: tuple[float | None, float | None]
 
 
-def find_gradients(probe: Probe, case: Case, d: Divergence) -> Gradients:
+def find_gradients(parts: Parts) -> Gradients:
     """Differentiate the loss, at usual values and at extreme ones."""
-    away = case.within(mu=RANGES[-1]) if d.floor else case
-    inputs = away.draw(probe.roles, torch.Generator().manual_seed(11))
-    _, grads = _gradients(probe, inputs)
-    through = "z" in probe.roles and bool(probe.gradients(inputs, ["z"])["z"].any())
-    reached = {
-        r: bool(g is not None and g.any()) or (through and r != "x_hat") for r, g in grads.items()
-    }
-    other = case.draw(probe.roles, torch.Generator().manual_seed(15))
-    moves = {r: probe(inputs | {r: other[r]}) != probe(inputs) for r in grads}
-    finite = {
-        k: _finite(probe, case, d, k * log(10)) for s in (1, -1) for k in (s * n for n in DECADES)
-    }
-    smallest = next((k + 1 for k in sorted(finite, reverse=True) if k < 0 and not finite[k]), -30)
-    largest = next((k - 1 for k in sorted(finite) if k > 0 and not finite[k]), 30)
-    single = _finite(probe, case, d, 0.0)
-    ends = _edges(probe, case), _clamp(probe, case, d)
-    return Gradients(reached, moves, single, smallest, largest, *ends)
+    probe, (inputs, other) = parts.probe, parts.draw(2)
+    grads = probe.gradients(inputs, [r for r in (*ROLES, "z") if r in inputs])
+    through = {"mu", "logvar"} if "z" in grads and grads["z"].any() else ()
+    reached = {r: bool(grads[r].any()) or r in through for r in ROLES}
+    moves = {r: probe(inputs | {r: other[r]}) != probe(inputs) for r in ROLES}
+    decades, clamp = range(1, DECADES + 1), (_clamp(parts, -60.0), _clamp(parts, 60.0))
+    smallest, largest = (
+        sign * next((k - 1 for k in decades if not _finite(parts, sign * k)), DECADES)
+        for sign in (-1, 1)
+    )
+    return Gradients(reached, moves, smallest, largest, _edges(parts), clamp)
 
 
-def _gradients(probe: Probe, inputs: dict) -> tuple[Tensor, dict[str, Tensor | None]]:
-    leaves = {r: inputs[r].to(probe.dtype).requires_grad_() for r in ("x_hat", "mu", "logvar")}
-    y = probe.output(inputs | leaves).sum()
-    return y, gradients_to(y, leaves)
-
-
-def _finite(probe: Probe, case: Case, d: Divergence, log_sigma: float) -> bool:
-    """Whether loss and gradient are finite in float32 where every σ is this."""
-    generator = torch.Generator().manual_seed(12)
-    head = d.head.at(torch.empty(case.shape("logvar")), log_sigma).float()
-    single = copy.copy(probe)
-    single.dtype = torch.float32
-    drawn = case.draw(probe.roles, generator, {"logvar": head})
+def _state(probe: Probe, inputs: dict[str, Tensor]) -> str:
+    """What value and gradients are there."""
     try:
-        y, grads = _gradients(single, drawn)
-    except Exception:
-        return False
-    return bool(y.isfinite()) and all(g is None or g.isfinite().all() for g in grads.values())
-
-
-def _edges(probe: Probe, case: Case) -> str:
-    """The worst case for a cross-entropy: x̂ exactly 0 and 1 where x is 1 and 0."""
-    drawn = case.within(x=BINARY).draw(probe.roles, torch.Generator().manual_seed(13))
-    if drawn["x_hat"].numel() != drawn["x"].numel():
-        return "—"
-    drawn["x_hat"] = 1 - drawn["x"].reshape(drawn["x_hat"].shape)
-    try:
-        y, grads = _gradients(probe, drawn)
+        found = probe.output(inputs), *probe.gradients(inputs, ROLES).values()
     except Exception:
         return "refused"
-    grad = grads["x_hat"]
-    finite = y.isfinite() and (grad is None or grad.isfinite().all())
-    return "finite" if finite else "not finite"
+    return "finite" if all(t.isfinite().all() for t in found) else "not finite"
 
 
-def _clamp(probe: Probe, case: Case, d: Divergence) -> tuple[float | None, float | None]:
-    """Where the loss stops to change with log σ²; None where it does not stop."""
-    if d.reading is None:
-        return None, None
-    return tuple(_end(probe, case, d, far) if d.g or far > 0 else None for far in (-60.0, 60.0))
+def _finite(parts: Parts, decade: int) -> bool:
+    """Whether they are finite in float32 where every σ is this power of ten."""
+    case, single = parts.case, copy.copy(parts.probe)
+    single.dtype = torch.float32
+    head = parts.divergence.head.at(torch.empty(case.shape("logvar")), decade * log(10)).float()
+    drawn = case.draw(single.roles, torch.Generator().manual_seed(12), {"logvar": head})
+    return _state(single, drawn) == "finite"
 
 
-def _end(probe: Probe, case: Case, d: Divergence, far: float) -> float | None:
-    drawn = case.draw(probe.roles, torch.Generator().manual_seed(14))
-    unit = abs(d.per_latent.at(case.sizes())) * drawn["logvar"].numel()
+def _edges(parts: Parts) -> str:
+    """The worst case for a cross-entropy: x̂ exactly 0 and 1 where x is 1 and 0."""
+    probe, case = parts.probe, parts.case.within(x=BINARY)
+    drawn = case.draw(probe.roles, torch.Generator().manual_seed(13))
+    if drawn["x_hat"].numel() != drawn["x"].numel():
+        return "—"
+    return _state(probe, drawn | {"x_hat": 1 - drawn["x"].reshape(drawn["x_hat"].shape)})
 
-    def value(t: float) -> float:
-        return probe(drawn | {"logvar": d.head.at(drawn["logvar"], t / 2)})
 
-    def flat(t: float) -> bool:
-        return abs(value(t) - last) < 1e-6 * unit
+def _clamp(parts: Parts, far: float) -> float | None:
+    """Where the loss stops to change with log σ² up to there; None where it does not stop."""
+    d, probe = parts.divergence, parts.probe
+    inputs = parts.case.draw(probe.roles, torch.Generator().manual_seed(14))
+    if d.reading is None or not (d.g or far > 0):
+        return None
+    unit = abs(d.per_latent.at(parts.case.sizes())) * inputs["logvar"].numel()
+
+    def flat(share: float) -> bool:
+        """Whether nothing changes from this share of the way on."""
+        ends = (d.head.at(inputs["logvar"], t * far / 2) for t in (share, 1.0))
+        near, last = (probe(inputs | {"logvar": head}) for head in ends)
+        return abs(near - last) < 1e-6 * unit
 
     try:
-        last = value(far)
-        if not flat(far * 59 / 60):
+        if not flat(59 / 60):
             return None
-        near = 0.0
-        if flat(near):
-            return near
-        for _ in range(40):
-            middle = (near + far) / 2
-            near, far = (near, middle) if flat(middle) else (middle, far)
+        return far * bisect_left(range(STEPS), True, key=lambda i: flat(i / STEPS)) / STEPS
     except Exception:  # the loss refuses such values
         return None
-    return far

@@ -2,198 +2,196 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Iterator
 from math import isclose, isnan
-from typing import NamedTuple
 
-from vaelib.audit import words
 from vaelib.audit.likelihood import NAMELESS
 from vaelib.audit.powers import number
-from vaelib.audit.sentences import sentence
-from vaelib.audit.shapes import CODE_NAMES
-from vaelib.audit.terms import BACKWARD, CODEBOOK, SAMPLED
+from vaelib.audit.terms import BACKWARD, CODEBOOK
 from vaelib.audit.together import BUT_FOR_LOG_K, RIGHT, UNKNOWN
+from vaelib.audit.value import codes
+from vaelib.audit.words import Words, reductions
 
 BOUND, NO_BOUND, OPEN = "bound", "no bound", "cannot tell"
-
-
-class Reason(NamedTuple):
-    """A sentence to act on, and what it makes of the verdict."""
-
-    verdict: str
-    sentence: str
-
-
+KL = "½ Σ [μ² + σ² − log σ² − 1]"
+# the sentences by name; {} stands for what was found
+_TEXT = """
+no KL: Add the KL, {KL}: the loss does not depend on μ and the second head.
+unreached: Let the gradient through: none reaches {}.
+changing: At this call {}, and the loss changes from call to call: try audit(loss, after=1000).
+cross-entropy with x and x̂ exchanged: Exchange the arguments of the cross-entropy: x̂ first, then x.
+Bernoulli on logits, a sigmoid applied twice: Leave one sigmoid out: the loss applies its own.
+no log term: Add Σ ½ log σ² over the pixels: without it the learned σ² grows without end.
+log term: Write the Gaussian as Σ [(x − x̂)²/(2σ²) + ½ log σ²]: the log term has {} times its weight.
+outside: Keep x̂ in [0, 1], or take the {} everywhere: outside, the loss follows another formula.
+no name: Cannot tell: the reconstruction is {}; this is a bound only if that is −log p(x|z) of a
+  likelihood.
+likelihood: Write the reconstruction as −log p(x|z) of a likelihood, summed over pixels: it is {}.
+goal: Leave the turn out for a bound: {2} is driven to {0} nats, not to its best value.
+turn: Give the KL one weight: beyond {} nats it counts {} times.
+floor: This bound lies below the ELBO: {}; without it, it is an ELBO.
+gradual: Cannot tell: the KL's weight changes with the KL, not at one place: it has no β.
+table: Cannot tell: this is a KL only if the model draws with the σ(h) of this table, {}: tell the
+  model, audit(loss, model).
+no form: Write the KL as {KL}, or I cannot tell: what stands there depends on μ and the head
+  otherwise.
+no head: Add the KL, {KL}: what stands there of μ does not take the second head.
+error and KL: Minimise minus this value: it is an ELBO, not minus one.
+error: Turn the sign of the reconstruction: as written, a larger error is better.
+KL: Turn the sign of the KL: as written, q is driven away from the prior.
+balance: Give the KL one weight: as written the prior feels {} times what q feels, and the gradients
+  are those of no function.
+codebook: This is {}: training finds codes, no q(z|x).
+backward: Write the KL as {KL}: as written it is KL(p ‖ q), not KL(q ‖ p).
+each: Give the KL of every coordinate one weight: as written the smallest is {} times the largest.
+shares: Write the KL as {KL}, with σ² = {} and log σ² = {} or what your sampler takes: the weights
+  of μ², σ² and −log σ² are {}, and must be equal{}.
+product: Add the reconstruction and the KL: as written one changes the weight of the other.
+samples: Take the log of the mean of the weights over the samples: this is a {}.
+no draw: Draw z = μ + σε in the model: its x̂ does not depend on the second head.
+sampler: Make loss and sampler agree: the loss takes the second head for {}, the model draws with it
+  as {}.
+parameters: Let the gradient through to {}.
+sigmoid: Leave the model's last sigmoid out: the loss takes logits and applies its own.
+no sigmoid: End the model with a sigmoid: the loss takes probabilities, x̂ leaves [0, 1].
+grey: Make the pixels black and white, or take a likelihood of grey ones: a Bernoulli has none.
+noise: {}say which scale of the noise you mean: it and β are one degree of freedom; as written
+  β = {} at the scale that the loss has.
+σ²: {0}say which {1} you mean: as written this is {2} with {1} = {3}, or β = {4} at {1} = 1.
+rows: Right for rows of pixels alone: {}.
+sizes: Right for these sizes alone, β = {}: {}, and it holds for all.
+sums: {1}; as written β = {0}.
+half: Give the KL its ½, or say that you want β = 2; as written β = {}.
+weight: Give the KL the weight 1, or say that you want another; as written β = {}.
+clamp: Loosen the clamp: below log σ² = {} the second head gets no gradient.
+value: Do not report the value: {}.
+−1: Write the KL's −1, too: training is the same, the value lies {} nats too high.
+log K: Take the mean of the weights, not their sum: training is the same, the value is log K nats
+  too low.
+rest: Look at the constants: training is the same without them, but the value lies {} nats too {}.
+scale: Nothing to change for training by Adam; to report nats, divide by {}.
+"""
+SENTENCES = dict(line.split(": ", 1) for line in _TEXT.strip().replace("\n  ", " ").split("\n"))
+Reason = namedtuple("Reason", ("verdict", "sentence"))
 Found = Iterator[tuple]  # whether it is so, the verdict, the sentence's name, what is put into it
 
 
-def reasons(audit) -> list[Reason]:
-    """All that was found, what decides first: no bound, then what is open, then the rest."""
-    parts = (_gradients, _likelihood, _sign, _divergence, _whole, _weight, _value)
-    told = (each for part in parts for each in part(audit))
-    found = [Reason(kind, sentence(*name)) for so, kind, *name in told if so]
-    return sorted(found, key=lambda r: (NO_BOUND, OPEN, BOUND).index(r.verdict))
+class Reasons(Words):
+    """Sentences to act on: first what keeps it from being a bound, then what is open."""
 
+    def __iter__(self) -> Iterator[Reason]:
+        parts = self.heads, self.likelihoods, self.divergences, self.no_kl, self.both
+        found = [each for part in (*parts, self.weights, self.values) for each in part()]
+        for verdict in (NO_BOUND, OPEN, BOUND):
+            for so, kind, name, *told in found:
+                if so and kind == verdict:
+                    text = SENTENCES[name].format(*told, KL=KL)
+                    yield Reason(verdict, text[0].upper() + text[1:])
 
-def verdict(audit) -> str:
-    """``"bound"``, ``"no bound"`` or ``"cannot tell"``."""
-    return next((reason.verdict for reason in reasons(audit)), BOUND)
+    def heads(self) -> Found:
+        moves, changing = self.g.moves, self.audit.stateful
+        lost = " and ".join(n for role, n in self.lost.items() if role == "x_hat" or moves[role])
+        name, told = lost and "unreached", f"no gradient reaches {lost}"
+        if self.d.form is None and not (moves["mu"] or moves["logvar"]):
+            name, told = "no KL", "the loss does not depend on μ and the second head"
+        yield name and changing, OPEN, "changing", told
+        yield name and not changing, NO_BOUND, name, lost
 
+    def likelihoods(self) -> Found:
+        p, named = self.p, self.p.kind != NAMELESS
+        yield p.kind in SENTENCES, NO_BOUND, p.kind
+        yield p.normaliser == 0, NO_BOUND, "no log term"
+        yield p.scale and not p.proper, NO_BOUND, "log term", number(p.normaliser)
+        inside = self.s and self.s.probabilities
+        yield p.everywhere is False and not inside, NO_BOUND, "outside", p.kind
+        yield self.g.reached["x_hat"] and not named, OPEN, "no name", self.nameless()
+        yield named and not p.proper, NO_BOUND, "likelihood", p.kind
 
-def advise(audit) -> str:
-    """The first thing to change, or that there is nothing to change."""
-    found = (reason.sentence for reason in reasons(audit))
-    return next(found, None) or f"Nothing to change: this is {words.as_bound(audit)}."
-
-
-def _gradients(audit) -> Found:
-    moves, unreached = audit.gradients.moves, words.unreached(audit.gradients).items()
-    kind, now = (OPEN, " now") if audit.stateful else (NO_BOUND, "")
-    if audit.divergence.form is None and not (moves["mu"] or moves["logvar"]):
-        yield True, kind, f"no KL{now}"
-        return
-    lost = [name for role, name in unreached if role == "x_hat" or moves[role]]
-    yield lost, kind, f"unreached{now}", " and ".join(lost)
-
-
-def _likelihood(audit) -> Found:
-    p, s, named = audit.likelihood, audit.sampler, audit.likelihood.kind != NAMELESS
-    reached = audit.gradients.reached.get("x_hat", True)
-    yield p.kind == "cross-entropy with x and x̂ exchanged", NO_BOUND, "exchanged"
-    yield p.kind == "Bernoulli on logits, a sigmoid applied twice", NO_BOUND, "two sigmoids"
-    yield p.normaliser == 0, NO_BOUND, "no log term"
-    yield p.scale and not p.proper, NO_BOUND, "log term", number(p.normaliser)
-    inside = s is not None and s.probabilities
-    yield p.everywhere is False and not inside, NO_BOUND, "outside", p.kind
-    yield reached and not named, OPEN, "no name", words.unnamed(p)
-    yield named and not p.proper, NO_BOUND, "likelihood", p.kind
-
-
-def _sign(audit) -> Found:
-    p, d = audit.likelihood, audit.divergence
-    error = p.per_pixel is not None and p.per_pixel.factor < 0
-    kl = d.kl and d.per_latent.factor < 0
-    if d.turn:
-        nats, ratio = (number(n) for n in d.turn)
-        yield d.turn[1] < 0, NO_BOUND, "turn to a value", words.whose(d.turn_of), nats
-        yield True, BOUND if d.turn[1] > 1 else NO_BOUND, "turn", nats, ratio
-    yield d.floor, BOUND, "floor", words.floor(d)
-    yield d.gradual, OPEN, "gradual"
-    yield error and kl, NO_BOUND, "both signs"
-    yield error, NO_BOUND, "error's sign"
-    yield kl, NO_BOUND, "KL's sign"
-
-
-def _divergence(audit) -> Found:
-    d, s, reached = audit.divergence, audit.sampler, audit.gradients.reached
-    yield not isclose(d.balance, 1, rel_tol=5e-3), NO_BOUND, "balance", number(d.balance)
-    if d.kl:
-        drawn = s is not None and s.readings and s.agrees(d.reading)
-        yield d.head.table and not drawn, OPEN, "table", d.head.table
-    elif d.form is None:
-        head = reached["logvar"] or audit.stateful
-        yield reached["mu"] and not head, NO_BOUND, "no head"
-        yield (reached["mu"] and head) or reached["logvar"], OPEN, "no form"
-    elif d.form == CODEBOOK:
-        yield True, NO_BOUND, "codebook", words.divergence(d, None)
-    else:
-        yield d.form == SAMPLED and not d.other_prior, NO_BOUND, "sample"
+    def divergences(self) -> Found:
+        d, s, reached = self.d, self.s, self.g.reached
+        if d.turn:
+            nats, ratio = map(number, d.turn)
+            kind, name = BOUND if d.turn[1] > 1 else NO_BOUND, "goal" if d.turn[1] < 0 else "turn"
+            yield True, kind, name, nats, ratio, self.whose(d.turn_of)
+        yield d.floor, BOUND, "floor", self.floor()
+        yield d.gradual, OPEN, "gradual"
+        weights = {"error": self.p.per_pixel, "KL": d.kl and d.per_latent}
+        wrong = " and ".join(part for part, w in weights.items() if w and w.factor < 0)
+        yield wrong, NO_BOUND, wrong
+        yield not isclose(d.balance, 1, rel_tol=5e-3), NO_BOUND, "balance", number(d.balance)
+        drawn = s and s.readings and s.agrees(d.reading)
+        yield d.kl and d.head.table and not drawn, OPEN, "table", d.head.table
+        none, head = d.form is None, reached["logvar"] or self.audit.stateful
+        yield none and reached["mu"] and not head, NO_BOUND, "no head"
+        yield none and head and (reached["mu"] or reached["logvar"]), OPEN, "no form"
+        yield d.form == CODEBOOK, NO_BOUND, "codebook", self.divergence()
         yield d.form == BACKWARD, NO_BOUND, "backward"
-        if d.each is not None and d.prior is None:
-            weights = d.each[:, 3].abs()
-            kind = BOUND if _weighed_enough(audit) else NO_BOUND
-            yield True, kind, "each", number(float(weights.min() / weights.max()))
+
+    def no_kl(self) -> Found:
+        """Where the weights of its terms are not those of one KL to the prior."""
+        d, p = self.d, self.p
+        if d.kl or d.form in (None, CODEBOOK):
+            return
+        if d.each is not None and not d.prior:
+            a, m, v, g = d.each.unbind(-1)
+            each = p.proper and p.per_pixel and max(m.norm(), (a - v).norm(), (a + g).norm()) < 1e-3
+            least = each and 2 * float(a.min()) * d.per_latent.over(p.per_pixel).told(self.sizes)
+            share = number(float(g.abs().min() / g.abs().max()))
+            yield True, BOUND if least > 0.995 else NO_BOUND, "each", share
             return
         shares = ", ".join(number(d.per_latent.factor * c) for c in (d.a, d.v, -d.g))
-        prior = f"; as written the prior is {words.normal(*d.other_prior)}" if d.other_prior else ""
+        prior = f"; as written the prior is {self.prior}" if d.prior else ""
         yield True, OPEN if prior else NO_BOUND, "shares", *d.head.code, shares, prior
 
+    def both(self) -> Found:
+        """The parts together, and with the model and the data."""
+        a, s, taken = self.audit, self.s, self.d.reading
+        yield self.v and not a.consistent, NO_BOUND, "product"
+        kind = OPEN if a.together == UNKNOWN else NO_BOUND
+        yield a.together not in RIGHT, kind, "samples", a.together
+        if s:
+            drawn = " or ".join(s.readings or ()) or "something else"
+            yield not s.draws, NO_BOUND, "no draw"
+            yield s.draws and not s.agrees(taken), NO_BOUND, "sampler", taken, drawn
+            yield s.unreached, BOUND, "parameters", ", ".join(s.unreached)
+            logits, probabilities = (f"Bernoulli on {of}" for of in ("logits", "probabilities"))
+            yield s.probabilities and self.p.kind == logits, BOUND, "sigmoid"
+            yield not s.probabilities and self.p.kind == probabilities, NO_BOUND, "no sigmoid"
+        yield a.binary is False and self.p.family == "Bernoulli", NO_BOUND, "grey"
 
-def _weighed_enough(audit) -> bool:
-    """Whether each coordinate has a KL to N(0, I), and none a β below 1."""
-    p, d = audit.likelihood, audit.divergence
-    a, m, v, g = d.each.unbind(-1)
-    if not (p.proper and p.per_pixel) or m.any() or max((a - v).norm(), (a + g).norm()) > 1e-3:
-        return False
-    return 2 * float(a.min()) * d.per_latent.over(p.per_pixel).told(audit.sizes) > 0.995
+    def weights(self) -> Found:
+        p, d, v = self.p, self.d, self.v
+        if v is None or not (p.proper and d.kl):
+            return
+        change, beta = reductions(p.per_pixel.powers, d.per_latent.powers), v.beta or v.ratio
+        shown, told = self.shown(beta), beta.told(self.sizes)
+        if v.beta is None:
+            first, noise = change and f"{change}, or ", self.noise()
+            bound = "a bound" if d.floor else self.bound
+            yield p.unnamed, BOUND, "noise", first, shown
+            shown = f"{shown}, {noise}" if noise else shown
+            yield not p.unnamed, BOUND, "σ²", first, self.letter, bound, shown, number(told)
+        elif isclose(told, 1, rel_tol=5e-3):
+            yield self.audit.elsewhere, BOUND, "rows", self.audit.elsewhere
+            yield not beta.fixed, BOUND, "sizes", beta, change
+        else:
+            kind = OPEN if isnan(told) else BOUND if told > 1 else NO_BOUND
+            own = "half" if isclose(beta.factor, 2, rel_tol=5e-3) else "weight"
+            now = " at this call" if self.audit.stateful else ""
+            yield True, kind, "sums" if change else own, shown + now, change
 
-
-def _whole(audit) -> Found:
-    """The parts together, and with the model and the data."""
-    yield audit.value and not audit.consistent, NO_BOUND, "product"
-    kind = OPEN if audit.together == UNKNOWN else NO_BOUND
-    yield audit.together not in RIGHT, kind, "samples", audit.together
-    kind, taken = audit.likelihood.kind, audit.divergence.reading
-    if s := audit.sampler:
-        drawn = " or ".join(s.readings or ()) or "something else"
-        yield not s.draws, NO_BOUND, "no draw"
-        yield s.draws and not s.agrees(taken), NO_BOUND, "sampler", taken, drawn
-        yield s.unreached, BOUND, "parameters", ", ".join(s.unreached)
-        yield kind == "Bernoulli on logits" and s.probabilities, BOUND, "sigmoid"
-        yield kind == "Bernoulli on probabilities" and not s.probabilities, NO_BOUND, "no sigmoid"
-    yield audit.binary is False and kind.startswith("Bernoulli"), NO_BOUND, "grey"
-
-
-def _weight(audit) -> Found:
-    """Which sum, mean or factor makes β what it is; none where it is 1."""
-    if audit.value is None or not (audit.likelihood.proper and audit.divergence.kl):
-        return
-    beta, change = audit.value.beta, _reduction(audit)
-    if beta is None:
-        yield True, BOUND, *_one_freedom(audit, f"{change}, or " if change else "")
-    elif isclose(told := beta.told(audit.sizes), 1, rel_tol=5e-3):
-        yield audit.elsewhere, BOUND, "rows", audit.elsewhere
-        yield not beta.fixed, BOUND, "sizes", beta, change
-    else:
-        kind = OPEN if isnan(told) else BOUND if told > 1 else NO_BOUND
-        now = " at this call" if audit.stateful else ""
-        own = "half" if isclose(beta.factor, 2, rel_tol=5e-3) else "weight"
-        yield True, kind, "sums" if change else own, audit.shown(beta) + now, change
-
-
-def _reduction(audit) -> str:
-    """Which sums and means make β depend on the sizes; empty if none does."""
-    p, d = audit.likelihood.per_pixel.powers, audit.divergence.per_latent.powers
-    if None in (*p.values(), *d.values()):
-        return "sum over pixels and over coordinates, then average over the batch"
-    pixels = [p[a] for a in words.IMAGE if a in p]
-    error = "sum the reconstruction over the pixels"
-    if p["batch"] == -1 and all(n == -1 for n in pixels):
-        error = "divide the reconstruction by the batch size, not by batch × pixels"
-    code = [a for a in CODE_NAMES if d.get(a, 0) != p.get(a, 0)] + [""]
-    parts = {
-        error: any(pixels),
-        "do not divide the KL by the pixels": any(d.get(a) for a in words.IMAGE),
-        f"sum the KL over the {'coordinates' if 'latents' in code else code[0]}": bool(code[1:]),
-        "average both terms over the batch, or sum both": p["batch"] != d["batch"],
-    }
-    return ", and ".join(part for part, so in parts.items() if so)
-
-
-def _one_freedom(audit, change: str) -> tuple:
-    """σ² and β are one number: which, where the other is told."""
-    shown, value = audit.shown(audit.value.ratio), audit.value.ratio.told(audit.sizes)
-    if audit.likelihood.unnamed:
-        return "noise", change, shown
-    bound = "a bound" if audit.divergence.floor else words.bound(audit.together)
-    letter, noise = "σ²" if audit.likelihood.family == "Gaussian" else "b", words.noise(audit)
-    shown += f", {noise}" if noise else ""
-    return "σ²", change, letter, bound, shown, number(value)
-
-
-def _value(audit) -> Found:
-    """What costs digits or nats, and leaves the loss what it is."""
-    low, v = audit.gradients.clamp[0], audit.value
-    if v is None:
-        return
-    yield low is not None and low > -12, BOUND, "clamp", number(low or 0.0)
-    yield v.said != (1, 1), BOUND, "value", words.said(v)
-    if v.said != (1, 1) or audit.likelihood.unnamed:
-        return
-    yield v.minus_one is False, BOUND, "−1", number(words.codes(audit.sizes) / 2)
-    yield audit.together == BUT_FOR_LOG_K, BOUND, "log K"
-    if v.minus_one is None and not audit.likelihood.free:
-        above = v.above(audit.sizes)
-        yield True, BOUND, "rest", number(abs(above)), "high" if above > 0 else "low"
-    adam = not isclose(v.scale.told(audit.sizes | {"batch": 1}), 1, rel_tol=5e-3)
-    yield adam, BOUND, "scale", number(v.scale.factor)
+    def values(self) -> Found:
+        """What costs digits or nats, and leaves the loss what it is."""
+        v, low = self.v, self.g.clamp[0]
+        if v is None:
+            return
+        yield low is not None and low > -12, BOUND, "clamp", number(low or 0.0)
+        yield v.said != (1, 1), BOUND, "value", self.said()
+        if v.said == (1, 1) and not self.p.unnamed:
+            above, scale = v.above(self.sizes), v.scale.told(self.sizes | {"batch": 1})
+            rest = v.minus_one is None and not self.p.free
+            yield v.minus_one is False, BOUND, "−1", number(codes(self.sizes) / 2)
+            yield self.audit.together == BUT_FOR_LOG_K, BOUND, "log K"
+            yield rest, BOUND, "rest", number(abs(above)), "high" if above > 0 else "low"
+            yield not isclose(scale, 1, rel_tol=5e-3), BOUND, "scale", number(v.scale.factor)

@@ -8,10 +8,9 @@ from math import isclose
 
 from vaelib.audit.divergence import Divergence
 from vaelib.audit.likelihood import Likelihood
-from vaelib.audit.lines import page_lines
-from vaelib.audit.powers import Weight, number
+from vaelib.audit.lines import Lines
 from vaelib.audit.reach import Gradients
-from vaelib.audit.reasons import BOUND, advise, verdict
+from vaelib.audit.reasons import BOUND, Reasons
 from vaelib.audit.sampler import Sampler
 from vaelib.audit.shapes import Layout
 from vaelib.audit.value import Value
@@ -60,7 +59,7 @@ class Audit:
 
         With β > 1, or a floor under the KL, it is a bound that lies lower than the ELBO.
         """
-        return verdict(self)
+        return next((reason.verdict for reason in Reasons(self)), BOUND)
 
     @property
     def bound(self) -> bool:
@@ -88,20 +87,13 @@ class Audit:
     @property
     def advice(self) -> str:
         """One sentence to act on."""
-        return advise(self)
-
-    def shown(self, w: Weight) -> str:
-        """A weight as a formula, and as a number where it depends on sizes."""
-        if w.fixed:
-            return number(w.factor)
-        if None in w.powers.values():
-            return str(w)
-        return f"{w} = {number(w.told(self.sizes))}"
+        nothing = f"Nothing to change: this is {Reasons(self).worth()}."
+        return next((reason.sentence for reason in Reasons(self)), nothing)
 
     @property
     def lines(self) -> list[tuple[str, str, str]]:
         """Each finding: what, told, and the evidence."""
-        return page_lines(self)
+        return [*Lines(self)]
 
     def __str__(self) -> str:
         lines, rows = self.lines, []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType
 
 
 def copied(loss: Callable) -> Callable:
@@ -19,11 +19,7 @@ def copied(loss: Callable) -> Callable:
 
 
 class _Copier:
-    """Copies that share what the originals share.
-
-    Args:
-        file: the names of the file that the loss is written in.
-    """
+    """Copies that share what the originals share, where these are written in one file."""
 
     def __init__(self, file: dict) -> None:
         self.file, self.names, self.memo = file, dict(file), {}
@@ -31,37 +27,29 @@ class _Copier:
     def copied(self, value):
         if id(value) in self.memo:
             return self.memo[id(value)]
-        if isinstance(value, ModuleType | type) or hasattr(value, "_torchdynamo_orig_callable"):
-            return value  # a compiled function is known by its own code
-        if isinstance(value, FunctionType):
-            return self._function(value)
-        if isinstance(value, MethodType) and isinstance(value.__func__, FunctionType):
-            return MethodType(self._function(value.__func__), self.copied(value.__self__))
+        if isinstance(value, FunctionType) and not hasattr(value, "_torchdynamo_orig_callable"):
+            return self._function(value)  # but a compiled one is known by its own code
         memo = dict(self.memo)  # of a copy that fails, nothing is kept
         with suppress(Exception):
             value, self.memo = copy.deepcopy(value, memo), memo
         return value
 
     def _function(self, f: FunctionType) -> FunctionType:
-        own, closure = f.__globals__ is self.file, f.__closure__ or ()
-        cells = tuple(CellType() for _ in closure)
+        own, cells = f.__globals__ is self.file, tuple(CellType() for _ in f.__closure__ or ())
         names = self.names if own else f.__globals__
-        made = FunctionType(f.__code__, names, f.__name__, None, cells or None)
-        self.memo[id(f)] = made
+        made = self.memo[id(f)] = FunctionType(f.__code__, names, f.__name__, None, cells or None)
         for part in ("__defaults__", "__kwdefaults__"):
             setattr(made, part, self.copied(getattr(f, part)))
         made.__dict__.update((name, self.copied(value)) for name, value in vars(f).items())
-        for name in [name for name in _names(f.__code__) if own and name in self.file]:
+        for name in _names(f.__code__) & {*self.file} if own else ():
             self.names[name] = self.copied(self.file[name])
-        for new, old in zip(cells, closure, strict=True):
+        for new, old in zip(cells, f.__closure__ or (), strict=True):
             if old != CellType():  # filled already
                 new.cell_contents = self.copied(old.cell_contents)
         return made
 
 
-def _names(code: CodeType) -> Iterator[str]:
+def _names(code: CodeType) -> set[str]:
     """The names that a function looks up, and those within it."""
-    yield from code.co_names
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield from _names(inner)
+    inner = (_names(part) for part in code.co_consts if isinstance(part, CodeType))
+    return {*code.co_names}.union(*inner)

@@ -1,91 +1,189 @@
-"""The terms of one coordinate that a loss may take of q, and what each is in the mean over ε."""
+"""The terms that a loss may take of q, and the weights of any terms, told from gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import NamedTuple
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from vaelib.audit.heads import Reading
+from vaelib.audit.probe import Probe, gradients_to, trained
+from vaelib.audit.shapes import Case
 
 FORWARD, BACKWARD, SAMPLED, GIVEN = "forward", "backward", "sampled", "given"
 CATEGORICAL, CODEBOOK = "categorical", "codebook"
-PRIOR = ("prior_mu", "prior_logvar")
-WHOLE = (0.5, 0.0, 0.5, -0.5)  # a KL
+SQUARE = "square of μ"  # that the forward form is read by
+BOTH, PRIOR = ("mu", "logvar"), ("prior_mu", "prior_logvar")
+STEP = 0.3  # that a parameter of the loss is moved by
+WHOLE, NONE = (0.5, 0.0, 0.5, -0.5), (0.0, 0.0, 0.0, 0.0)  # a KL, and no part of it
 
 
 class Term(NamedTuple):
     """A term of a coordinate.
 
     Attributes:
-        of: its value, from the inputs and the meaning of the second head.
+        of: its value, from ``symbols``.
         roles: the inputs to which its gradient counts.
         mean: of which a μ² + m μ + v σ² + g log σ² that gradient is in the mean over ε, where
             z = μ + σε.
         seen: whether the value holds it as it is told.
     """
 
-    of: Callable[[dict[str, Tensor], Reading], Tensor]
+    of: Callable[[SimpleNamespace], Tensor]
     roles: tuple[str, ...]
     mean: tuple[float, float, float, float]
     seen: bool = True
 
 
-def _noise(i: dict, head: Reading) -> Tensor:
-    return (i["z"].reshape(i["mu"].shape) - i["mu"]) ** 2 / head.variance(i["logvar"])
+def _kl(q: SimpleNamespace) -> Tensor:
+    ratio = (q.sigma / q.prior_sigma) ** 2
+    return (ratio + ((q.mu - q.prior_mu) / q.prior_sigma) ** 2 - 1 - ratio.log()) / 2
 
 
-def _kl(i: dict, head: Reading) -> Tensor:
-    q, p = head.variance(i["logvar"]), head.variance(i["prior_logvar"])
-    return ((q + (i["mu"] - i["prior_mu"]) ** 2) / p - 1 - (q / p).log()) / 2
-
-
-def _negentropy(i: dict, head: Reading) -> Tensor:
-    """Of a categorical q whose logits lie along the last axis."""
-    return i["mu"].softmax(-1) * i["mu"].log_softmax(-1)
-
-
-def _log_variance(i: dict, head: Reading) -> Tensor:
-    return head.log_variance(i["logvar"])
-
-
-def _over_variance(i: dict, head: Reading) -> Tensor:
-    return i["mu"] ** 2 / head.variance(i["logvar"])
-
-
-def _code(i: dict, head: Reading) -> Tensor:
-    return (i["z"].reshape(i["mu"].shape) - i["mu"]) ** 2
-
-
-BOTH = ("mu", "logvar")
 FORMS: dict[str, dict[str, Term]] = {
     FORWARD: {
-        "μ²": Term(lambda i, head: i["mu"] ** 2, ("mu",), (1, 0, 0, 0)),
-        "μ": Term(lambda i, head: i["mu"], ("mu",), (0, 1, 0, 0)),
-        "σ²": Term(lambda i, head: head.variance(i["logvar"]), ("logvar",), (0, 0, 1, 0)),
-        "log σ²": Term(_log_variance, ("logvar",), (0, 0, 0, 1)),
+        "μ²": Term(lambda q: q.mu**2, ("mu",), (1, 0, 0, 0)),
+        "μ": Term(lambda q: q.mu, ("mu",), (0, 1, 0, 0)),
+        "σ²": Term(lambda q: q.sigma**2, ("logvar",), (0, 0, 1, 0)),
+        "log σ²": Term(lambda q: 2 * q.sigma.log(), ("logvar",), (0, 0, 0, 1)),
     },
     BACKWARD: {
-        "μ²/σ²": Term(_over_variance, BOTH, (1, 0, 0, 0)),
-        "1/σ²": Term(lambda i, head: 1 / head.variance(i["logvar"]), BOTH, (0, 0, 1, 0)),
-        "log σ²": Term(_log_variance, BOTH, (0, 0, 0, -1)),
+        "μ²/σ²": Term(lambda q: (q.mu / q.sigma) ** 2, BOTH, (1, 0, 0, 0)),
+        "1/σ²": Term(lambda q: q.sigma**-2, BOTH, (0, 0, 1, 0)),
+        "log σ²": Term(lambda q: 2 * q.sigma.log(), BOTH, (0, 0, 0, -1)),
     },
     GIVEN: {
         "KL": Term(_kl, BOTH, WHOLE),
-        "KL to the prior": Term(_kl, PRIOR, (0, 0, 0, 0), False),
+        "KL to the prior": Term(_kl, PRIOR, NONE, False),
     },
-    CATEGORICAL: {"Σ q log q": Term(_negentropy, ("mu",), WHOLE)},
+    CATEGORICAL: {  # the logits lie along the last axis
+        "Σ q log q": Term(lambda q: q.mu.softmax(-1) * q.mu.log_softmax(-1), ("mu",), WHOLE),
+    },
     CODEBOOK: {
-        "codebook": Term(_code, ("z",), (0, 0, 0, 0)),
-        "commitment": Term(_code, ("mu",), (1, 0, 0, 0)),
+        "codebook": Term(lambda q: (q.z - q.mu) ** 2, ("z",), NONE),
+        "commitment": Term(lambda q: (q.z - q.mu) ** 2, ("mu",), (1, 0, 0, 0)),
     },
 }
+FORMS[SQUARE] = {"μ²": FORMS[FORWARD]["μ²"]}
 FORMS[SAMPLED] = {
-    "z²": Term(lambda i, head: i["z"] ** 2, ("z",), (1, 0, 1, 0)),
-    "z": Term(lambda i, head: i["z"], ("z",), (0, 1, 0, 0)),
-    "(z − μ)²/σ²": Term(_noise, ("z",), (0, 0, 0, 1)),
-    "(z − μ)²/σ² to μ": Term(_noise, ("mu",), (0, 0, 0, 0), False),
-    "(z − μ)²/σ² to h": Term(_noise, ("logvar",), (0, 0, 0, -1), False),
+    "z²": Term(lambda q: q.z**2, ("z",), (1, 0, 1, 0)),
+    "z": Term(lambda q: q.z, ("z",), (0, 1, 0, 0)),
+    "(z − μ)²/σ²": Term(lambda q: ((q.z - q.mu) / q.sigma) ** 2, ("z",), (0, 0, 0, 1)),
+    "(z − μ)²/σ² to μ": Term(lambda q: ((q.z - q.mu) / q.sigma) ** 2, ("mu",), NONE, False),
+    "(z − μ)²/σ² to h": Term(
+        lambda q: ((q.z - q.mu) / q.sigma) ** 2, ("logvar",), (0, 0, 0, -1), False
+    ),
     **FORMS[FORWARD],
 }
+
+
+def symbols(inputs: dict[str, Tensor], head: Reading) -> SimpleNamespace:
+    """What terms are made of: μ, σ, z and the prior's mean and σ, where they are there."""
+    found = SimpleNamespace(mu=inputs["mu"], sigma=head.sigma(inputs["logvar"]))
+    if "z" in inputs:
+        found.z = inputs["z"].reshape(found.mu.shape)
+    if "prior_mu" in inputs:
+        found.prior_mu, found.prior_sigma = inputs["prior_mu"], head.sigma(inputs["prior_logvar"])
+    return found
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Coefficients at each place, shape ``(places, columns)``, and the largest residual of each.
+
+    A residual is a share of the largest gradient.
+    """
+
+    coefficients: Tensor
+    residuals: Tensor
+
+    @property
+    def residual(self) -> float:
+        return float(self.residuals.max())
+
+    @property
+    def alike(self) -> bool:
+        """Whether the coefficients are the same at every place."""
+        spread = (self.coefficients - self.mean).abs().max()
+        return bool(spread <= 1e-4 * self.coefficients.abs().max())
+
+    @property
+    def mean(self) -> Tensor:
+        return self.coefficients.mean(0)
+
+
+Formula = tuple[Callable[[dict[str, Tensor]], Tensor], tuple[str, ...]]
+
+
+def fit(
+    probe: Probe, inputs: list[dict], formulas: dict[str, Formula], *,
+    summed: bool = False, one: bool = False,
+) -> Fit:  # fmt: skip
+    """The weights with which the gradients of formulas add up to that of the loss.
+
+    Each formula comes with the inputs to which its gradient counts, so that what a loss detaches
+    from one of them is seen. Every entry of an input is a place with weights of its own; with
+    ``summed``, the gradients are summed over the entries first; with ``one``, all have one weight.
+    """
+    roles = [r for r in probe.roles if any(r in of for _, of in formulas.values())]
+    blocks = []
+    for given in inputs:
+        leaves = {r: given[r].detach().clone().requires_grad_() for r in roles}
+        grads = [probe.gradients(given, roles)]
+        for formula, of in formulas.values():
+            felt = gradients_to(formula(given | leaves), leaves)
+            grads.append({r: g for r, g in felt.items() if r in of and g is not None})
+        for r in roles:
+            shape = (1, 1, -1) if summed or not given[r].dim() else (len(given["x"]), -1, 1)
+            columns = [each.get(r, torch.zeros_like(given[r])).reshape(shape) for each in grads]
+            blocks.append(torch.stack([g.sum(-1) for g in columns], -1))
+    table = torch.cat(blocks)
+    table = table.reshape(-1, 1, table.shape[-1]) if one else table
+    return _solve(table.transpose(0, 1))
+
+
+def _solve(table: Tensor) -> Fit:
+    """Least squares of the first column by the others: ``table`` is ``(places, rows, columns)``."""
+    y, a = table[..., :1], table[..., 1:]
+    scale, most = a.abs().amax((0, 1)).clamp(min=1e-300), y.abs().max().clamp(min=1e-300)
+    if not table.isfinite().all():
+        return Fit(torch.nan * a[:, 0], torch.full((len(a),), torch.inf))
+    solved = torch.linalg.lstsq(a / scale, y, driver="gelsd").solution
+    rest = (a / scale @ solved - y).abs().amax((1, 2))
+    return Fit(solved.squeeze(-1) / scale, rest / most)
+
+
+def drawn(probe: Probe, case: Case, roles, count: int) -> list[dict]:
+    """Inputs that differ in these roles alone.
+
+    An x̂ that is held makes a small error, so that digits are left.
+    """
+    generator = torch.Generator().manual_seed(3)
+    held = {r: v for r, v in case.draw(probe.roles, generator).items() if r not in roles}
+    if "x_hat" in held:
+        held["x_hat"] = torch.full_like(held["x_hat"], 0.5)
+    return [case.draw(probe.roles, generator, held) for _ in range(count)]
+
+
+def moved(probe: Probe, case: Case) -> Iterator[tuple[str, Probe]]:
+    """The loss's own parameters that get a gradient, and the loss with each of them moved."""
+    owner = _owner(probe.loss)
+    if not isinstance(owner, nn.Module):
+        return
+    y = probe.output(case.draw(probe.roles, torch.Generator().manual_seed(7))).sum()
+    for name, grad in gradients_to(y, trained(owner)).items():
+        if grad is not None and grad.any():
+            other = copy.copy(probe)
+            other.loss = copy.deepcopy(probe.loss)
+            with torch.no_grad():
+                _owner(other.loss).get_parameter(name).add_(STEP)
+            yield name, other
+
+
+def _owner(loss):
+    return getattr(loss, "__self__", loss)

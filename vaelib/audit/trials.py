@@ -1,21 +1,28 @@
-"""On which inputs a loss runs: a probe and a case for each layout."""
+"""On which inputs a loss runs: a probe and a case for each layout, the simplest first."""
 
 from __future__ import annotations
 
-import copy
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
+from math import prod
+from typing import NoReturn
 
 import torch
 
 from vaelib.audit.binding import Binding
-from vaelib.audit.layouts import USUAL, groups, kinds
-from vaelib.audit.probe import Probe, Unreadable, entries
-from vaelib.audit.shapes import LEVELS, SEVERAL, Case
+from vaelib.audit.probe import Probe, Unreadable, gradients_to
+from vaelib.audit.shapes import BINARY, CLASSES, LEVEL_COUNT, LEVELS, LOGITS, Case, Layout
 from vaelib.audit.state import copied
+
+FIXED = ((784,), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 32, 32), (1, 64, 64))
+FREE = ((5,), (2, 3, 5))
+CODES = ((7, 4), (4, 2, 3))  # of positions; of channels, height and width
+TOKENS = (7, 5)  # an image of as many positions
+WIDTHS = ((), ("mu", "logvar"), ("x", "scale", "mu", "logvar", "prior_mu", "prior_logvar"))
+USUAL = range(2, 11)  # numbers of samples, where the loss tells none
 
 
 def beginnings(
@@ -28,59 +35,97 @@ def beginnings(
     Raises:
         Unreadable: it ran on nothing, or which entry of its result is the loss stays open.
     """
-    loss, refusals, ran = copied(loss), [], False
+    loss, refusals = copied(loss), []
     for group in groups(binding.roles, image, code):
-        scratch = copied(loss)
+        scratch, ran = copied(loss), False
         for layout in group:
-            for dtype, ranges in product((torch.float64, torch.float32), kinds(layout)):
-                probe = Probe(scratch, binding, dtype=dtype, layout=layout)
-                case = Case(layout, ranges=ranges)
-                try:
-                    _try(probe, case)
-                except Exception as error:
-                    refusals.append((probe.steps, case, error))
-                    continue
-                case = _with_several(probe, case)
-                probe = Probe(loss, binding, dtype=dtype, layout=case.layout)
+            if begun := _running(Probe(scratch, binding), layout, refusals):
+                probe, case = begun
+                probe.loss = loss
                 for _ in range(0 if ran else after):
                     probe.result(case.draw(probe.roles, torch.Generator().manual_seed(0)))
-                ran = True
-                probe.fresh = _stateful(probe, case)
+                probe.fresh, ran = _stateful(probe, case), True
                 probe.entry = _find_entry(probe, case, entry)
-                yield probe, case
-                break
+                yield begun
         if ran:
             return
         if not (group[0].classes or any(steps for steps, *_ in refusals)):  # whatever the inputs
             break
-    raise _refused(binding, refusals)
+    _refuse(binding.roles, refusals)
 
 
-def _refused(binding: Binding, refusals: list[tuple[int, Case, Exception]]) -> Unreadable:
-    """What the loss raised where it came furthest."""
-    _, case, error = max(refusals, key=lambda r: (r[0], not r[1].layout.classes))
-    shapes = ", ".join(f"{role} {case.shape(role)}" for role in binding.roles)
-    told = textwrap.shorten(repr(error), 200, placeholder=" …")
-    way = "If it takes one size alone, tell it: shape=(1, 28, 28) of an image, latents=20"
-    if isinstance(error, KeyError) and str(error.args[0]).isidentifier():
-        way = f"If that is an argument, give it: audit(loss, {error.args[0]}=1.0)"
-    elif isinstance(error, AttributeError):
-        way = "If it takes an object, wrap it in a function of x_hat, x, mu, logvar that makes it"
-        way += "".join(f'; {n} is no normal: tell mu="{n}"' for n in binding.laws)
-    text = f"the loss ran on no inputs; it came furthest with {shapes}, where it raised {told}. "
-    found = Unreadable(text + way)
-    found.__cause__ = error
-    return found
+def layouts(roles: tuple[str, ...], shapes: tuple, free: bool) -> list[Layout]:
+    """The layouts of images of these shapes: as they are, with samples of z, as rows."""
+    samples = [(None, ()), *(product((0, 1), WIDTHS) if "z" in roles else ())]
+    ways = [*((False, *axis) for axis in samples), (True, None, ())]
+    singles = (False, True) if "scale" in roles else (False,)
+    return [
+        Layout(shape, free, *way, single) for single in singles for way in ways for shape in shapes
+        if len(shape) > 1 or not way[0]
+    ]  # fmt: skip
 
 
-def _try(probe: Probe, case: Case) -> None:
-    """Raise unless the loss runs, on several sizes where sizes are free, and is finite."""
+def groups(roles: tuple[str, ...], image: tuple | None, code: tuple | None) -> Iterator[list]:
+    """Groups of layouts, each for losses that ran on none before it.
+
+    First those whose sizes are free, classes before others, and codes with axes after plain ones;
+    then sizes that the caller tells, and numbers of samples that the loss knows.
+    """
+    shapes = FREE[::-1] if image and len(image) == 3 else FREE
+    free, rows = layouts(roles, shapes, True), [Layout(shape) for shape in (*shapes, TOKENS)]
+    told = layouts(roles, (image, (prod(image),)), False) if image else []
+    codes = [{}, *({"code": shape} for shape in CODES)]
+    codes += [{"code": code, "free_code": False}] if code else []
+    shared = [Layout(TOKENS[:n], code=CODES[0], shared=True) for n in (1, 2)]
+
+    def of(layouts: list[Layout], **how) -> list[Layout]:
+        return [replace(layout, **how) for layout in layouts]
+
+    for of_classes, others in (*((of(rows, **c), of(free, **c)) for c in codes), (shared, shared)):
+        for n, behind in product((11, LEVEL_COUNT), (True, False)):
+            yield of(of_classes, classes=n, behind=behind)
+        yield others
+    for c in codes:
+        yield of(told or layouts(roles, FIXED, False), **c)
+    if sampled := [each for each in free + told if each.samples is not None]:
+        yield from (of(sampled, several=n, alone=True) for n in USUAL)
+
+
+def kinds(layout: Layout) -> list[dict]:
+    """Ranges to try: grey pixels first, then black and white ones; logits first for classes."""
+    if not layout.classes:
+        return [{}, {"x": BINARY}]
+    xs = [CLASSES, *([LEVELS] if layout.classes == LEVEL_COUNT else [])]
+    return [{"x": x} | x_hat for x_hat in ({"x_hat": LOGITS}, {}) for x in xs]
+
+
+def _running(probe: Probe, layout: Layout, refusals: list) -> tuple[Probe, Case] | None:
+    """With the first type and ranges that the loss takes, and as many samples, 1 if no more."""
+    for dtype, ranges in product((torch.float64, torch.float32), kinds(layout)):
+        probe, case = replace(probe, dtype=dtype, layout=layout), Case(layout, ranges=ranges)
+        if error := _refusal(probe, case):
+            refusals.append((probe.steps, case, error))
+            continue
+        if layout.samples is not None and not layout.alone:
+            cases = (replace(case, samples=n) for n in (layout.several, *USUAL))
+            several = next((each.samples for each in cases if not _refusal(probe, each)), 1)
+            layout = replace(layout, several=several)
+        return replace(probe, layout=layout), replace(case, layout=layout)
+    return None
+
+
+def _refusal(probe: Probe, case: Case) -> Exception | None:
+    """What is raised unless the loss runs, at twice each size that is free, too, and is finite."""
     generator = torch.Generator().manual_seed(0)
-    for each in (case, *(case.times(axis, 2) for axis in case.layout.axes)):
-        if not all(v.isfinite().all() for v in probe.values(each.draw(probe.roles, generator))):
-            raise ValueError("the result is not finite")
-    if case.layout.classes and not _of_classes(probe, case, generator):
-        raise ValueError("x is not taken for classes")
+    try:
+        for each in (case, *(case.times(axis, 2) for axis in case.layout.axes)):
+            found = probe.entries(each.draw(probe.roles, generator))
+            if not all(value.isfinite().all() for value in found.values()):
+                raise ValueError("the result is not finite")
+        if case.layout.classes and not _of_classes(probe, case, generator):
+            raise ValueError("x is not taken for classes")
+    except Exception as error:
+        return error
 
 
 def _of_classes(probe: Probe, case: Case, generator: torch.Generator) -> bool:
@@ -88,37 +133,34 @@ def _of_classes(probe: Probe, case: Case, generator: torch.Generator) -> bool:
     inputs, n = case.draw(probe.roles, generator), case.layout.classes
     if case.ranges["x"] == LEVELS:
         xs = (inputs["x"], inputs["x"] + 0.4 / (n - 1), case.draw(["x"], generator)["x"])
-        here, between, other = (probe.values(inputs | {"x": x}) for x in xs)
+        here, between, other = (probe.entries(inputs | {"x": x}) for x in xs)
         return _equal(here, between) and not _equal(here, other)
     with suppress(Exception):
-        probe.values(inputs | {"x": inputs["x"] + n})
+        probe.result(inputs | {"x": inputs["x"] + n})
         return False
     return True
 
 
-def _with_several(probe: Probe, case: Case) -> Case:
-    """The same with the first number of samples above 1 that the loss takes; 1 if it takes none."""
-    layout = case.layout
-    if layout.samples is None or layout.alone:
-        return case
-    for n in (SEVERAL, *USUAL):
-        with suppress(Exception):
-            _try(probe, replace(case, samples=n))
-            return replace(case, layout=replace(layout, several=n))
-    return replace(case, layout=replace(layout, several=1))
+def _refuse(roles: tuple[str, ...], refusals: list[tuple[int, Case, Exception]]) -> NoReturn:
+    """With what the loss raised where it came furthest."""
+    _, case, error = max(refusals, key=lambda r: (r[0], not r[1].layout.classes))
+    shapes = ", ".join(f"{role} {case.shape(role)}" for role in roles)
+    told = textwrap.shorten(repr(error), 200, placeholder=" …")
+    way = "If it takes one size alone, tell it: shape=(1, 28, 28) of an image, latents=20"
+    if isinstance(error, KeyError) and str(error.args[0]).isidentifier():
+        way = f"If that is an argument, give it: audit(loss, {error.args[0]}=1.0)"
+    elif isinstance(error, AttributeError):
+        way = "If it takes an object, wrap it in a function of x_hat, x, mu, logvar that makes it"
+    text = f"the loss ran on no inputs; it came furthest with {shapes}, where it raised {told}. "
+    raise Unreadable(text + way) from error
 
 
 def _stateful(probe: Probe, case: Case) -> bool:
-    """Whether equal calls differ, though the noise is held.
-
-    Raises:
-        Unreadable: they differ even on copies.
-    """
+    """Whether equal calls differ, though the noise is held; raises where even copies do."""
     inputs = case.draw(probe.roles, torch.Generator().manual_seed(0))
     for fresh in (False, True):
-        tried = copy.copy(probe)
-        tried.loss, tried.fresh = probe.loss if fresh else copied(probe.loss), fresh
-        first, *others = (tried.values(inputs) for _ in range(3))
+        tried = replace(probe, loss=copied(probe.loss), fresh=fresh)
+        first, *others = (tried.entries(inputs) for _ in range(3))
         if all(_equal(first, other) for other in others):
             return fresh
     raise Unreadable(
@@ -127,43 +169,31 @@ def _stateful(probe: Probe, case: Case) -> bool:
     )
 
 
-def _equal(some: list, others: list) -> bool:
-    return all(map(torch.equal, some, others))
+def _equal(some: dict, others: dict) -> bool:
+    return all(map(torch.equal, some.values(), others.values()))
 
 
 def _find_entry(probe: Probe, case: Case, told):
-    """The entry that depends on x̂ and on μ or the second head, and has a gradient if any does.
-
-    Raises:
-        Unreadable: there is none, or more than one.
-    """
-    generator = torch.Generator().manual_seed(1)
-    base = case.draw(probe.roles, generator)
-    found = entries(probe.result(base))
+    """The entry that by its gradients depends on x̂ and on μ or the second head."""
+    inputs = case.draw(probe.roles, torch.Generator().manual_seed(1))
+    leaves = {r: v.requires_grad_() for r, v in inputs.items() if v.is_floating_point()}
+    found = probe.entries(inputs)
     if told is not None:
         if missing := [k for k in (told if isinstance(told, tuple) else (told,)) if k not in found]:
             raise Unreadable(f"the result has no entry {missing[0]!r}; it has {[*found]}")
         return told
-    if not found:
-        raise Unreadable("the result of the loss holds no number")
-    if len(found) == 1:
-        return next(iter(found))
-    moves = [case.draw(part, generator) for part in (("x_hat",), ("mu", "logvar"))]
-    others = [entries(probe.result(base | move)) for move in moves]
-    whole = [k for k, value in found.items() if all(_differ(value, other[k]) for other in others)]
-    leaves = {r: v.clone().requires_grad_(v.is_floating_point()) for r, v in base.items()}
-    graphs = {k: getattr(v, "grad_fn", None) for k, v in entries(probe.result(leaves)).items()}
-    whole = [key for key in whole if graphs[key]] or whole
+    whole = [*found]
+    for key, y in found.items() if len(found) > 1 else ():
+        at = {r for r, gradient in gradients_to(y.sum(), leaves).items() if gradient is not None}
+        if "x_hat" not in at or not at & {"mu", "logvar"}:
+            whole.remove(key)
     if len(whole) == 1:
         return whole[0]
+    if not found:
+        raise Unreadable("the result of the loss holds no number")
     some = (whole or [*found])[:2]
     raise Unreadable(
         f"which entry of the result is the loss? {len(whole)} of {[*found]} depend on both "
         f"x_hat and mu or logvar: tell it, audit(loss, entry={some[0]!r}), or several that "
         f"are added, audit(loss, entry=({', '.join(map(repr, some))}))"
     )
-
-
-def _differ(a, b) -> bool:
-    a, b = (torch.as_tensor(value, dtype=torch.float64) for value in (a, b))
-    return not torch.allclose(a, b, rtol=1e-9, atol=0)

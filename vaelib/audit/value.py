@@ -1,21 +1,21 @@
-"""Both weights together: β, σ², and the scale, unit and constant of the value."""
+"""Both parts together: β, σ², the scale and the constants of the value, and what it says."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import isclose, log, pi, prod
 
 import torch
 from torch import Tensor
 
-from vaelib.audit.divergence import Divergence
+from vaelib.audit.divergence import RANGES, Divergence
 from vaelib.audit.likelihood import FITTED, Likelihood
-from vaelib.audit.powers import Weight, number
+from vaelib.audit.powers import Weight
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import CODE_NAMES, Case
-from vaelib.audit.whole import find_said
 
+PIXELS = ("x_hat", "x", "scale")
 THERE, LEFT_OUT, WITHOUT_2PI = "there", "left out", "there but for ½ log 2π"
 # what may be of it; a Bernoulli has none
 NORMALISERS = {"Gaussian": (THERE, LEFT_OUT, WITHOUT_2PI), "Laplace": (THERE, LEFT_OUT)}
@@ -43,124 +43,135 @@ class Value:
     beta: Weight | None
     variance: Weight | None
     scale: Weight
-    normaliser: str | None
-    minus_one: bool | None
-    constant: tuple[float, float, float]
+    normaliser: str | None = None
+    minus_one: bool | None = None
+    constant: tuple[float, float, float] = (0.0, 0.0, 0.0)
     said: tuple[float, float] | None = (1.0, 1.0)
 
     def above(self, sizes: dict[str, int]) -> float:
         """How many nats an image the value lies above the complete one, at these sizes."""
         of_pixels, of_latents, rest = self.constant
-        codes = prod(n for a, n in sizes.items() if a in CODE_NAMES)
-        return of_pixels * sizes["pixels"] + of_latents * codes + rest
+        return of_pixels * sizes["pixels"] + of_latents * codes(sizes) + rest
 
 
-def find_value(probe: Probe, case: Case, p: Likelihood, d: Divergence) -> Value:
-    """Put both parts together."""
+def codes(sizes: dict[str, int]) -> int:
+    """How many coordinates a code has, along all of its axes."""
+    return prod(size for axis, size in sizes.items() if axis in CODE_NAMES)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A loss, the inputs that it is tried with, and the two parts that it is read as."""
+
+    probe: Probe
+    case: Case
+    likelihood: Likelihood
+    divergence: Divergence
+
+    def terms(self, inputs: dict[str, Tensor]) -> Tensor:
+        """What each of the two adds to the value, but for constants."""
+        p, d, sizes = self.likelihood, self.divergence, self.case.sizes()
+        parts = p.per_pixel.at(sizes) * p.total(inputs), d.per_latent.at(sizes) * d.terms(inputs)
+        return torch.stack(parts)
+
+    def draw(self, count: int) -> list[dict[str, Tensor]]:
+        """Inputs, far above a floor where there is one."""
+        generator = torch.Generator().manual_seed(9)
+        case = self.case.within(mu=RANGES[-1]) if self.divergence.floor else self.case
+        return [case.draw(self.probe.roles, generator) for _ in range(count)]
+
+    def consistent(self) -> bool:
+        """Whether neither part's gradient changes with what the other part takes."""
+        inputs, other = self.draw(2)
+        for pixels in (True, False):
+            own = {r: t for r, t in inputs.items() if (r in PIXELS) is pixels}
+            moved, roles = other | own, [r for r in own if r != "x"]
+            felt, after = (self.probe.gradients(i, roles) for i in (inputs, moved))
+            for role, grad in felt.items():
+                rest = (after[role] - grad).abs().max()
+                if rest > 10 * self.probe.tolerance * grad.abs().max():
+                    return False
+        return True
+
+    def said(self) -> tuple[float, float] | None:
+        """How much of each part the value counts, as a multiple of what its gradient counts."""
+        inputs, one = self.draw(8), torch.ones(1, dtype=torch.float64)
+        terms = torch.stack([torch.cat([self.terms(i), one]) for i in inputs])
+        y = torch.tensor([self.probe(i) for i in inputs], dtype=torch.float64)
+        size, sums = terms.abs().amax(0).clamp(min=1e-300), terms[:, :2].sum(1)
+        found = torch.linalg.lstsq(terms / size, y, driver="gelsd").solution / size
+        spread = (sums - sums.mean()).abs().max()
+        if (terms @ found - y).abs().max() > 10 * self.probe.tolerance * spread:
+            return None
+        return tuple(1.0 if isclose(c, 1, abs_tol=1e-2) else float(c) for c in found[:2])
+
+
+def find_value(parts: Parts) -> Value:
+    """The value, with β and σ² told apart where a normaliser does that."""
+    p, d = parts.likelihood, parts.divergence
     ratio = d.per_latent.over(p.per_pixel)
     if p.unnamed:
-        beta = None if p.free else ratio
-        return Value(ratio, beta, None, p.per_pixel, None, None, (0.0, 0.0, 0.0))
+        return Value(ratio, None if p.free else ratio, None, p.per_pixel)
     one = Weight(1.0, {"batch": p.per_pixel.powers.get("batch", 0)})
     scales = (d.per_latent, one) if p.free else (p.per_pixel,)
-    said = (1.0, 1.0) if d.error else find_said(probe, case, p, d)
-    known = said == (1.0, 1.0)
-    tried = [
-        (scale, *(_agreed(_fitting(probe, case, p, d, scale)) if known else (None, None)))
-        for scale in scales
-    ]
-    told = [t for t in tried if not p.free or t[1] in (THERE, WITHOUT_2PI)]
-    scale, normaliser, minus_one = (told or tried)[0]
-    beta = d.per_latent.over(scale) if told else None
-    variance = scale.over(p.per_pixel) if told and p.free else None
-    constant = _constant(probe, case, p, d, scale)
-    return Value(ratio, beta, variance, scale, normaliser, minus_one, constant, said)
+    said = parts.said()
+    values = [_at_scale(parts, Value(ratio, None, None, scale, said=said)) for scale in scales]
+    return next((v for v in values if v.beta), values[0])
 
 
-def _constant(probe: Probe, case: Case, p: Likelihood, d: Divergence, scale: Weight):
-    """The excess as a sum over pixels, over coordinates, and the rest."""
-    start, parts = _excess(probe, case, p, d, scale, (THERE, True)), []
-    if p.each is not None or d.each is not None:
-        return 0.0, 0.0, start
-    sizes = ((case.layout.image_axes, prod(case.image)), (case.layout.code_axes, case.latents))
-    for axes, size in sizes:
-        grown = case.times(axes[-1], 2) if axes else case
-        more = _excess(probe, grown, p, d, scale, (THERE, True)) if axes else start
-        parts.append((more - start) / size)
-    return (*parts, start - sum(part * size for part, (_, size) in zip(parts, sizes, strict=True)))
+def _at_scale(parts: Parts, v: Value) -> Value:
+    """The same with its constants, and with β and σ² if those confirm its scale."""
+    p, d, case = parts.likelihood, parts.divergence, parts.case
+    free = case.layout.axes if p.each is None and d.each is None else ()
+    cases = {None: case} | {axis: case.times(axis, 2) for axis in free}
+    above = {axis: _above(replace(parts, case=c), v.scale) for axis, c in cases.items()}
+    half = d.per_latent.over(v.scale).at(case.sizes()) * case.latents / 2
+    rounding = min(0.1 * abs(half), 10 * parts.probe.tolerance * case.latents)
+    fits = [pair for pair in above[None] if all(abs(a[pair]) < rounding for a in above.values())]
+    there, minus_one = ({fit[i] for fit in fits if v.said == (1, 1)} for i in (0, 1))
+    there -= {WITHOUT_2PI} if LEFT_OUT in there else set()  # σ² = 1: its logarithm is nothing
+    there, minus_one = (each.pop() if len(each) == 1 else None for each in (there, minus_one))
+    start, pixels, of = above[None][THERE, True], prod(case.layout.image), case.layout
+    last = [axes[-1] if free and axes else None for axes in (of.image_axes, of.code_axes)]
+    more, longer = (above[axis][THERE, True] - start for axis in last)
+    constant = more / pixels, longer / case.latents, start - more - longer
+    told = not p.free or there in (THERE, WITHOUT_2PI)
+    return replace(
+        v, beta=d.per_latent.over(v.scale) if told else None, normaliser=there,
+        variance=v.scale.over(p.per_pixel) if told and p.free else None,
+        minus_one=minus_one, constant=constant,
+    )  # fmt: skip
 
 
-def _at_prior(probe: Probe, case: Case, d: Divergence) -> dict[str, Tensor]:
+def _above(parts: Parts, scale: Weight) -> dict[tuple[str, bool], float]:
+    """Nats an image that the value lies, at the prior, above one with this normaliser and −1."""
+    p, d, case = parts.likelihood, parts.divergence, parts.case
+    inputs, one = _at_prior(parts), scale.at(case.sizes())
+    error, kl = (w.at(case.sizes()) / one for w in (p.per_pixel, d.per_latent))
+    pixels, each = inputs["x"].numel() // case.batch, d.floor_grows or "coordinate" in d.floor_of
+    above = (parts.probe(inputs) / one - error * float(p.total(inputs))) / case.batch
+    above -= kl * d.floor * (case.latents if each else 1)
+    complete = pixels * normaliser(p, abs(1 / error), pixels, case.batch)
+    of_pixels = {
+        THERE: complete, WITHOUT_2PI: complete - pixels * log(2 * pi) / 2, LEFT_OUT: 0.0
+    }  # fmt: skip
+    of_kl = {True: 0.0, False: kl * case.latents / 2}
+    pairs = product(NORMALISERS.get(p.family, (THERE,)), of_kl)
+    return {(n, kept): above - of_pixels[n] - of_kl[kept] for n, kept in pairs}
+
+
+def _at_prior(parts: Parts) -> dict[str, Tensor]:
     """Inputs with q at the prior: the KL is 0, and so is a sampled one, whatever its noise."""
-    shape = case.shape("mu")
-    mean, variance = (t.expand(t.new_empty(shape)[0].numel()) for t in d.prior)
-    mu, log_sigma = mean.expand(shape[0], -1).reshape(shape), variance.log() / 2
-    h = d.head.head(log_sigma).expand(shape[0], -1).reshape(shape)
+    case, d = parts.case, parts.divergence
+    mean, variance = d.prior
+    h = d.head.head(variance.log() / 2)
+    mu, h = (t.expand(case.batch, case.latents).reshape(case.shape("mu")) for t in (mean, h))
     held = {"mu": mu, "logvar": h, "prior_mu": mu, "prior_logvar": h}
     held["z"] = mu.reshape(case.shape("z"))
-    return case.draw(probe.roles, torch.Generator().manual_seed(8), held)
+    return case.draw(parts.probe.roles, torch.Generator().manual_seed(8), held)
 
 
-def unit(scale: Weight, sizes: dict[str, int]) -> str:
-    """In which unit the value is, and over what it is summed or averaged."""
-    if None in scale.powers.values():
-        return "a unit that depends on the sizes"
-    names = {1.0: "nats", 1 / log(2): "bits"}
-    image = [p for a, p in scale.powers.items() if a not in ("batch", *CODE_NAMES)]
-    per, factor = ("pixel" if image and all(p == -1 for p in image) else "image"), scale.factor
-    if per == "pixel" and isclose(factor, sizes["pixels"], rel_tol=1e-3):
-        per, factor = f"image of {sizes['pixels']} pixels", 1.0
-    found = next((n for f, n in names.items() if isclose(factor, f, rel_tol=1e-3)), None)
-    latents = " and coordinate of z" if scale.powers.get("latents") == -1 else ""
-    batch = {-1: ", mean over the batch", 0: ", summed over the batch"}
-    amount = found or f"{number(factor)} nats"
-    return f"{amount} per {per}{latents}{batch.get(scale.powers.get('batch', 0), '')}"
-
-
-def _fitting(probe, case, p, d, scale) -> list[tuple[str, bool]]:
-    """Which pairs (what of the normaliser, −1 there?) explain the value at every size."""
-    own = p.each is not None or d.each is not None
-    cases = [case] if own else [case, *(case.times(axis, 2) for axis in case.layout.axes)]
-    return [
-        there for there in product(NORMALISERS.get(p.family, (THERE,)), (True, False))
-        if all(_explained(probe, c, p, d, scale, there) for c in cases)
-    ]  # fmt: skip
-
-
-def _explained(probe, case, p, d, scale, there: tuple[str, bool]) -> bool:
-    """Whether nothing is left but rounding, well below the ½ a coordinate of a lost −1."""
-    half = abs(d.per_latent.at(case.sizes()) / scale.at(case.sizes())) * case.latents / 2
-    rounding = min(0.1 * half, 10 * probe.tolerance * case.latents)
-    return abs(_excess(probe, case, p, d, scale, there)) < rounding
-
-
-def _agreed(fits: list[tuple[str, bool]]) -> tuple[str | None, bool | None]:
-    """What all of the pairs say, None where they differ or there is none."""
-    first, second = ({pair[i] for pair in fits} for i in (0, 1))
-    if first == {LEFT_OUT, WITHOUT_2PI}:  # σ² = 1: its logarithm is nothing
-        first = {LEFT_OUT}
-    return tuple(next(iter(s)) if len(s) == 1 else None for s in (first, second))
-
-
-def _excess(probe, case, p, d, scale, there: tuple[str, bool]) -> float:
-    """The value at the prior less what it would be with these constants, in nats an image."""
-    inputs, sizes = _at_prior(probe, case, d), case.sizes()
-    pixels = inputs["x"].numel() // case.batch
-    kappa = d.per_latent.at(sizes)
-    rest = probe(inputs) - p.per_pixel.at(sizes) * float(p.total(inputs))
-    each = d.floor_grows or "coordinate" in d.floor_of
-    rest -= case.batch * kappa * d.floor * (case.latents if each else 1)
-    if there[0] != LEFT_OUT:
-        variance = scale.at(sizes) / p.per_pixel.at(sizes)
-        normaliser = _normaliser(p, abs(variance), pixels, case.batch)
-        normaliser -= log(2 * pi) / 2 if there[0] == WITHOUT_2PI else 0
-        rest -= case.batch * pixels * scale.at(sizes) * normaliser
-    if not there[1]:
-        rest -= case.batch * case.latents * kappa / 2
-    return rest / scale.at(sizes) / case.batch
-
-
-def _normaliser(p: Likelihood, variance: float, pixels: int, batch: int) -> float:
+def normaliser(p: Likelihood, variance: float, pixels: int = 1, batch: int = 1) -> float:
     """What −log p of a pixel has beside what depends on x̂, and on σ² where that is learned."""
     variance = variance if p.variance == "constant" else p.current or 1
     if p.family == "Laplace":

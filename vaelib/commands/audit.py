@@ -5,39 +5,35 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import inspect
-import os
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FunctionType
 
 from vaelib.commands.arguments import add, positive, sizes, whole
 
 ABOUT = "tell what a loss really optimises; status 1 if it is no bound on log p(x), 3 if unknown"
-STATUS = {"bound": 0, "no bound": 1, "cannot tell": 3}
 
 
 def register(commands) -> None:
     parser = add(commands, "audit", ABOUT, "audit mymodule:loss --shape 1,28,28", audit)
+    option, several = parser.add_argument, {"nargs": "*", "action": "extend", "default": []}
     what = "module:name or FILE.py:name; module:Class.method of an object made without arguments"
-    parser.add_argument("loss", help=what)
-    parser.add_argument("--module", help="the model, named likewise")
-    parser.add_argument("--shape", type=sizes, help="of an image, 1,28,28; for β and σ² as numbers")
-    parser.add_argument("--batch", type=positive, default=128, help="images in a batch")
-    parser.add_argument(
-        "--latents", type=sizes, default=(20,), help="coordinates of z; 7,20 by axes"
+    option("loss", help=what)
+    option("--module", help="the model, named likewise")
+    option("--shape", type=sizes, help="of an image, 1,28,28; for β and σ² as numbers")
+    option("--batch", type=positive, default=128, help="images in a batch")
+    option("--latents", type=sizes, default=(20,), help="coordinates of z; 7,20 by axes")
+    option(
+        "--entry",
+        action="append",
+        type=_position,
+        help="of the result, if it is several; several are added",
     )
-    parser.add_argument(
-        "--entry", action="append", help="of the result, if it is several; several are added"
-    )
-    parser.add_argument("--output", metavar="NAMES", help="what the model returns: x_hat,mu,logvar")
-    parser.add_argument("--after", type=whole, default=0, help="calls to make before it is read")
-    several = {"nargs": "*", "action": "extend", "default": []}
-    parser.add_argument(
-        "--tell", **several, metavar="ROLE=NAME", help="which argument is which: x=input"
-    )
-    parser.add_argument("--give", **several, metavar="NAME=NUMBER", help="what else the loss needs")
+    option("--output", metavar="NAMES", help="what the model returns: x_hat,mu,logvar")
+    option("--after", type=whole, default=0, help="calls to make before it is read")
+    option("--tell", **several, metavar="ROLE=NAME", help="which argument is which: x=input")
+    option("--give", **several, metavar="NAME=NUMBER", help="what else the loss needs")
 
 
 def audit(options: argparse.Namespace) -> int:
@@ -46,19 +42,17 @@ def audit(options: argparse.Namespace) -> int:
 
     told = {role: _position(name) for role, name in map(_pair, options.tell)}
     given = {name: _number(word) for name, word in map(_pair, options.give)}
-    entry = tuple(map(_position, options.entry or ()))
     try:
         found = examine(
             _import(options.loss), _import(options.module) if options.module else None,
-            shape=options.shape, batch=options.batch,
-            latents=options.latents if len(options.latents) > 1 else options.latents[0],
-            entry=entry if len(entry) > 1 else next(iter(entry), None), after=options.after,
+            shape=options.shape, batch=options.batch, latents=options.latents,
+            entry=tuple(options.entry or ()) or None, after=options.after,
             outputs=tuple(options.output.split(",")) if options.output else None, **told, **given,
         )  # fmt: skip
     except ValueError as error:
         raise ValueError(in_options(str(error))) from error
     print(in_options(str(found)))
-    return STATUS[found.verdict]
+    return {"bound": 0, "no bound": 1, "cannot tell": 3}[found.verdict]
 
 
 def in_options(text: str) -> str:
@@ -72,36 +66,31 @@ def _options(call: re.Match) -> str:
     words = []
     for name, value in re.findall(r"(\w+)=(\([^()]*\)|[^,()]*)", call[1]):
         values = [v.strip("\"'") for v in value.strip("()").split(", ")]
-        if name in ("entry", "outputs"):
-            joined = [",".join(values)] if name == "outputs" else values
-            words += [f"--{name.removesuffix('s')} {value}" for value in joined]
-        elif name in ("shape", "batch", "latents", "after", "module"):
-            words.append(f"--{name} {','.join(values)}")
+        between = " --entry " if name == "entry" else ","
+        if name in ("shape", "batch", "latents", "after", "module", "outputs", "entry"):
+            words.append(f"--{name.replace('outputs', 'output')} {between.join(values)}")
         else:
             words.append(f"--{'tell' if name in ROLES else 'give'} {name}={values[0]}")
     return " ".join(words)
 
 
 def _import(name: str):
-    """What ``module:name`` or ``FILE.py:name`` names; of a class, an object.
-
-    Modules of the current folder are found, too. A script sees no words but its own name.
-    """
+    """What ``module:name`` or ``FILE.py:name`` names, here or installed; of a class, an object."""
     module, _, attribute = name.rpartition(":")
     if not module or not attribute:
         raise ValueError(f"name a function as module:name, got {name!r}")
-    file = Path(module) if module.endswith(".py") else None
-    folder = str(file.resolve().parent) if file else os.getcwd()
-    if folder not in sys.path:
+    file = Path(module).resolve() if module.endswith(".py") else None
+    if file and not file.is_file():
+        raise ValueError(f"{module} is no file")
+    if (folder := str(file.parent if file else Path.cwd())) not in sys.path:
         sys.path.insert(0, folder)
-    words, sys.argv = sys.argv, [module]
+    words, sys.argv = sys.argv, [module]  # a script sees no words but its own name
     try:
-        found = _load(file) if file else _run(module, lambda: importlib.import_module(module))
+        found = _run(module, lambda: _load(file) if file else importlib.import_module(module))
         for part in attribute.split("."):
             if not hasattr(found, part):
                 raise ValueError(f"{module} has no {attribute}")
-            method = isinstance(inspect.getattr_static(found, part), FunctionType)
-            if isinstance(found, type) and method:
+            if isinstance(found, type) and inspect.isfunction(inspect.getattr_static(found, part)):
                 found = _run(found.__name__, found)
             found = getattr(found, part)
         return _run(attribute, found) if isinstance(found, type) else found
@@ -110,15 +99,11 @@ def _import(name: str):
 
 
 def _load(file: Path):
-    """A script's names, under a name of its own, so that it does not run as a program."""
-    if not file.is_file():
-        raise ValueError(f"{file} is no file")
-    name = f"audited_{file.stem}"
-    if getattr(sys.modules.get(name), "__file__", None) != str(file.resolve()):
-        spec = importlib.util.spec_from_file_location(name, file.resolve())
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        _run(str(file), lambda: spec.loader.exec_module(sys.modules[name]))
-    return sys.modules[name]
+    """A script, under a name of its own: ``random.py`` is not the standard library's."""
+    spec = importlib.util.spec_from_file_location(f"audited_{file.stem}", file)
+    sys.modules[spec.name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _run(name: str, made: Callable):
@@ -134,10 +119,9 @@ def _run(name: str, made: Callable):
 
 
 def _pair(word: str) -> tuple[str, str]:
-    name, equals, value = word.partition("=")
-    if not equals or not value:
+    if not re.fullmatch("[^=]+=.+", word):
         raise ValueError(f"write NAME=VALUE, got {word!r}")
-    return name, value
+    return tuple(word.split("=", 1))
 
 
 def _number(word: str) -> float:
