@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from vaelib.audit import audit
+from vaelib.audit import Audit, audit
 
 VERDICTS = {"yes": "bound", "no": "no bound", "open": "cannot tell"}
 RIGHT, SHORT, WRONG, REFUSED, CRASH = "ok", "cannot tell", "WRONG", "refused", "CRASH"
@@ -46,7 +46,11 @@ class Judged:
 
     status: str
     why: str
-    page: str = ""
+    found: Audit | None = None
+
+    @property
+    def page(self) -> str:
+        return str(self.found or "")
 
 
 def judged(k: Kind) -> Judged:
@@ -70,7 +74,7 @@ def judged(k: Kind) -> Judged:
     false = [f"with “{words}”" for words in k.never if _any_of(words, page)]
     short = verdict == "cannot tell" and not false  # of what is known, but not false
     status = RIGHT if not wrong + false else SHORT if short else WRONG
-    return Judged(status, "; ".join(wrong + false), page)
+    return Judged(status, "; ".join(wrong + false), found)
 
 
 def _any_of(words: str, text: str) -> bool:

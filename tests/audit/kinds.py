@@ -50,10 +50,11 @@ def vae(f=bce, k=kl, over=each, kl_over=each, w=1.0, beta=1.0, end=lambda value:
 F_OF = {"BCE": (bce, 0), "logits": (from_logits, 0), "MSE": (squares, 2), "L1": (absolute, 1)}
 OVER = {"sum": (torch.sum, 1, 1), "each": (each, 1 / IMAGES, 1 / IMAGES),
         "mean": (torch.mean, 1 / (IMAGES * PIXELS), 1 / (IMAGES * LATENTS))}
-CLASSIC = """BCE sum sum 1, BCE mean each 1, BCE mean mean 1, BCE each mean 1, BCE sum each 1,
-    BCE each each 4, BCE each each 0.5, logits each each 1, logits mean mean 0.001, MSE sum sum 1,
-    MSE mean each 1, MSE mean mean 1, MSE mean each 0.00025, MSE each mean 1, MSE sum each 5,
-    L1 sum sum 1, L1 mean each 0.01"""
+CLASSIC = """BCE each each 1, BCE sum sum 1, BCE mean each 1, BCE mean mean 1, BCE each mean 1,
+    BCE sum each 1, BCE each sum 1, MSE each each 4, BCE each each 4, BCE each each 0.5,
+    logits each each 1, logits mean mean 0.001, MSE sum sum 1, MSE mean each 1,
+    MSE mean mean 1, MSE mean each 0.00025, MSE each mean 1, MSE sum each 5, L1 sum sum 1,
+    L1 mean each 0.01"""
 for row in CLASSIC.split(","):
     error, over, kl_over, weight = row.split()
     (f, c), (r, w, _), (kr, _, kw), b = F_OF[error], OVER[over], OVER[kl_over], float(weight)
@@ -81,6 +82,31 @@ put("clamped p", vae(lambda a, x: bce(a.clamp(1e-6, 1 - 1e-6), x)), "yes", beta=
 put("product", lambda x_hat, x, mu, logvar: each(bce(x_hat, x)) * each(kl(mu, logvar)), "no")
 put("-T/2 for -d/2", lambda x_hat, x, mu, sigma, steps=10: each(bce(x_hat, x)) + (
     each(0.5 * (mu**2 + sigma**2 - 2 * sigma.log())) - steps / 2), "yes", beta=1, says="nats")
+
+# Sums, units and constants.
+def rows_of_784(x_hat, x, mu, logvar):
+    return vae()(x_hat.reshape(-1, 784), x.reshape(-1, 784), mu, logvar)
+
+def over_pixels(x_hat, x, mu, logvar):
+    return each(bce(x_hat, x)) + each(kl(mu, logvar)) / x[0].numel()
+
+put("784 pixels alone", rows_of_784, "yes", beta=1, says="images of 784 pixels alone")
+put("784 times a mean", vae(over=torch.mean, w=784), "yes", beta=1, says="these sizes alone")
+put("d + 5", vae(kl_over=lambda k: each(k) / (k.shape[1] + 5)), "no open", says="no power")
+put("D + 10", vae(over=lambda t: each(t) / (t[0].numel() + 10)), "yes open", never=SILENT)
+put("KL over the pixels", over_pixels, "no", beta=1 / 784, says="divide the KL by the pixels")
+put("MSE mean, other sizes", vae(squares, over=torch.mean), "yes", sigma2=15, shape=(30,), batch=7)
+put("means of images", vae(over=torch.mean, kl_over=torch.mean), "yes", beta=3072 / 20,
+    shape=(3, 32, 32))
+put("error's sign", vae(w=-1), "no", says="sign of the reconstruction")
+put("half of μ²", vae(k=lambda m, h: kl(m, h) - m**2 / 4), "no", says="0.25, 0.5, 0.5")
+put("no −1", vae(k=lambda m, h: kl(m, h) + 0.5), "yes", beta=1, says="10 nats too high")
+put("a nat too much", vae(end=lambda v: v + 1), "yes", beta=1, says="1 nats too high")
+put("half of everything", vae(end=lambda v: v / 2), "yes", beta=1, says="divide by 0.5")
+put("bits", vae(end=lambda v: v / math.log(2)), "yes", beta=1, says="bits per image")
+put("square of everything", vae(end=lambda v: v**2), "no open", never=SILENT)
+put("a number", vae(end=lambda v: v.item()), "no", says="gradient", never=SILENT)
+put("only KL", vae(w=0.0), "no open", never=SILENT)
 
 # Value and gradient.
 def part(t, share):
@@ -137,6 +163,9 @@ put("log p − log q", with_z(lambda m, h, z: -gaussian(z, m, h) - z**2 / 2), "n
 put("STL", with_z(lambda m, h, z: gaussian(z, m.data, h.data) + z**2 / 2), "yes", beta=1)
 put("entropy exact", with_z(lambda m, h, z: 0.5 * z**2 - 0.5 * h), "yes", beta=1)
 put("prior exact", with_z(lambda m, h, z: gaussian(z, m, h) + (m**2 + h.exp()) / 2), "yes", beta=1)
+put("IWAE without log K", sampled(lambda w: -w.logsumexp(1).mean()), "yes", says="log K")
+put("log p twice", with_z(lambda m, h, z: gaussian(z, m, h) + z**2), "no open", says="0.5 I")
+put("half of log q", with_z(lambda m, h, z: gaussian(z, m, h) / 2 + z**2 / 2), "no open")
 put("z not used", with_z(lambda m, h, z: kl(m, h)), "yes", beta=1)
 put("noise inside", inside, "yes", beta=1)
 
@@ -163,6 +192,8 @@ for c in (0.1, 0.5, 5, 25, 100):
     said = {"says": f"{c} nats", "never": (*SILENT, "this is an ELBO", "Turn the sign")}
     put(f"|KL − {c}|, batch", vae(kl_over=lambda k, c=c: (each(k) - c).abs()), "no", **said)
     put(f"|KL − {c}|, image", vae(kl_over=lambda k, c=c: (k.sum(1) - c).abs().mean()), "no", **said)
+put("half from 30 on", vae(kl_over=lambda k: each(k).minimum(15 + each(k) / 2)), "no",
+    says=("30 nats", "0.5 times"))
 put("99 |KL − 5|", vae(squares, kl_over=lambda k: 99 * (each(k) - 5).abs()), "no", says="5 nats")
 
 # Warm-ups and counters.
@@ -216,7 +247,7 @@ SCALED = {
 ALONE = {
     "Poisson, log rate": lambda a, x: F.poisson_nll_loss(a, x, reduction="none"),
     "Poisson": lambda a, x: of(D.Poisson, a)(x),
-    "Poisson that checks": lambda a, x: -D.Poisson(a).log_prob(x),
+    "Poisson that checks": lambda a, x: -D.Poisson(a, validate_args=True).log_prob(x),
     "NB": lambda a, x: of(D.NegativeBinomial, 2.0, logits=a)(x),
     "NB by its mean": lambda a, x: of(D.NegativeBinomial, 2.0, a / (2 + a))(x),
     "zero-inflated": lambda a, x: -(0.3 * (x == 0) + 0.7 * (-of(D.Poisson, a)(x)).exp()).log(),
@@ -230,10 +261,31 @@ put("½ KL, Poisson", vae(ALONE["Poisson"], beta=0.5), "no", beta=0.5)
 put("4 KL, NB", vae(ALONE["NB"], beta=4), "yes", beta=4)
 put("positive weight", vae(lambda a, x: from_logits(a, x, pos_weight=torch.tensor(3.0))), "no open")
 put("cosine", vae(lambda a, x: 1 - F.cosine_similarity(a, x, -1)[..., None]), "open")
-for log in (1, 0):
+put("Gaussian, complete", vae(lambda a, x: of(D.Normal, a, 0.1)(x)), "yes", beta=1, sigma2=0.01)
+put("Gaussian, 2 KL", vae(lambda a, x: of(D.Normal, a, 0.1)(x), beta=2), "yes", beta=2, sigma2=0.01)
+put("Gaussian without 2π", vae(lambda a, x: squares(a, x) / 0.02 + math.log(0.1)), "yes", beta=1,
+    sigma2=0.01, says="½ log 2π a pixel")
+put("Gaussian and 5", vae(lambda a, x: 5 + of(D.Normal, a, 0.1)(x)), "yes", sigma2=0.01)
+put("Laplace, complete", vae(lambda a, x: of(D.Laplace, a, 0.1)(x)), "yes", beta=1, sigma2=0.1)
+put("Bernoulli that checks",
+    vae(lambda a, x: -D.Bernoulli(a, validate_args=True).log_prob(x)), "yes", beta=1,
+    says="it refuses grey ones")
+for log in (2, 1, 0):
     put(f"learned σ, {log} log", lambda x_hat, x, mu, logvar, x_logvar, w=log: each(kl(mu, logvar))
-        + 0.5 * each(squares(x_hat, x) / x_logvar.exp() + w * x_logvar), "yes" if log else "no",
-        says="σ²")
+        + 0.5 * each(squares(x_hat, x) / x_logvar.exp() + w * x_logvar),
+        "yes" if log == 1 else "no", says="σ²")
+class Scale(nn.Module):
+    def __init__(self, log):
+        super().__init__()
+        self.log, self.log_sigma = log, nn.Parameter(torch.tensor(-1.0))
+    def forward(self, x_hat, x, mu, logvar):
+        error = squares(x_hat, x) / (2 * self.log_sigma).exp() / 2 + self.log * self.log_sigma
+        return each(error) + each(kl(mu, logvar))
+
+put("σ a parameter", Scale(1), "yes", beta=1, sigma2=math.exp(-2), says="log_sigma")
+put("σ a parameter, 0 log", Scale(0), "no", says="Σ ½ log σ²")
+put("optimal σ² of an image", vae(squares, over=lambda t: t.mean(1).log().mean() * t.shape[1] / 2),
+    "yes", beta=1, shape=(20,))
 put("optimal σ²", vae(squares, over=lambda t: t[0].numel() / 2 * t.mean().log()), "yes", beta=1)
 
 # The decoder's last layer inside the loss.
@@ -312,6 +364,8 @@ put("a law and N(0, I)", vae(k=lambda m, h: D.kl_divergence(
 put("(B, C, h, w)", vae(kl_over=lambda k: k.sum((1, 2, 3)).mean()), "yes", beta=1)
 put("(B, T, d)", vae(kl_over=lambda k: k.sum(2).sum(1).mean()), "yes", beta=1)
 put("(B, T, d), mean", vae(squares, kl_over=lambda k: k.sum(2).mean()), "yes")
+put("(B, T, d) of 7, mean", vae(kl_over=lambda k: k.sum(2).mean()), "no", beta=1 / 7,
+    says="over the positions; as written β = 1 / T = 0.143", latents=(7, 4))
 put("(B, d, T)", vae(squares, kl_over=lambda k: k.sum(1).mean()), "yes")
 
 # Networks and further terms.
@@ -350,6 +404,8 @@ put(".float(), 1e-6", vae(lambda a, x: squares(a, x).float(), lambda m, h: kl(m,
 put("constant in float32", vae(end=lambda v: v - torch.tensor([0.25])), "yes", beta=1)
 put("total correlation beside", beside(lambda m, h: 5 * correlation(m, h)), "open", never=SILENT)
 put("MMD beside", beside(lambda m, h: 10 * discrepancy(m)), "open", never=SILENT)
+put("nearest of the batch", vae(lambda a, x: squares(a, x[:, None]).amin(1)), "open",
+    says="over the whole batch", never=SILENT)
 
 # No Gaussian q.
 def uniform(logits):
@@ -404,13 +460,17 @@ put("several entries", lambda x_hat, x, mu, logvar: {
 
 # Models.
 class Net(nn.Module):
-    def __init__(self, sigma=lambda h: (h / 2).exp(), draw=True):
+    def __init__(self, sigma=lambda h: (h / 2).exp(), draw=True, end=torch.sigmoid):
         super().__init__()
         self.e, self.d, self.sigma, self.draw = nn.Linear(20, 8), nn.Linear(4, 20), sigma, draw
+        self.end = end
     def forward(self, x):
         mu, h = self.e(x).chunk(2, -1)
-        return self.d(mu + self.sigma(h) * torch.randn_like(mu) * self.draw).sigmoid(), mu, h
+        return self.end(self.d(mu + self.sigma(h) * torch.randn_like(mu) * self.draw)), mu, h
     def loss_function(self, recon, x, mu, logvar): return vae()(recon, x, mu, logvar)
+
+class Apart(Net):
+    def forward(self, x): return tuple(t.clone() for t in super().forward(x))
 
 class Mapping(Net):
     def forward(self, x):
@@ -434,13 +494,32 @@ put("model's own method", Net().loss_function, "yes", beta=1)
 put("model gives a mapping", vae(), "yes", beta=1, module=fixed(Mapping()), **ROWS)
 put("model takes a mapping", vae(), "yes", beta=1, module=fixed(TakesMapping()), **ROWS)
 put("model of e^h", vae(), "no", says="agree", module=fixed(Net(torch.exp)), **ROWS)
+far = fixed(Net(torch.exp))
+far.e.bias.data[4:] -= 4
+put("model of e^h, far below 0", vae(), "no", says="draws with it as log σ.", module=far, **ROWS)
+put("model of e^h, log σ", head(lambda h: (2 * h).exp()), "yes", beta=1, never=("agree",),
+    module=fixed(Net(torch.exp)), **ROWS)
 put("model that draws nothing", vae(), "no", says="draw", module=fixed(Net(draw=False)), **ROWS)
+put("model of e^(h/3)", vae(), "no", says="something else",
+    module=fixed(Net(lambda h: (h / 3).exp())), **ROWS)
+put("model's heads apart", vae(), "yes", says="how it draws is open", module=fixed(Apart()), **ROWS)
+idle = fixed(Net())
+idle.idle = nn.Parameter(torch.ones(2))
+put("model, idle parameter", vae(), "yes", beta=1, says="through to idle", module=idle, **ROWS)
+put("model without sigmoid", vae(), "no", says="with a sigmoid", module=fixed(Net(end=abs)), **ROWS)
+put("model's sigmoid too many", vae(from_logits), "yes", says="last sigmoid", module=fixed(Net()),
+    **ROWS)
+for levels, right in ((2, "yes"), (17, "no")):
+    pixels = torch.arange(640).view(32, 20) % levels / (levels - 1)
+    put(f"model, {levels} levels", vae(), right, module=fixed(Net()), data=pixels)
 put("model of softplus + 1e-4", head(floored), "yes", beta=1,
     module=fixed(Net(lambda h: F.softplus(h) + 1e-4)), **ROWS)
 put("convolutions", vae(), "yes", beta=1, module=fixed(Conv()), shape=(3, 64, 64))
 
 # Rows and images.
 put("sum(-1), rows", vae(over=lambda t: t.sum(-1).mean()), "yes", beta=1)
+put("sum(1), rows or images", vae(over=lambda t: t.sum(1).mean()), "yes", beta=1,
+    says="rows of pixels alone")
 for axis, beta in ((-1, 28), (1, 784)):
     put(f"sum({axis}), images", vae(over=lambda t, axis=axis: t.sum(axis).mean()), "yes", beta=beta,
         never=SILENT, shape=(1, 28, 28))

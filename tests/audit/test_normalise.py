@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from torch.distributions import Beta, ContinuousBernoulli, Gamma, NegativeBinomial, StudentT
-from torch.nn.functional import logsigmoid, smooth_l1_loss, softplus
+from torch.distributions import StudentT
+from torch.nn.functional import logsigmoid, softplus
 
 from tests.audit.probes import begin, closed_form
 from vaelib.audit.nameless import find_coupling, find_nameless
 from vaelib.audit.normalise import LEAST, Support, normalised
 
-UNIT, POSITIVE, LINE, COUNTS = "[0, 1]", "the positive line", "the line", "whole numbers"
+POSITIVE, LINE, COUNTS = "the positive line", "the line", "whole numbers"
 
 
 def poisson(a, x):
@@ -19,17 +19,6 @@ def poisson(a, x):
 def negative_binomial(a, x):
     """With its mean, and without what depends on x alone."""
     return -3 * (3 / (3 + a)).log() - x * (a / (3 + a)).log()
-
-
-def huber(a, x, beta=0.1):
-    return smooth_l1_loss(a.expand_as(a + x), x.expand_as(a + x), beta=beta, reduction="none")
-
-
-def bin_of_logistic(a, x, left=0.0, right=1.0):
-    """A bin's mass under a logistic, the first and last to infinity; scale 0.05."""
-    below = torch.where(x > left, torch.sigmoid((x - a - 0.5 / 255) / 0.05), 0.0)
-    above = torch.where(x < right, torch.sigmoid((x - a + 0.5 / 255) / 0.05), 1.0)
-    return -(above - below).log()
 
 
 def entropy(a, x, ones=1.0):
@@ -51,25 +40,16 @@ def told(f):
     return find_nameless(*begin(with_kl(lambda x_hat, x: f(x_hat, x).sum())))
 
 
-def law(of, *args, **kwargs):
-    return lambda x: -of(*args, validate_args=False, **kwargs).log_prob(x)
-
-
 @pytest.mark.parametrize(("f", "support", "weight"), [
     (poisson, COUNTS, 1),
     (lambda a, x: 0.37 * poisson(a, x), COUNTS, 1 / 0.37),
     (lambda a, x: poisson(a, x) + (x + 1).lgamma(), COUNTS, 1),
     (lambda a, x: a.exp() - x * a, COUNTS, 1),
     (negative_binomial, COUNTS, 1),
-    (lambda a, x: law(NegativeBinomial, 2.0, logits=a)(x), COUNTS, 1),
-    (lambda a, x: law(NegativeBinomial, 2.0, a / (2 + a))(x), COUNTS, 1),
     (entropy, "{0, 1}", 1),
     (lambda a, x: entropy(a, x) / 784, "{0, 1}", 784),
     (lambda a, x: softplus(a) - x * a, "{0, 1}", 1),
     (lambda a, x: entropy((a + 1) / 2, (x + 1) / 2), "{−1, 1}", 1),
-    (bin_of_logistic, "256 levels of [0, 1]", 1),
-    (lambda a, x: law(ContinuousBernoulli, a)(x), UNIT, 1),
-    (lambda a, x: law(Beta, 3 * a, 3 - 3 * a)(x), UNIT, 1),
 ])  # fmt: skip
 def test_a_likelihood_of_one_weight(f, support, weight):
     found = told(f).found
@@ -78,20 +58,14 @@ def test_a_likelihood_of_one_weight(f, support, weight):
 
 
 @pytest.mark.parametrize(("f", "support"), [
-    (lambda a, x: law(StudentT, 1.0, a)(x), LINE),
-    (lambda a, x: law(StudentT, 5.0, a)(x), LINE),
+    (lambda a, x: -StudentT(1.0, a, validate_args=False).log_prob(x), LINE),
     (lambda a, x: x - a + 2 * softplus(a - x), LINE),
-    (lambda a, x: bin_of_logistic(a, x, -torch.inf, torch.inf), LINE),
-    (huber, LINE),
-    (lambda a, x: (10 * (a - x)).cosh().log() / 10, LINE),
     (lambda a, x: (1 + (x - a) ** 2).sqrt(), LINE),
     (lambda a, x: (x - a).abs(), LINE),
     (lambda a, x: (x - a.sigmoid()) ** 2, LINE),
     (lambda a, x: (x - a.tanh()).abs(), LINE),
     (lambda a, x: a**2 - 2 * a * x, LINE),
     (lambda a, x: a.log() + x / a, POSITIVE),
-    (lambda a, x: law(Gamma, 2.0, a)(x), POSITIVE),
-    (lambda a, x: x.log() + (x.log() - a) ** 2 / 2, POSITIVE),
     (lambda a, x: (x.log() - a) ** 2 / 2, POSITIVE),
 ])  # fmt: skip
 def test_a_family_of_scales(f, support):
@@ -115,10 +89,6 @@ def test_no_likelihood(f):
     assert not told(f).found
 
 
-def test_a_likelihood_on_another_support_is_no_clear_miss():
-    assert told(lambda a, x: -3 * (x - a).cos()).change is None
-
-
 def test_blocks_of_classes():
     logits = 3 * torch.randn(40, 7, generator=torch.Generator().manual_seed(0)).double()
     table = -logits.log_softmax(-1)
@@ -127,7 +97,7 @@ def test_blocks_of_classes():
     assert not normalised(classes, table**2 - (table**2).amin(0), 0)
 
 
-@pytest.mark.parametrize(("f", "at_x"), [(poisson, True), (huber, True), (focal, False)])
+@pytest.mark.parametrize(("f", "at_x"), [(poisson, True), (focal, False)])
 def test_where_it_is_least(f, at_x):
     assert told(f).at_x == at_x
 

@@ -1,7 +1,6 @@
 """How a model draws with its heads, of models whose weights and noise are known."""
 
 from collections import namedtuple
-from math import sqrt
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ from vaelib.audit.sampler import OUTPUTS, Sampler, by_role, call
 OWN = READINGS["log σ²"]
 X = torch.linspace(-2, 2, 60).reshape(30, 2)
 USUAL = READINGS["log σ²"]
-PLUS = USUAL.plus(0.5, "σ²")
+PLUS = USUAL.plus(0.5, 2)
 
 
 def probe(loss, *more, entry=None):
@@ -49,11 +48,6 @@ def halved(h):
     return (h / 2).exp()
 
 
-@pytest.fixture
-def few(monkeypatch):
-    monkeypatch.setattr(sampler, "DRAWS", 60)
-
-
 @pytest.mark.parametrize(
     ("sigma", "reading"),
     [
@@ -69,19 +63,28 @@ def few(monkeypatch):
         (lambda h: (h.exp() + 0.5).sqrt(), PLUS.name),
     ],
 )
-def test_readings_are_those_that_the_draws_fit(few, sigma, reading):
+def test_readings_are_those_that_the_draws_fit(sigma, reading):
     told = find(Model(sigma), own=PLUS)
     assert told == Sampler((reading,) if reading else (), draws=True, probabilities=False)
     assert told.agrees(reading or "log σ²") is bool(reading)
 
 
-def test_a_head_that_is_the_variance_is_told(few):
+def test_a_head_that_is_the_variance_is_told():
     class Positive(Model):
         def forward(self, x):
             mu, h = self.a * x, (self.b * x).exp()
             return mu + h.sqrt() * torch.randn_like(mu), mu, h
 
     assert find(Positive(None)).readings == ("σ²",)
+
+
+def test_noise_that_is_not_normal_leaves_the_reading_open():
+    class Uniform(Model):
+        def forward(self, x):
+            mu, h = self.a * x, self.b * x
+            return mu + h.exp() * (torch.rand_like(mu) - 0.5), mu, h
+
+    assert find(Uniform(None)).readings is None
 
 
 class Apart(Model):
@@ -102,7 +105,7 @@ class Apart(Model):
     ids=["0 and 1", "between", "below", "above", "on both sides"],
 )
 @pytest.mark.parametrize("kind", ["drawn", "apart", "still"])
-def test_all_of_x_hat_must_lie_between_0_and_1(few, end, probabilities, kind):
+def test_all_of_x_hat_must_lie_between_0_and_1(end, probabilities, kind):
     sigma = torch.zeros_like if kind == "still" else torch.exp
     model = (Apart if kind == "apart" else Model)(sigma, end)
     model.idle = nn.Parameter(torch.ones(()))
@@ -112,7 +115,7 @@ def test_all_of_x_hat_must_lie_between_0_and_1(few, end, probabilities, kind):
     assert (told.readings is None) == (kind != "drawn")
 
 
-def test_the_model_and_the_noise_are_left_as_they_were(few):
+def test_the_model_and_the_noise_are_left_as_they_were():
     model = Model(halved)
     torch.manual_seed(3)
     before = torch.get_rng_state()
@@ -149,7 +152,7 @@ def test_outputs_are_read_by_their_names_or_in_their_order(result, told):
     ("result", "told", "what"),
     [
         ((ONE, TWO), None, "2 values"),
-        (ONE, None, "0 values"),
+        (ONE, None, "1 values"),
         ((ONE, TWO, 3), None, "3 values"),
         ((ONE, TWO, THREE), ("x_hat", "mu", "z"), "3 values"),
         ({"mu": TWO, "logvar": THREE}, None, "mu, logvar"),
@@ -181,78 +184,6 @@ def test_a_module_that_does_not_run_says_what_it_raised():
         call(nn.Linear(3, 3), X, None)
 
 
-class Scaled(nn.Module):
-    """h = w x, with x = ∓1."""
-
-    def __init__(self, w):
-        super().__init__()
-        self.w = nn.Parameter(torch.tensor(w, dtype=torch.float64))
-
-    def forward(self, x):
-        return x, x, self.w * x
-
-
-SIGNS = torch.tensor([-1.0, 1.0]).repeat(5)[:, None].double()
-
-
-@pytest.mark.parametrize(
-    ("w", "spread"),
-    [(1, 1), (0.3, 0.6), (0.2, 0.8), (0.1, 0.4), (20.5, 15.375), (25, 18.75), (30, 15), (60, 15)],
-)
-def test_weights_are_scaled_until_the_head_takes_both_signs(w, spread):
-    module = Scaled(w)
-    told = sampler.spread(module, SIGNS, OUTPUTS)
-    assert told.w.item() == pytest.approx(spread)
-    assert module.w.item() == w
-
-
-def test_weights_that_reach_too_far_whatever_their_share_are_left_out():
-    assert sampler.spread(Scaled(1000), SIGNS, OUTPUTS).w.item() == 0
-
-
-def alike(count, square=1.0):
-    """As many numbers of this square, times a slope that grows with h."""
-    h = torch.linspace(-1, 1, count).double()
-    return torch.full((count,), sqrt(square)).double() * h.exp(), h, h.exp()
-
-
-@pytest.mark.parametrize(
-    ("count", "square", "explained"),
-    [
-        (300, 1, True),
-        (297, 1, False),
-        (300, 1.84, True),
-        (300, 1.86, False),
-        (300, 0.16, True),
-        (300, 0.14, False),
-        (600_000, 1.019, True),
-        (600_000, 1.021, False),
-        (600_000, 0.981, True),
-    ],
-)
-def test_noise_must_be_standard_to_six_errors_or_two_percent(count, square, explained):
-    assert sampler.explains(*alike(count, square)) is explained
-
-
-def test_noise_must_be_standard_for_small_and_large_heads_alike():
-    noise, h, slope = alike(3000)
-    part = torch.linspace(-1.5, 1.5, 3000).round()
-    for middle in (0.2, 1.8):
-        uneven = torch.where(part == 0, middle, 1.5 - middle / 2).sqrt()
-        assert (uneven**2).mean() == pytest.approx(1, abs=1e-3)
-        assert not sampler.explains(noise * uneven, h, slope)
-        assert not sampler.explains((noise * uneven).flip(0), h.flip(0), slope.flip(0))
-
-
-def test_quotients_that_are_not_finite_are_left_out():
-    noise, h, slope = (part.reshape(10, 90) for part in alike(900))
-    noise[::5] = torch.nan
-    noise[1] = torch.inf
-    assert sampler.explains(noise, h, slope)
-    noise[:4] = torch.nan
-    assert not sampler.explains(noise, h, slope)
-
-
 class Parts(nn.Module):
     """One parameter for each output, one that is not used and one that is not trained."""
 
@@ -282,17 +213,5 @@ def refused(x_hat, x, mu, logvar):
     ],
     ids=["all", "mu alone", "a number", "one entry", "two entries", "refused", *OPTIONAL],
 )
-def test_parameters_that_the_loss_does_not_reach_are_named(few, asked, unreached):
+def test_parameters_that_the_loss_does_not_reach_are_named(asked, unreached):
     assert find(Parts(), asked).unreached == unreached
-
-
-@pytest.mark.parametrize(("draws", "numbers"), [(1000, 600), (10, 1000)])
-def test_draws_end_with_enough_numbers(monkeypatch, draws, numbers):
-    monkeypatch.setattr(sampler, "DRAWS", draws)
-    monkeypatch.setattr(sampler, "ENOUGH", numbers)
-    model, calls = Model(halved), []
-    model.end = lambda z: calls.append(1) or z
-    spread = sampler.spread(model, X, OUTPUTS)
-    calls.clear()
-    assert sampler._readings(spread, X, OUTPUTS, READINGS) == ("log σ²",)
-    assert len(calls) == 10
