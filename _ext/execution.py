@@ -17,7 +17,7 @@ from pathlib import Path
 import dependencies
 from myst_nb.sphinx_ import NbMetadataCollector
 
-SETTINGS = ("VAELIB_DATASET", "VAELIB_DATA_DIR")
+SETTINGS = ("VAELIB_DATASET", "VAELIB_IMAGES", "VAELIB_DATA_DIR")
 KERNEL = Path(__file__).with_name("kernel_config.py")
 
 

@@ -192,9 +192,14 @@ def test_images_are_held_a_few_at_a_time(run, tmp_path, monkeypatch):
 README = (Path(__file__).parents[2] / "README.md").read_text("utf8")
 
 
+def first_screen():
+    """The commands of the README's first two blocks, as they stand there."""
+    blocks = re.findall(r"^```\n((?:vaelib .*\n)+)```", README[:3000], re.MULTILINE)
+    return [block.splitlines() for block in blocks]
+
+
 @pytest.mark.parametrize("photos", ["folder", "array"])
 def test_a_stranger_gets_samples_codes_and_scores_in_five_commands(tmp_path, monkeypatch, photos):
-    """Those of the README's first screen, as they stand there."""
     monkeypatch.chdir(tmp_path)
     pictures = np.random.default_rng(0).integers(0, 256, (60, 24, 20, 3), "u1")
     if photos == "array":  # without a shape of its own
@@ -203,8 +208,7 @@ def test_a_stranger_gets_samples_codes_and_scores_in_five_commands(tmp_path, mon
         (tmp_path / "photos").mkdir()
         for n, pixels in enumerate(pictures):
             Image.fromarray(pixels).save(f"photos/{n}.png")
-    block = re.search(r"^```\n((?:vaelib .*\n)+)```", README[:3000], re.MULTILINE)[1]
-    commands = block.splitlines()
+    commands, _ = first_screen()
     assert len(commands) == 5
     for line in commands:
         if photos == "array":
@@ -218,6 +222,20 @@ def test_a_stranger_gets_samples_codes_and_scores_in_five_commands(tmp_path, mon
         assert rows.isfinite().all()
         assert photos == "array" or images[0].endswith(".png")
     assert vaelib.load("run").settings.latent == 20
+
+
+def test_a_strangers_photographs_become_a_file_and_come_back(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    pictures = np.random.default_rng(0).integers(0, 256, (6, 12, 12, 3), "u1")
+    for n, pixels in enumerate(pictures):
+        Image.fromarray(pixels).save(f"photos/{n}.png")
+    (train, *_), commands = first_screen()
+    train = train.replace("--size 64 --likelihood gaussian", "--likelihood mixture --epochs 1")
+    for line in [train, *commands]:
+        main(line.split()[1:])
+    again = [np.asarray(Image.open(f)) for f in sorted((tmp_path / "again").iterdir())]
+    np.testing.assert_array_equal(again, pictures)
 
 
 def test_the_program_has_a_name_and_a_version(capsys):

@@ -3,6 +3,7 @@
 import argparse
 import re
 from dataclasses import replace
+from math import log
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -61,6 +62,10 @@ def expected(model, x, samples, name):
             f"{label.ljust(12)}  {m.mean():.2f} ± {over:.2f} over images, "
             f"± {sampling:.3f} by sampling"
         )
+    if hasattr(model.decode(model.prior.sample((1,))), "levels"):
+        low, high = (-m.mean().item() / 64 / log(2) for m in (bounds.mean(0), mean))
+        by = f"{low:.4f} a dimension by the ELBO, {high:.4f} by log p(x), of 2 levels"
+        lines.append(f"bits          {by}")
     return [*lines, "active units  2 of 3 (variance of the mean above 0.01)"]
 
 
@@ -81,7 +86,7 @@ def test_evaluation_says_the_two_figures_and_both_their_errors(make, capsys, lik
 @torch.no_grad()
 def test_one_image_has_no_error_over_images(make, capsys):
     typed(evaluate, make(), "--images", 1, "--samples", 20)
-    head, elbo, log_p = capsys.readouterr().out.splitlines()
+    head, elbo, log_p, _ = capsys.readouterr().out.splitlines()
     assert head == "1 image of digits, nats an image"
     for line in (elbo, log_p):
         assert re.search(r"  -\d+\.\d\d ± \d\.\d{3} by sampling$", line)

@@ -20,7 +20,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HUNK = re.compile(r"((?:^[- ].*\n)+)((?:^\+.*\n)+)", re.MULTILINE)
 
 
-KEPT = "(mine or not [) and not four_hours"  # what one more chapter takes is no slip
+KEPT = "mine or not ["
 
 
 def apply(tree, kind, block):

@@ -16,7 +16,7 @@ GROUPS = {
     "Data": ["data"],
     "Checkpoints": ["test_files.py", "training/test_checkpoint.py", "training/test_resume.py"],
     "Numbers": [
-        "test_distributions.py",
+        "distributions",
         "test_extremes.py",
         "test_same_numbers.py",
         "training/test_training.py",
