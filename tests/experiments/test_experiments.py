@@ -18,7 +18,8 @@ from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments import figures, learners
 from vaelib.experiments.evidence import STILL, _fit, evidence
 from vaelib.experiments.figures import FIGURES, WEIGHTS, predictive, two_bounds
-from vaelib.experiments.learning_curve import images, learning_curve, schedule
+from vaelib.experiments.figures import images
+from vaelib.experiments.learning_curve import learning_curve, schedule
 from vaelib.experiments.network import build
 from vaelib.inference import UncertainDecoder, log_evidence_hmc, log_predictive
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, Model, StandardNormal
@@ -192,23 +193,21 @@ class Slow:
 def test_step_sizes_are_compared_on_the_first_images(monkeypatch, images, used, epochs):
     monkeypatch.setattr(learners, "FIRST", 20)
     monkeypatch.setattr(Slow, "asked", ())
-    assert learners.chosen(Slow, S, torch.zeros(images, 4)) == 0.02
+    assert learners.chosen(Slow, S, torch.zeros(images, 4), (0.01, 0.02, 0.1)) == 0.02
     assert Slow.asked == ((used, epochs),) * 3
 
 
 @pytest.mark.parametrize("method", ["aevb", "mcem"])
 def test_the_best_first_step_size_is_taken_and_one_that_diverges_is_not(monkeypatch, method):
-    monkeypatch.setattr(learners, "STEP_SIZES", (1e-6, 0.05, 1e4))
     monkeypatch.setattr(learners, "FIRST", 3000)
     s = S | {"method": method, "pixels": "once"}
-    assert learners.chosen(learners.learner, s, images(s, 10)[0]) == 0.05
+    assert learners.chosen(learners.learner, s, images(s, 10)[0], (1e-6, 0.05, 1e4)) == 0.05
 
 
-def test_it_is_an_error_when_every_step_size_diverges(monkeypatch):
-    monkeypatch.setattr(learners, "STEP_SIZES", (1e4, 1e5))
+def test_it_is_an_error_when_every_step_size_diverges():
     s = S | {"pixels": "once"}
     with pytest.raises(FloatingPointError, match="every step size of"):
-        learners.chosen(learners.learner, s, images(s, 10)[0])
+        learners.chosen(learners.learner, s, images(s, 10)[0], (1e4, 1e5))
 
 
 def test_parameters_start_as_asked_and_the_head_is_a_log_variance():

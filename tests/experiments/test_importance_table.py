@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from vaelib.distributions import diagonal_normal
-from vaelib.experiments import importance, learning_curve
+from vaelib.experiments import figures, importance, learning_curve
 from vaelib.experiments.figures import FIGURES
 from vaelib.objectives import elbo, iwae
 from vaelib.training import active_units
@@ -78,7 +78,7 @@ def test_their_adam_steps_on_the_sum_and_starts_slowly():
     ("method", "bound"), [("iwae", iwae), ("vae", partial(elbo, kl="sampled"))]
 )
 def test_each_method_raises_its_own_bound(method, bound):
-    x, (train, _) = learning_curve.images(S, 50)
+    x, (train, _) = figures.images(S, 50)
     one = importance.importance_weighted(S | {"method": method}, x, 1e-3)
     assert (
         one.how["learning_rate"].shuffle is False

@@ -5,17 +5,19 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from vaelib import data
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments.evidence import evidence
 from vaelib.experiments.importance import OPTIMIZERS, at_the_end, importance_weighted
-from vaelib.experiments.learners import bound, learner, standard
+from vaelib.experiments.learners import afresh, bound, convolutional, learner, standard
 from vaelib.inference import UncertainDecoder
-from vaelib.models import DECODERS, VAE, Model
+from vaelib.models import DECODERS, VAE, Model, binary, levelled
 from vaelib.objectives import log_evidence
 
 COMMON = {
@@ -35,13 +37,38 @@ COMMON = {
 WEIGHTS = 8  # draws of uncertain weights
 
 
+def images(s: dict, judged: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """What is trained on, and the training and test images that are judged, always the same."""
+    found = data.load(s["data"])
+    noise = torch.Generator().manual_seed(0)
+    if not binary(s["likelihood"]):
+        prepared = partial(data.dequantise, levels=found.levels, generator=noise)
+    elif s["pixels"] == "threshold":
+        prepared = torch.round
+    else:
+        prepared = partial(data.binarise, generator=noise)
+    train, test = prepared(found.train), prepared(found.test)
+    x = found.train if afresh(s) else train
+    return x[: s.get("images")], (train[:judged], test[:judged])
+
+
+def levels(s: dict, judged: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """The same of images in their own shape and levels, those to train on drawn from all."""
+    found = data.load(s["data"])
+    x, test = (part.reshape(-1, *found.shape) for part in (found.train, found.test))
+    x = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[: s["images"]]]
+    return x, (x[:judged], test[:judged])
+
+
 class Figure(NamedTuple):
     """What a figure shows against the number of training images seen.
 
     Attributes:
         settings: each with its default, or with the words that it may be, the default first.
-        measure: model, images ↦ the numbers shown, in nats.
+        measure: model, images ↦ the numbers shown; in nats, but for bits that are named so.
         judged: how many training and test images they are measured on.
+        images: settings, how many are judged ↦ what is trained on, and what is judged.
+        step_sizes: those to choose from.
         first: the number of images seen at the first point.
         per_decade: points in a decade.
         learner: settings, training images, step size, checkpoint ↦ who learns.
@@ -51,6 +78,8 @@ class Figure(NamedTuple):
     settings: dict
     measure: Callable[[VAE, Tensor], list[float]] = lambda model, x: [bound(model, x)]
     judged: int = 10_000
+    images: Callable[[dict, int], tuple[Tensor, tuple[Tensor, Tensor]]] = images
+    step_sizes: tuple[float, ...] = (0.01, 0.02, 0.1)
     first: float = 0
     per_decade: int = 8
     learner: Callable = learner
@@ -143,5 +172,24 @@ FIGURES = {
             "step_size": 1e-3,
         },
         learner=standard,
+    ),
+    "images": Figure(
+        {
+            "data": "photographs",
+            "images": 6360,
+            "likelihood": tuple(filter(levelled, DECODERS)),
+            "latent": 16,
+            "hidden": 32,
+            "depth": 2,
+            "batch_size": 128,
+            "samples": 1e5,
+            "seed": 0,
+            "step_size": 0.0,
+        },
+        lambda model, x: [-bound(model, x) / (x[0].numel() * math.log(2))],
+        images=levels,
+        step_sizes=(0.003, 0.01),
+        per_decade=4,
+        learner=convolutional,
     ),
 }

@@ -41,7 +41,8 @@ def build(s: dict, x: Tensor) -> VAE:
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
 
-    model = drawn(s, x.shape[1], nn.Tanh, layers=2, start=lambda model: model.apply(glorot))
+    hidden = [s["hidden"]] * 2
+    model = drawn(s, x.shape[1], nn.Tanh, hidden, start=lambda model: model.apply(glorot))
     model.decoder.network[-1].bias.data.copy_(x.mean(0).clamp(0.001, 0.999).logit())
     return model
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adagrad
 
+from vaelib import data
 from vaelib.experiments.network import build, drawn
 from vaelib.inference import MonteCarloEM, variational_bayes, wake_sleep
 from vaelib.models import VAE, binary
 from vaelib.objectives import ELBO
 from vaelib.training import Checkpoint, Steps, checkpoint, evaluate, fit
 
-STEP_SIZES = (0.01, 0.02, 0.1)
 FIRST = 20_000  # images after which a step size is chosen
 JUDGED = 10_000  # of them, the bound is measured on so many
 
@@ -110,13 +110,22 @@ def standard(s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> 
     return ByGradient(model, s, x, keep, {"learning_rate": step_size})
 
 
-def chosen(learner: Callable, s: dict, x: Tensor) -> float:
-    """The paper's choice: of 0.01, 0.02 and 0.1 the step size that is best on the first images.
+def convolutional(s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> ByGradient:
+    """What chapter `images` trains: convolutions, each with twice the channels, and Adam."""
+    hidden = [s["hidden"] * 2**i for i in range(s["depth"])]
+    told = {"levels": data.load(s["data"]).levels}
+    model = drawn(s, tuple(x.shape[1:]), nn.ReLU, hidden, **told)
+    model.start_at(x[:512])
+    return ByGradient(model, s, x, keep, {"learning_rate": step_size})
+
+
+def chosen(learner: Callable, s: dict, x: Tensor, step_sizes: tuple[float, ...]) -> float:
+    """The step size that is best on the first images, as the paper chose.
 
     One that diverges is out; if all do, a FloatingPointError says so.
     """
     reached = {}
-    for step_size in STEP_SIZES:
+    for step_size in step_sizes:
         one = learner(s, x[:FIRST], step_size)
         try:
             one.until(max(1, round(FIRST / len(x))))
@@ -124,7 +133,7 @@ def chosen(learner: Callable, s: dict, x: Tensor) -> float:
             continue
         reached[step_size] = one.success()
     if not reached:
-        raise FloatingPointError(f"every step size of {STEP_SIZES} diverges with settings {s}")
+        raise FloatingPointError(f"every step size of {step_sizes} diverges with settings {s}")
     return max(reached, key=reached.get)
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from vaelib import data, files
+from vaelib import files
 from vaelib.experiments.figures import Figure
-from vaelib.experiments.learners import afresh, chosen
-from vaelib.models import binary
+from vaelib.experiments.learners import chosen
 
 
 def learning_curve(figure: Figure, s: dict, keep: Path) -> dict:
@@ -32,11 +29,11 @@ def learning_curve(figure: Figure, s: dict, keep: Path) -> dict:
         training images and on test images; and what it notes at the end.
     """
     beside = keep.with_suffix(".json")
-    x, judged = images(s, figure.judged)
+    x, judged = figure.images(s, figure.judged)
     if beside.exists():
         done = json.loads(beside.read_text("utf8"))
     else:
-        step_size = s["step_size"] or chosen(figure.learner, s, x)
+        step_size = s["step_size"] or chosen(figure.learner, s, x, figure.step_sizes)
         done = {"points": [], "step_size": step_size, "seconds": 0.0}
     one = figure.learner(s, x, done["step_size"], keep)
     for epochs in schedule(s["samples"], len(x), figure)[len(done["points"]) :]:
@@ -55,18 +52,3 @@ def schedule(samples: float, images: int, figure: Figure) -> list[int]:
     first = min(last, math.log10(max(1, round(figure.first / images))))
     count = max(2, round(figure.per_decade * (last - first)) + 1)
     return sorted({round(10 ** float(e)) for e in torch.linspace(first, last, count).double()})
-
-
-def images(s: dict, judged: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """What is trained on, and the training and test images that are judged, always the same."""
-    found = data.load(s["data"])
-    noise = torch.Generator().manual_seed(0)
-    if not binary(s["likelihood"]):
-        prepared = partial(data.dequantise, levels=found.levels, generator=noise)
-    elif s["pixels"] == "threshold":
-        prepared = torch.round
-    else:
-        prepared = partial(data.binarise, generator=noise)
-    train, test = prepared(found.train), prepared(found.test)
-    x = found.train if afresh(s) else train
-    return x[: s.get("images")], (train[:judged], test[:judged])

@@ -39,18 +39,20 @@ def build(s: dict, pixels: int) -> VAE:
 
 def drawn(
     s: dict,
-    pixels: int,
+    observed: int | tuple[int, ...],
     activation: type[nn.Module],
-    layers: int = 1,
+    hidden: list[int] | None = None,
     encoder: type[nn.Module] = GaussianEncoder,
     start: Callable[[VAE], object] = lambda model: None,
+    **told,
 ) -> VAE:
     """The same layers each way, with torch's own initial weights or as ``start`` sets them."""
-    hidden, latent = [s["hidden"]] * layers, s["latent"]
+    hidden, latent = hidden or [s["hidden"]], s["latent"]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(s["seed"])
-        q = encoder(pixels, hidden, latent, activation)
-        p = DECODERS[s["likelihood"]](latent, hidden, pixels, activation=activation)
+        q = encoder(observed, hidden, latent, activation)
+        decoder = DECODERS[s["likelihood"]]
+        p = decoder(latent, hidden[::-1], observed, activation=activation, **told)
         model = VAE(StandardNormal(latent), q, p)
         start(model)
     return model
