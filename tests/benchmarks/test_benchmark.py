@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -51,13 +52,15 @@ def test_a_step_moves_the_bytes_of_adam_and_of_the_loss():
     assert floor.step(SMALL).bytes == read + written + 2 * logits + x
 
 
-def test_the_floor_adds_the_time_of_both():
+def test_what_is_reckoned():
     assert floor.Work(flops=60, bytes=20).seconds(rate=30, bandwidth=10) == 4
-
-
-def test_only_routes_with_the_accuracy_of_float32_count():
     products = {"a": {"rate": 1.0, "error": 1e-7}, "b": {"rate": 9.0, "error": 1e-3}}
-    assert limits.rate({"products": products}) == 1.0
+    assert limits.rate({"products": products}) == 1.0  # the other is no float32
+    measured = [{"a": {"b": n}, "c": -n} for n in (3, 1, 2)]
+    assert training.medians(measured) == {"a": {"b": 2}, "c": -2}
+    assert report.rounded({"a": [1.23456, 7], "b": "text"}) == {"a": [1.235, 7], "b": "text"}
+    seconds = [9, 9, 9, *(3 * n**1.5 for n in (8, 16, 32))]  # the upper half counts
+    assert growth.slope([1, 2, 4, 8, 16, 32], seconds) == pytest.approx(1.5)
 
 
 def test_a_row_has_quartiles_the_ratio_of_each_round_and_the_share_of_the_floor():
@@ -100,10 +103,7 @@ def test_each_turn_starts_with_an_optimizer_of_its_own(monkeypatch, make):
 
 
 def test_without_mnist_a_sentence_says_what_is_used_and_what_to_set(monkeypatch, capsys):
-    def nowhere(name):
-        raise FileNotFoundError
-
-    monkeypatch.setattr("vaelib.data.load", nowhere)
+    monkeypatch.setattr("vaelib.data.load", Mock(side_effect=FileNotFoundError))
     name, train, test = images()
     assert (name, len(train), len(test)) == ("random pixels", 60_000, 10_000)
     (said,) = capsys.readouterr().out.splitlines()
@@ -126,16 +126,6 @@ def test_what_distributions_cost_is_a_share_of_the_longer_step():
     longer = turns.Entry("", None, seconds=[4, 8, 18])
     named = {contestants.LEAN: by_hand, contestants.OBJECTIVE: longer}
     assert training.distributions(named) == pytest.approx(0.25)
-
-
-def test_medians_are_taken_at_any_depth():
-    measured = [{"a": {"b": n}, "c": -n} for n in (3, 1, 2)]
-    assert training.medians(measured) == {"a": {"b": 2}, "c": -2}
-
-
-def test_the_slope_is_the_power_over_the_upper_half():
-    sizes = [1, 2, 4, 8, 16, 32]
-    assert growth.slope(sizes, [9, 9, 9, *(3 * n**1.5 for n in sizes[3:])]) == pytest.approx(1.5)
 
 
 def test_peak_memory_counts_what_is_held_at_once():
@@ -182,7 +172,3 @@ def test_the_classic_script_sees_the_same_pixels():
     x = pixels(3, SMALL)
     shown = torch.stack([image for image, _ in classic.Images(x)]).reshape(3, -1)
     assert torch.equal(shown, x)
-
-
-def test_every_fraction_of_a_record_has_four_digits():
-    assert report.rounded({"a": [1.23456, 7], "b": "text"}) == {"a": [1.235, 7], "b": "text"}

@@ -7,8 +7,7 @@ import torch
 from torch.distributions import Normal
 
 from vaelib.compress.coder import Dice, parts
-from vaelib.compress.probabilities import Bins, cost, levels, weights
-from vaelib.compress.stack import Stack, random_words
+from vaelib.compress.stack import Bins, Stack, cost, levels, random_words, weights
 
 WHOLE = 2**24
 

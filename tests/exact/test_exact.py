@@ -6,7 +6,6 @@ from torch.distributions import Independent, Laplace, MultivariateNormal, OneHot
 
 from vaelib.checks import check, check_bound
 from vaelib.distributions import bernoulli, diagonal_normal
-from vaelib.divergence import Estimate
 from vaelib.exact import Discrete, LinearGaussian, elbo_by_enumeration, gauss_hermite
 from vaelib.models import Model
 from vaelib.objectives import log_joint
@@ -16,9 +15,8 @@ SIZES = pytest.mark.parametrize(("latent", "observed"), [(1, 1), (1, 4), (2, 3),
 
 
 def linear(latent, observed, sigma=0.6):
-    return LinearGaussian(
-        torch.randn(observed, latent).double(), torch.randn(observed).double(), sigma
-    )
+    W, b = torch.randn(observed, latent).double(), torch.randn(observed).double()
+    return LinearGaussian(W, b, sigma)
 
 
 @BATCHES
@@ -53,14 +51,16 @@ PROBS = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
 LOGITS = torch.tensor([[1.0, -2.0], [0.5, 0.3], [-3.0, 2.0]]).double()
 
 
+def joint_by_hand(x):
+    white = 1 / (1 + (-LOGITS).exp())
+    return PROBS * (white ** x[..., None, :] * (1 - white) ** (1 - x[..., None, :])).prod(-1)
+
+
 @BATCHES
 def test_discrete_evidence_and_posterior_are_hand_sums(batch):
     model = Discrete(PROBS, decode(LOGITS))
     x = torch.randint(0, 2, (*batch, 2)).double()
-    white = 1 / (1 + (-LOGITS).exp())
-    joint = torch.stack(
-        [PROBS[k] * (white[k] ** x * (1 - white[k]) ** (1 - x)).prod(-1) for k in range(3)], -1
-    )
+    joint = joint_by_hand(x)
     check("eq-evidence", by_hand=joint.sum(-1).log(), here=model.log_evidence(x))
     posterior = model.encode(x).probs
     check("eq-posterior", by_hand=joint / joint.sum(-1, keepdim=True), here=posterior)
@@ -75,27 +75,15 @@ def test_a_value_without_prior_probability_adds_nothing():
     check("eq-evidence", tolerance=1e-6, with_zero=with_zero, without=without)
 
 
-def test_discrete_evidence_adds_up_to_one_over_all_data():
-    every_x = torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * 2)
-    total = Discrete(PROBS, decode(LOGITS)).log_evidence(every_x).exp().sum()
-    check("eq-evidence", sum=total, one=1.0)
-
-
 def elbo_of(logits, x, q_logits, probs=PROBS):
-    model = Model(
-        OneHotCategorical(probs), decode(logits), lambda x: OneHotCategorical(logits=q_logits)
-    )
-    return elbo_by_enumeration(model, x)
+    q = OneHotCategorical(logits=q_logits)
+    return elbo_by_enumeration(Model(OneHotCategorical(probs), decode(logits), lambda x: q), x)
 
 
 def test_enumerated_elbo_is_a_hand_sum():
     x, q_logits = torch.tensor([[0.0, 1.0], [1.0, 1.0]]).double(), torch.randn(2, 3).double()
     q = q_logits.exp() / q_logits.exp().sum(-1, keepdim=True)
-    white = 1 / (1 + (-LOGITS).exp())
-    by_hand = torch.zeros(2).double()
-    for k in range(3):
-        joint = PROBS[k] * (white[k] ** x * (1 - white[k]) ** (1 - x)).prod(-1)
-        by_hand += q[:, k] * (joint / q[:, k]).log()
+    by_hand = (q * (joint_by_hand(x) / q).log()).sum(-1)
     check("eq-elbo", by_hand=by_hand, here=elbo_of(LOGITS, x, q_logits))
 
 
@@ -123,16 +111,6 @@ def test_a_value_that_q_excludes_adds_nothing():
     check("eq-elbo", with_zero=elbo_of(LOGITS, x, q), without=small + math.log(0.5))
 
 
-def test_enumerated_elbo_is_the_mean_of_its_samples():
-    x, q_logits = torch.tensor([0.0, 1.0]).double(), torch.tensor([0.3, -0.2, 0.5]).double()
-    model, q = Discrete(PROBS, decode(LOGITS)), OneHotCategorical(logits=q_logits)
-    z = q.sample((50_000,))
-    samples = log_joint(model, x, z) - q.log_prob(z)
-    exact = elbo_of(LOGITS, x, q_logits)
-    evidence = model.log_evidence(x)
-    check("eq-elbo", wrong={"evidence": evidence}, enumerated=exact, sampled=Estimate.of(samples))
-
-
 @pytest.mark.parametrize("latent", [1, 2])
 @BATCHES
 def test_gauss_hermite_is_exact_for_polynomials(latent, batch):
@@ -147,12 +125,6 @@ def test_gauss_hermite_is_exact_for_polynomials(latent, batch):
     check("eq-hermite", moments=fourth * first, here=gauss_hermite(q, f, nodes=3))
 
 
-def test_gauss_hermite_with_one_node_is_the_value_at_the_mean():
-    q = diagonal_normal(torch.randn(4, 2).double(), 0.7)
-    here = gauss_hermite(q, lambda z: z.sin().sum(-1), nodes=1)
-    check("eq-hermite", at_the_mean=q.mean.sin().sum(-1), here=here)
-
-
 def test_gauss_hermite_has_thirty_two_nodes_unless_told():
     q = diagonal_normal(torch.zeros(1).double(), 3.0)
     averages = [gauss_hermite(q, lambda z: z[..., 0].abs(), **n) for n in ({}, {"nodes": 32})]
@@ -161,10 +133,8 @@ def test_gauss_hermite_has_thirty_two_nodes_unless_told():
 
 
 def test_gauss_hermite_averages_and_differentiates_smooth_functions():
-    mu, sigma = (
-        torch.tensor([0.3, -1.0]).double(),
-        torch.tensor([0.5, 0.8]).double().requires_grad_(),
-    )
+    mu, sigma = torch.tensor([[0.3, -1.0], [0.5, 0.8]]).double()
+    sigma.requires_grad_()
     value = gauss_hermite(diagonal_normal(mu, sigma), lambda z: z.sum(-1).exp())
     exact = (mu.sum() + sigma.square().sum() / 2).exp()
     check("eq-hermite", exact=exact, here=value)
@@ -172,50 +142,33 @@ def test_gauss_hermite_averages_and_differentiates_smooth_functions():
     check("eq-hermite", by_autograd=by_autograd, by_hand=by_hand)
 
 
-def normal_q(x):
-    return diagonal_normal(x, 1.0)
-
-
 X = torch.tensor([[0.0, 1.0]]).double()
-GAUSSIAN = Model(diagonal_normal(torch.zeros(2).double(), 1.0), normal_q, normal_q)
 LAPLACE = Independent(Laplace(torch.zeros(2), 1.0), 1)
+SHAPES = r"^W must be \(observed, latent\) and b \(observed,\), got "
+ONE = torch.ones(2)
+
+
+def of(W=ONE[:, None], b=ONE, sigma=1.0):
+    return lambda: LinearGaussian(W, b, sigma)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (
-            lambda: LinearGaussian(torch.ones(2), torch.ones(2), 1.0),
-            r"^W must be \(observed, latent\) and b \(observed,\), got \(2,\) and \(2,\)$",
-        ),
-        (
-            lambda: LinearGaussian(torch.ones(2, 1), torch.ones(1), 1.0),
-            r"^W must be \(observed, latent\) and b \(observed,\), got \(2, 1\) and \(1,\)$",
-        ),
-        (
-            lambda: LinearGaussian(torch.ones(2, 1), torch.ones(2), 0.0),
-            "one positive number, got 0",
-        ),
-        (lambda: LinearGaussian(torch.ones(2, 1), torch.ones(2), -1.0), "one positive number"),
-        (
-            lambda: LinearGaussian(torch.ones(2, 1), torch.ones(2), torch.ones(2)),
-            "one positive number",
-        ),
-        (lambda: LinearGaussian(torch.ones(2, 1), torch.ones(2), math.nan), "one positive number"),
+        (of(W=ONE), SHAPES + r"\(2,\) and \(2,\)$"),
+        (of(b=ONE[:1]), SHAPES + r"\(2, 1\) and \(1,\)$"),
+        (of(sigma=0.0), "one positive number, got 0"),
+        (of(sigma=-1.0), "one positive number"),
+        (of(sigma=ONE), "one positive number"),
+        (of(sigma=math.nan), "one positive number"),
         (lambda: Discrete(PROBS / 2, decode(LOGITS)), "probs must be a vector of probabilities"),
         (lambda: Discrete(PROBS[None], decode(LOGITS)), "probs must be a vector of probabilities"),
         (lambda: Discrete(torch.tensor([1.5, -0.5]), decode(LOGITS)), "probs must be a vector"),
         (lambda: Discrete(PROBS, decode(LOGITS)).log_evidence(X / 2), "vaelib.data.binarise"),
         (lambda: elbo_of(LOGITS, X * math.nan, torch.zeros(1, 3).double()), "x must be finite"),
         (lambda: gauss_hermite(LAPLACE, torch.sin), "takes a diagonal normal"),
-        (
-            lambda: gauss_hermite(diagonal_normal(torch.zeros(3), 1.0), torch.sin),
-            "one or two coordinates",
-        ),
-        (
-            lambda: gauss_hermite(diagonal_normal(X, 1.0), torch.sin, 0),
-            "nodes must be a whole number of at least 1, got 0",
-        ),
+        (lambda: gauss_hermite(diagonal_normal(PROBS, 1.0), torch.sin), "one or two coordinates"),
+        (lambda: gauss_hermite(diagonal_normal(X, 1.0), torch.sin, 0), "nodes must be .* got 0"),
     ],
 )
 def test_bad_arguments_raise_by_name(call, message):
@@ -225,4 +178,4 @@ def test_bad_arguments_raise_by_name(call, message):
 
 def test_enumeration_refuses_a_continuous_q():
     with pytest.raises(NotImplementedError):
-        elbo_by_enumeration(GAUSSIAN, X)
+        elbo_by_enumeration(linear(2, 2), X)

@@ -4,16 +4,8 @@ import math
 
 import pytest
 import torch
-from torch.distributions import (
-    Bernoulli,
-    Categorical,
-    ContinuousBernoulli,
-    Independent,
-    Laplace,
-    MultivariateNormal,
-    Normal,
-    Poisson,
-)
+from torch import distributions as dist
+from torch.distributions import Bernoulli, Categorical, Independent, Laplace, Normal
 
 from vaelib.distributions import bernoulli
 from vaelib.exact import log_likelihoods
@@ -24,10 +16,10 @@ KINDS = {
     "bernoulli": Independent(Bernoulli(logits=Z), 1),
     "normal": Independent(Normal(Z, 0.7), 1),
     "laplace": Independent(Laplace(Z, 0.7), 1),
-    "continuous bernoulli": Independent(ContinuousBernoulli(logits=Z), 1),
-    "poisson": Independent(Poisson(Z.exp()), 1),
+    "continuous bernoulli": Independent(dist.ContinuousBernoulli(logits=Z), 1),
+    "poisson": Independent(dist.Poisson(Z.exp()), 1),
     "categorical": Independent(Categorical(logits=torch.randn(5, 3, 4, 6).double()), 1),
-    "not of single pixels": MultivariateNormal(Z[..., :2], ROOT),
+    "not of single pixels": dist.MultivariateNormal(Z[..., :2], ROOT),
 }
 
 

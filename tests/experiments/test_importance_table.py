@@ -51,13 +51,12 @@ def moves(optimizer, slopes, scale):
     return path
 
 
-def by_their_rule(slopes, beta=(0.99, 0.999)):
+def by_their_rule(slopes):
     """Adam with second moments from 1, epsilon 1e-4, and gradients summed over the minibatch."""
     m, v, weight, path = 0.0, 1.0, 0.0, []
     for t, g in enumerate(slopes, 1):
-        m, v = beta[0] * m + (1 - beta[0]) * g, beta[1] * v + (1 - beta[1]) * g**2
-        corrected = math.sqrt(v / (1 - beta[1] ** t)) + 1e-4
-        weight -= 1e-3 * m / (1 - beta[0] ** t) / corrected
+        m, v = 0.99 * m + 0.01 * g, 0.999 * v + 0.001 * g**2
+        weight -= 1e-3 * m / (1 - 0.99**t) / (math.sqrt(v / (1 - 0.999**t)) + 1e-4)
         path.append(weight)
     return path
 
@@ -74,19 +73,18 @@ def test_their_adam_steps_on_the_sum_and_starts_slowly():
     assert abs(plain[0]) > 10 * abs(ours[0])
 
 
-@pytest.mark.parametrize(
-    ("method", "bound"), [("iwae", iwae), ("vae", partial(elbo, kl="sampled"))]
-)
-def test_each_method_raises_its_own_bound(method, bound):
+BOUNDS = {"iwae": iwae, "vae": partial(elbo, kl="sampled")}
+
+
+@pytest.mark.parametrize("method", BOUNDS)
+def test_each_method_raises_its_own_bound(method):
     x, (train, _) = figures.images(S, 50)
     one = importance.importance_weighted(S | {"method": method}, x, 1e-3)
-    assert (
-        one.how["learning_rate"].shuffle is False
-    )  # the authors' minibatches have always the same images
+    assert one.how["learning_rate"].shuffle is False  # their minibatches are always the same
     torch.manual_seed(1)
     here = one.how["objective"](one.model, train)
     torch.manual_seed(1)
-    assert torch.equal(here, bound(one.model, train, samples=3))
+    assert torch.equal(here, BOUNDS[method](one.model, train, samples=3))
     before = one.success()
     one.until(2)
     assert one.success() > before + 0.3
@@ -97,9 +95,8 @@ def test_a_run_ends_with_the_evidence_and_the_active_units(tmp_path, monkeypatch
     made = learning_curve.learning_curve(TABLE, S | {"samples": 3e3}, tmp_path / "a.pt")
     assert [point[0] for point in made["points"]] == [1498, 2996]
     for _, *numbers in made["points"]:
-        (elbo_train, evidence_train), (elbo_test, evidence_test) = numbers[:2], numbers[2:]
-        assert elbo_train < evidence_train
-        assert elbo_test < evidence_test
+        assert numbers[0] < numbers[1]
+        assert numbers[2] < numbers[3]
     assert made["log p(x)"] == pytest.approx(made["points"][-1][4], abs=0.5)
     assert 0 < made["error of sampling"] < 0.1 < made["error over images"] < 3
     assert 0 <= made["active"] <= 3

@@ -8,8 +8,7 @@ import torch
 from vaelib.data import binarise
 from vaelib.distributions import bernoulli, diagonal_normal
 from vaelib.exact import log_evidence_quadrature
-from vaelib.experiments.plane.measure import evidences
-from vaelib.experiments.plane.proposal import REACH, Plane
+from vaelib.experiments.plane import REACH, Plane, evidences
 from vaelib.models import BernoulliDecoder, Model, StandardNormal
 from vaelib.objectives import log_evidence
 
@@ -96,7 +95,7 @@ def test_a_mode_that_the_encoder_misses_is_seen():
 
 def test_narrow_posteriors_are_weighed_right_and_the_errors_are_honest():
     model, x = sharp()
-    exact = log_evidence_quadrature(model, x, tolerance=1e-4).value
+    exact = log_evidence_quadrature(model, x, tolerance=1e-3).value
     estimate = evidences(model, x)
     assert estimate.standard_error.max() < 0.08
     z = (estimate.mean - exact) / estimate.standard_error

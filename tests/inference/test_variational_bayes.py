@@ -97,19 +97,9 @@ def test_the_bound_is_below_the_evidence_by_the_divergence_from_the_posterior(ki
     q, p = model.decoder.q, model.decoder.prior
     exact = (evidence() - kl(q, posterior())).detach()
     estimate = Estimate.of(wholes(model, kind))
-    for name, wrong in {
-        "KL added": exact + 2 * kl(q, p),
-        "KL for each example": exact - (N - 1) * kl(q, p),
-        "another prior": exact + kl(q, p) - kl(q, diagonal_normal(q.mean * 0, 1.0)),
-    }.items():
-        check("eq-vb", wrong={name: wrong.detach()}, exact=exact, here=estimate)
+    other = exact + kl(q, p) - kl(q, diagonal_normal(q.mean * 0, 1.0))
+    check("eq-vb", wrong={"another prior": other.detach()}, exact=exact, here=estimate)
     check_bound("eq-vb", lower={"bound": exact}, upper={"evidence": evidence()})
-
-
-def test_the_exact_bound_of_the_posterior_has_the_evidence_as_its_mean():
-    estimate = Estimate.of(wholes(regression(), "exact"))
-    no_kl = evidence() + kl(posterior(), regression().decoder.prior)
-    check("eq-vb", wrong={"no KL": no_kl.detach()}, evidence=evidence(), here=estimate)
 
 
 def test_both_kinds_have_the_same_terms_at_one_theta():
@@ -122,9 +112,9 @@ def test_both_kinds_have_the_same_terms_at_one_theta():
     torch.manual_seed(1)
     check("eq-vb", here=variational_bayes(model, PIXELS, 50, 2, "sampled"), by_hand=by_hand)
     torch.manual_seed(1)
-    by_hand = elbo(given(model, model.decoder.draw()), PIXELS, 2) - kl(q, p) / 50
+    by_hand = elbo(given(model, model.decoder.draw()), PIXELS, 1, "exact") - kl(q, p) / 50
     torch.manual_seed(1)
-    check("eq-vb", here=variational_bayes(model, PIXELS, 50, 2), by_hand=by_hand)
+    check("eq-vb", default=variational_bayes(model, PIXELS, 50), by_hand=by_hand)
 
 
 def given(model, theta):
@@ -132,13 +122,6 @@ def given(model, theta):
     decoder = copy.deepcopy(model.decoder.decoder)
     nn.utils.vector_to_parameters(theta.detach(), decoder.parameters())
     return VAE(model.prior_module, model.encoder, decoder)
-
-
-def test_one_sample_and_the_exact_kl_are_the_default():
-    torch.manual_seed(1)
-    short = variational_bayes(images(), PIXELS, 7)
-    torch.manual_seed(1)
-    check("eq-vb", short=short, full=variational_bayes(images(), PIXELS, 7, 1, "exact"))
 
 
 @KL
@@ -150,34 +133,6 @@ def test_minibatches_average_to_the_whole(kind):
         parts.append(N * variational_bayes(model, rows, N, kl=kind).mean().detach())
     check("eq-minibatch", average=torch.stack(parts[:-1]).mean(), whole=parts[-1])
     assert not torch.equal(parts[0], parts[1])
-
-
-@KL
-def test_random_minibatches_are_unbiased(kind):
-    model = regression(shift=0.5, widen=1.3)
-    exact = (evidence() - kl(model.decoder.q, posterior())).detach()
-    with torch.no_grad():
-        few = (X[torch.randperm(N)[:4]] for _ in range(600))
-        whole = [N * variational_bayes(model, rows, N, kl=kind).mean() for rows in few]
-    wrong = exact - 2 * kl(model.decoder.q, model.decoder.prior).detach()
-    here = Estimate.of(torch.stack(whole))
-    check("eq-minibatch", wrong={"KL for each minibatch": wrong}, exact=exact, here=here)
-
-
-@KL
-def test_the_gradients_are_those_of_the_closed_form(kind):
-    model = regression(shift=0.5, widen=1.3)
-    parameters = list(model.parameters())
-    assert [p.numel() for p in parameters] == [3, 2, 1]
-
-    def gradient(bound):
-        parts = torch.autograd.grad(bound, parameters)
-        return torch.cat([part.flatten() for part in parts])
-
-    exact = gradient(-kl(model.decoder.q, posterior()))
-    rows = [gradient(variational_bayes(model, X, N, kl=kind).sum()) for _ in range(500)]
-    here = Estimate.of(torch.stack(rows))
-    check("eq-gradient", wrong={"descent": -exact}, exact=exact, here=here)
 
 
 @KL
@@ -203,30 +158,12 @@ def test_the_gradient_at_one_noise_is_the_slope(kind):
 
 def test_training_finds_the_exact_posterior():
     model = regression(shift=2.0, widen=0.3)
-    fit(
-        model, X, epochs=600, batch_size=N, progress=False,
-        objective=partial(variational_bayes, examples=N),
-        learning_rate=lambda epoch: 0.05 * 0.992**epoch,
-    )  # fmt: skip
+    how = {"epochs": 600, "batch_size": N, "learning_rate": lambda epoch: 0.05 * 0.992**epoch}
+    fit(model, X, objective=partial(variational_bayes, examples=N), progress=False, **how)
     q, p = model.decoder.q, posterior()
     assert ((q.mean - p.mean).abs() < 0.2 * p.stddev).all()
     assert ((q.stddev / p.stddev - 1).abs() < 0.12).all()
     assert kl(q, p) < 0.03
-
-
-@KL
-def test_without_noise_in_the_weights_it_is_the_elbo_of_the_mean_decoder(kind):
-    model = images(sigma=1e-12)
-    plain = VAE(model.prior_module, model.encoder, model.decoder.decoder)
-    torch.manual_seed(1)
-    theta = model.decoder.draw()
-    bare = elbo(plain, PIXELS, 3, kind)
-    charged = model.decoder.q.log_prob(theta) - model.decoder.prior.log_prob(theta)
-    if kind == "exact":
-        charged = kl(model.decoder.q, model.decoder.prior)
-    torch.manual_seed(1)
-    here = variational_bayes(model, PIXELS, 7, 3, kind) + charged / 7
-    check("eq-vb", tolerance=1e-8, here=here.detach(), bare=bare.detach())
 
 
 def test_the_objectives_take_it_as_any_decoder():
@@ -270,13 +207,11 @@ def test_a_given_theta_is_what_the_decoder_computes_with(learn_sigma):
 def test_the_means_are_the_decoders_own_and_all_is_learned():
     inner = BernoulliDecoder(2, [4], 3)
     model = images(inner)
-    before = [p.clone() for p in model.parameters()]
-    own = [p.clone() for p in inner.parameters()]
+    before = {name: p.clone() for name, p in model.named_parameters()}
     objective = partial(variational_bayes, examples=len(PIXELS))
     fit(model, PIXELS, epochs=1, objective=objective, progress=False)
     assert model.decoder.decoder is inner
-    assert all((a != b).any() for a, b in zip(own, inner.parameters(), strict=True))
-    assert all((a != b).any() for a, b in zip(before, model.parameters(), strict=True))
+    assert all((before[name] != p).any() for name, p in model.named_parameters())
     assert {name for name, _ in model.decoder.named_parameters()} == {
         "log_sigma", *(f"decoder.{name}" for name, _ in inner.named_parameters())
     }  # fmt: skip
@@ -351,21 +286,16 @@ FROZEN = BernoulliDecoder(2, [4], 3).requires_grad_(False)
         (lambda: log_predictive(PLAIN, PIXELS, 2), "an UncertainDecoder, got BernoulliDecoder"),
         (lambda: variational_bayes(3, PIXELS, 7), "an UncertainDecoder, got NoneType"),
         (lambda: variational_bayes(images(), PIXELS, 0), "examples must be .* at least 1, got 0"),
-        (lambda: variational_bayes(images(), PIXELS, 7.0), "examples must be a whole number"),
         (lambda: variational_bayes(images(), PIXELS, 7, 0), "samples must be a whole number"),
         (lambda: variational_bayes(images(), PIXELS, 7, 1, "both"), "'exact' or 'sampled'"),
         (lambda: variational_bayes(images(), PIXELS / 2, 7), "vaelib.data.binarise"),
         (lambda: log_predictive(images(), PIXELS, 1), "draws must be .* at least 2, got 1"),
-        (lambda: log_predictive(images(), PIXELS, 2.0), "draws must be a whole number"),
         (lambda: log_predictive(images(), PIXELS, 2, 1), "samples must be a whole number"),
         (lambda: UncertainDecoder(Regression(), 0.0), "sigma must be positive and finite, got 0.0"),
         (lambda: UncertainDecoder(Regression(), math.inf), "sigma must be positive and finite"),
         (lambda: UncertainDecoder(Regression(), 0.1, -1), "prior_sigma must be positive"),
         (lambda: UncertainDecoder(FROZEN), "BernoulliDecoder has no parameters to learn"),
-        (
-            lambda: images().decoder.given(torch.zeros(28)),
-            r"theta must have shape \(27,\), got \(28,\)",
-        ),
+        (lambda: images().decoder.given(X[0]), r"theta must have shape \(27,\), got \(6,\)"),
     ],
 )
 def test_bad_arguments_raise_by_name(call, message):

@@ -9,28 +9,21 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from tests.training.test_device import DEVICE, GPU, needs_gpu, same
+from tests.training.test_device import DEVICE, needs_gpu, same
 from tests.training.test_shares import BATCH, RUNS, torchrun
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.training import shares
 from vaelib.training import step as steps
 
-pytestmark = [
-    pytest.mark.not_mutated,
-    pytest.mark.skipif(
-        not dist.is_available() or not dist.is_gloo_available(), reason="torch without gloo"
-    ),
-]
+pytestmark = [pytest.mark.not_mutated, needs_gpu]
 
 
 def alone(folder):
     """One process that averages its gradients with nobody, but by the same road as several."""
-    device = torch.device("cuda:0" if GPU else "cpu")
+    device = torch.device("cuda:0")
     shares.join(device)
-    assert dist.get_backend() == ("nccl" if GPU else "gloo")
-    shares.distribute = lambda loss, _: DistributedDataParallel(
-        loss, device_ids=[device] if GPU else None
-    )
+    assert dist.get_backend() == "nccl"
+    shares.distribute = lambda loss, _: DistributedDataParallel(loss, device_ids=[device])
     steps._recordable = lambda rows, optimizer: False
     total = torch.ones(2, device=device)
     dist.all_reduce(total)
@@ -48,7 +41,6 @@ def test_a_process_that_averages_gradients_with_nobody_makes_the_weights_of_one(
     same([torch.load(tmp_path / "alone.pt")], [parameters(model)])
 
 
-@needs_gpu
 @pytest.mark.parametrize("name", RUNS)
 def test_two_processes_on_a_gpu_give_the_weights_of_one(two, name):
     make, x, settings = RUNS[name]
@@ -60,7 +52,6 @@ def test_two_processes_on_a_gpu_give_the_weights_of_one(two, name):
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    """By gloo, since NCCL wants a GPU for each process."""
     folder = tmp_path_factory.mktemp("two")
     done = torchrun(2, "-m", "tests.training.test_shares", folder, DEVICE, timeout=60)
     assert done.returncode == 0, done.stderr[-3000:]

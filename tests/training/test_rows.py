@@ -78,7 +78,7 @@ LIMITED = """
     fit(model, small, epochs=1, binarise=True, progress=False)   # everything is loaded now
     status = open("/proc/self/status").read()
     used = int(status.partition("VmData:")[2].split()[0]) * 1024
-    room = 200_000_000
+    room = 100_000_000
     resource.setrlimit(resource.RLIMIT_DATA, (used + room, used + room))
     x = np.load({path!r}, mmap_mode="r")
     assert x.nbytes > 2 * room
@@ -94,7 +94,7 @@ LIMITED = """
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is Linux's")
 def test_training_needs_less_memory_than_its_file(tmp_path):
     path = tmp_path / "large.npy"
-    large = np.lib.format.open_memmap(path, "w+", np.uint8, (100_000, 4096))
+    large = np.lib.format.open_memmap(path, "w+", np.uint8, (50_000, 4096))
     large[::40, ::3] = 200
     large.flush()
     del large

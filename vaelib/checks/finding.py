@@ -1,17 +1,13 @@
 """Findings: sentences that numbers must bear out, each with the interval that decides."""
 
-from __future__ import annotations
-
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from html import escape
 
 import torch
 from torch import Tensor
 
-from vaelib.checks.result import CheckFailed
-from vaelib.checks.routes import estimated, is_estimate, numbers, same_shape, single, words
+from vaelib.checks.result import CheckFailed, estimated, numbers, same_shape, shown, single, words
+from vaelib.divergence import Estimate
 from vaelib.prose import readable
 
 CONFIDENCE = 0.95
@@ -77,9 +73,8 @@ class Finding:
         return f"{mark} ({self.label})  {self.sentence}  ·  {self.evidence}"
 
     def _repr_html_(self) -> str:
-        shown = {"sentence": self.sentence, "evidence": readable(self.evidence)}
-        data = escape(json.dumps(asdict(self) | shown), quote=True)
-        return f'<p class="finding" data-finding="{data}">{escape(readable(str(self)))}</p>'
+        told = {"sentence": self.sentence, "evidence": readable(self.evidence)}
+        return shown("finding", self, asdict(self) | told)
 
 
 def finding(
@@ -134,8 +129,7 @@ def finding(
     """
     low_end, high_end = _region(label, above, within)
     runs, mean, half = _interval(label, difference)
-    wrong_name, wrong_value = single(label, wrong)
-    mistake = numbers(label, wrong_name, wrong_value)
+    wrong_name, mistake = single(label, wrong)
     if mistake.ndim:
         same_shape(label, {"difference": mean, wrong_name: mistake})
     mistake = mistake.expand(mean.shape).flatten()
@@ -183,17 +177,13 @@ def _interval(label: str, difference: object) -> tuple[int, Tensor, Tensor]:
     """The number of seeds, the means, and half the width of their joint interval."""
     from scipy.special import ndtri, stdtrit
 
-    if is_estimate(difference):
-        mean, error = estimated(label, "difference", difference)
-        runs, quantile = 0, ndtri
+    if isinstance(difference, Estimate):
+        runs, (mean, error) = 0, estimated(label, "difference", difference)
     else:
         values = numbers(label, "difference", difference)
         if values.ndim == 0 or len(values) < 3:
             raise ValueError(f"{label}: needs paired differences of at least three training seeds")
-        runs, mean, error = len(values), values.mean(0), values.std(0) / len(values) ** 0.5
+        runs, (mean, error) = len(values), Estimate.of(values)
         error = torch.where(error > 0, error, torch.inf)
-
-        def quantile(p: float) -> float:
-            return stdtrit(runs - 1, p)
-
-    return runs, mean, error * float(quantile(1 - (1 - CONFIDENCE) / 2 / mean.numel()))
+    p = 1 - (1 - CONFIDENCE) / 2 / mean.numel()
+    return runs, mean, error * float(stdtrit(runs - 1, p) if runs else ndtri(p))

@@ -1,7 +1,5 @@
 """A question whose answer the reader can have judged without seeing it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

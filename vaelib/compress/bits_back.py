@@ -1,7 +1,5 @@
 """Bits-back coding: the latents of an image are paid for with the bits that chose them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,8 +9,7 @@ from torch import Tensor, nn
 
 from vaelib.compress.coder import Coder, Dice, parts, steady
 from vaelib.compress.container import Header, digest, pack, unpack, versions
-from vaelib.compress.probabilities import PRECISION
-from vaelib.compress.stack import WORD, Stack, random_words
+from vaelib.compress.stack import PRECISION, WORD, Stack, random_words
 from vaelib.divergence import Estimate
 
 BINS = 2**10

@@ -1,7 +1,5 @@
 """A model's distributions over levels of pixels and bins of latents, on a stack of bits."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,23 +8,14 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from vaelib.compress.probabilities import Bins, cost, levels, normal
-from vaelib.compress.stack import Stack
+from vaelib.compress.stack import Bins, Stack, cost, levels, normal
 from vaelib.objectives import check_data
 
 MOST, HELD = 64, 2**20  # images that are coded together; numbers held for them
 
 
 class Coder:
-    """Pushes images as levels k onto a stack, with the bins j of their latents, and pops them.
-
-    Args:
-        model: as for :func:`vaelib.compress.compress`.
-        bins: of a latent coordinate.
-
-    Raises:
-        ValueError: a model of another kind.
-    """
+    """Pushes images as levels k onto a stack, with the bins j of their latents, and pops them."""
 
     def __init__(self, model: nn.Module, bins: int) -> None:
         self.model, self.bins, prior = model, Bins(bins), model.prior
@@ -65,13 +54,7 @@ class Coder:
         return self.bins.weights(normal(self.model.encode(self.values(k)), "q(z given x)"))
 
     def push(self, stack, k: Tensor, q: Tensor) -> Tensor:
-        """Put images on the stack; the bits that each adds to it, shape ``(images,)``.
-
-        Args:
-            stack: takes and gives symbols.
-            k: the images' levels.
-            q: weights that ``posterior`` gives for them.
-        """
+        """Put images on the stack, whose ``posterior`` is q; the bits that each adds to it."""
         j = stack.pop(q)
         pixels = self._likelihood(j).conditional(self.values(k))
         added = self.latents * math.log2(self.bins.count) - _each(cost(q, j))

@@ -1,7 +1,5 @@
 """The file around the words of the stack: what made it, and a sum that finds what was altered."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import zlib
@@ -20,29 +18,17 @@ VERSION, SUM = 1, 4  # bytes of the sum
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself.
-
-    Attributes:
-        images: how many.
-        event: the shape of one.
-        levels: that a pixel can have.
-        bins: of a latent coordinate.
-        chunk: images that are coded together at most.
-        seed: of the random words that coding began with.
-        initial: how many of these words the file holds.
-        model: a sum over the model's parameters.
-        versions: of what wrote it.
-    """
+    """What a file says of itself."""
 
     images: int
-    event: list[int]
-    levels: int
-    bins: int
-    chunk: int
-    seed: int
-    initial: int
-    model: str
-    versions: dict[str, str] = field(default_factory=lambda: versions())
+    event: list[int]  # the shape of one
+    levels: int  # that a pixel can have
+    bins: int  # of a latent coordinate
+    chunk: int  # images that are coded together at most
+    seed: int  # of the random words that coding began with
+    initial: int  # how many of these words the file holds
+    model: str  # a sum over the model's parameters
+    versions: dict[str, str] = field(default_factory=lambda: versions())  # of what wrote it
 
     def __post_init__(self) -> None:
         check_counts(images=self.images, chunk=self.chunk)

@@ -1,13 +1,10 @@
 """The divergence by the formulas registered in torch."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, kl_divergence
 
 from vaelib.distributions import DiagonalNormal
-from vaelib.divergence.pair import name, same_event
 
 NORMAL = (DiagonalNormal, Normal)
 
@@ -87,3 +84,17 @@ def _full_covariance(q: Distribution) -> Distribution:
     if isinstance(q, Independent) and isinstance(q.base_dist, Normal) and len(q.event_shape) == 1:
         return MultivariateNormal(q.mean, scale_tril=q.stddev.diag_embed())
     return q
+
+
+def same_event(q: Distribution, p: Distribution) -> None:
+    if q.event_shape != p.event_shape:
+        raise ValueError(
+            "q and p must have one event shape, "
+            f"got {tuple(q.event_shape)} and {tuple(p.event_shape)}"
+        )
+
+
+def name(q: Distribution) -> str:
+    if isinstance(q, Independent):
+        return f"Independent({name(q.base_dist)})"
+    return type(q).__name__

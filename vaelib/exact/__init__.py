@@ -7,11 +7,6 @@ from vaelib.exact.pairs import log_likelihoods
 from vaelib.exact.quadrature import Quadrature, log_evidence_quadrature
 
 __all__ = [
-    "Discrete",
-    "LinearGaussian",
-    "Quadrature",
-    "elbo_by_enumeration",
-    "gauss_hermite",
-    "log_evidence_quadrature",
-    "log_likelihoods",
-]
+    "Discrete", "LinearGaussian", "Quadrature", "elbo_by_enumeration", "gauss_hermite",
+    "log_evidence_quadrature", "log_likelihoods",
+]  # fmt: skip

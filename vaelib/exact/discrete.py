@@ -1,7 +1,5 @@
 """Models whose latent takes finitely many values: everything by enumeration."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -34,16 +32,12 @@ class Discrete:
     """
 
     def __init__(self, probs: Tensor, decode: Callable[[Tensor], Distribution]) -> None:
-        if (
-            probs.ndim != 1
-            or not (probs >= 0).all()
-            or not torch.isclose(probs.sum(), probs.new_ones(()))
-        ):
+        whole = torch.isclose(probs.sum(), probs.new_ones(()))
+        if probs.ndim != 1 or not (probs >= 0).all() or not whole:
             raise ValueError(
                 f"probs must be a vector of probabilities that add up to one, got {probs}"
             )
-        self.prior = OneHotCategorical(probs)
-        self.decode = decode
+        self.prior, self.decode = OneHotCategorical(probs), decode
 
     def encode(self, x: Tensor) -> OneHotCategorical:
         """The exact posterior p(z|x), batch ``x.shape[:-1]``, event ``(K,)``."""

@@ -1,7 +1,5 @@
 """Averages over a normal q, exact for polynomials."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -38,10 +36,8 @@ def gauss_hermite(q: Distribution, f: Callable[[Tensor], Tensor], nodes: int = 3
     >>> gauss_hermite(q, lambda z: z[..., 0] ** 2)  # 1² + 2²
     tensor(5.)
     """
-    diagonal = (
-        isinstance(q, Independent) and isinstance(q.base_dist, Normal) and len(q.event_shape) == 1
-    )
-    if not diagonal or q.event_shape[0] > 2:
+    diagonal = isinstance(q, Independent) and isinstance(q.base_dist, Normal)
+    if not diagonal or len(q.event_shape) != 1 or q.event_shape[0] > 2:
         raise ValueError(
             f"gauss_hermite takes a diagonal normal with one or two coordinates, got {q}"
         )

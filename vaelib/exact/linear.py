@@ -1,7 +1,5 @@
 """The linear-Gaussian model: everything in closed form."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.distributions import Independent, LowRankMultivariateNormal, MultivariateNormal
@@ -59,6 +57,5 @@ class LinearGaussian:
 
     def log_evidence(self, x: Tensor) -> Tensor:
         """log p(x) in nats, shape ``(*batch)``, for x of shape ``(*batch, observed)``."""
-        return LowRankMultivariateNormal(
-            self.b, self.W, self.sigma.square().expand_as(self.b)
-        ).log_prob(x)
+        noise = self.sigma.square().expand_as(self.b)
+        return LowRankMultivariateNormal(self.b, self.W, noise).log_prob(x)

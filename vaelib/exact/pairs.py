@@ -1,7 +1,5 @@
 """log p(x|z) of all data at all latents."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent
@@ -56,11 +54,8 @@ def _apart(values: Tensor) -> tuple[Tensor, Tensor]:
 
 def _weights(nodes: Tensor, x: Tensor) -> list[Tensor]:
     """ℓ_k(x) for all nodes but the first, whose weight is what is missing to one."""
-    weights = []
-    for k in range(1, len(nodes)):
-        others = [v for j, v in enumerate(nodes) if j != k]
-        weights.append(torch.stack([(x - v) / (nodes[k] - v) for v in others]).prod(0))
-    return weights
+    pairs = [(v, [*nodes[:k], *nodes[k + 1 :]]) for k, v in enumerate(nodes) if k]
+    return [torch.stack([(x - w) / (v - w) for w in others]).prod(0) for v, others in pairs]
 
 
 def _agree(value: Tensor, first: Tensor, slopes: list[Tensor], weights: list[Tensor]) -> bool:

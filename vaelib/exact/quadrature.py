@@ -1,7 +1,5 @@
 """The evidence of any model with one or two latents, by adaptive quadrature."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from typing import NamedTuple

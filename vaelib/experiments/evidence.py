@@ -1,7 +1,5 @@
 """What figure 3 measures: the evidence of a model that may have no encoder."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -9,6 +7,7 @@ from torch import Tensor
 from torch.distributions import Categorical, MultivariateNormal
 
 from vaelib.exact import log_likelihoods
+from vaelib.experiments.learners import seeded
 from vaelib.inference import fit_gaussian, log_evidence_reciprocal, sample_posterior
 from vaelib.models import VAE
 from vaelib.objectives import log_joint
@@ -21,6 +20,7 @@ CHUNK = 5_000
 
 
 @torch.no_grad()
+@seeded()
 def evidence(model: VAE, x: Tensor) -> list[float]:
     """The average log p(x) over images, as the paper estimates it, and by importance sampling.
 
@@ -34,18 +34,16 @@ def evidence(model: VAE, x: Tensor) -> list[float]:
     Source:
         Kingma and Welling (2014), appendices D and E; Veach and Guibas (1995) for the heuristic.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        z = model.prior.sample((PRIOR,))
-        log_p = torch.cat([log_likelihoods(model.decode(some), x) for some in z.split(CHUNK)]).T
-        start = z[Categorical(logits=log_p).sample()]
-        posterior = sample_posterior(model, x, 2 * POSTERIOR, LEAPFROG, start=start)
-        paper = log_evidence_reciprocal(model, x, posterior, _fit).mean.mean()
-        q = _fit(posterior)
-        far = log_p + model.prior.log_prob(z) - _mixture(model, q, z.unsqueeze(1)).T
-        z = q.sample((NEAR,))
-        near = log_joint(model, x, z) - _mixture(model, q, z)
-        together = torch.logaddexp(far.logsumexp(1), near.logsumexp(0))
+    z = model.prior.sample((PRIOR,))
+    log_p = torch.cat([log_likelihoods(model.decode(some), x) for some in z.split(CHUNK)]).T
+    start = z[Categorical(logits=log_p).sample()]
+    posterior = sample_posterior(model, x, 2 * POSTERIOR, LEAPFROG, start=start)
+    paper = log_evidence_reciprocal(model, x, posterior, _fit).mean.mean()
+    q = _fit(posterior)
+    far = log_p + model.prior.log_prob(z) - _mixture(model, q, z.unsqueeze(1)).T
+    z = q.sample((NEAR,))
+    near = log_joint(model, x, z) - _mixture(model, q, z)
+    together = torch.logaddexp(far.logsumexp(1), near.logsumexp(0))
     return [float(paper), float(together.mean())]
 
 

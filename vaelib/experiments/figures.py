@@ -1,7 +1,5 @@
 """Figures and a table of papers, and a chapter's run: settings, who learns, what is measured."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable
@@ -15,23 +13,31 @@ from vaelib import data
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments.evidence import evidence
 from vaelib.experiments.importance import OPTIMIZERS, at_the_end, importance_weighted
-from vaelib.experiments.learners import afresh, bound, convolutional, learner, standard
+from vaelib.experiments.learners import afresh, bound, convolutional, learner, seeded, standard
 from vaelib.inference import UncertainDecoder
 from vaelib.models import DECODERS, VAE, Model, binary, levelled
 from vaelib.objectives import log_evidence
 
-COMMON = {
+BINARY = {
     "data": "mnist",
+    "likelihood": ("bernoulli",),
+    "pixels": ("afresh",),
+    "latent": 20,
+    "hidden": 400,
+    "batch_size": 128,
+    "samples": 1.2e6,
+    "seed": 0,
+    "step_size": 1e-3,
+}
+COMMON = BINARY | {
     "likelihood": tuple(DECODERS),
     "pixels": ("afresh", "once", "threshold"),
     "method": ("aevb", "wake-sleep"),
-    "latent": 20,
     "hidden": 500,
     "batch_size": 100,
     "initial": 0.1,
     "decay": ("all", "decoder", "none"),
     "samples": 1e6,
-    "seed": 0,
     "step_size": 0.0,
 }
 WEIGHTS = 8  # draws of uncertain weights
@@ -61,29 +67,21 @@ def levels(s: dict, judged: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
 
 
 class Figure(NamedTuple):
-    """What a figure shows against the number of training images seen.
+    """What a figure shows, in nats or as it says, against the number of training images seen.
 
-    Attributes:
-        settings: each with its default, or with the words that it may be, the default first.
-        measure: model, images ↦ the numbers shown; in nats, but for bits that are named so.
-        judged: how many training and test images they are measured on.
-        images: settings, how many are judged ↦ what is trained on, and what is judged.
-        step_sizes: those to choose from.
-        first: the number of images seen at the first point.
-        per_decade: points in a decade.
-        learner: settings, training images, step size, checkpoint ↦ who learns.
-        at_the_end: model, test images ↦ what else is noted when a run is over.
+    Settings have a default each, or the words that they may be, the default first. A learner is
+    made of settings, training images, step size and checkpoint.
     """
 
     settings: dict
     measure: Callable[[VAE, Tensor], list[float]] = lambda model, x: [bound(model, x)]
-    judged: int = 10_000
+    judged: int = 10_000  # training and test images that it is measured on
     images: Callable[[dict, int], tuple[Tensor, tuple[Tensor, Tensor]]] = images
-    step_sizes: tuple[float, ...] = (0.01, 0.02, 0.1)
-    first: float = 0
-    per_decade: int = 8
+    step_sizes: tuple[float, ...] = (0.01, 0.02, 0.1)  # to choose from
+    first: float = 0  # images seen at the first point
+    per_decade: int = 8  # points in a factor of ten
     learner: Callable = learner
-    at_the_end: Callable[[VAE, Tensor], dict] = lambda model, x: {}
+    at_the_end: Callable[[VAE, Tensor], dict] = lambda model, x: {}  # noted of test images
 
     @property
     def defaults(self) -> dict:
@@ -91,14 +89,13 @@ class Figure(NamedTuple):
         return {k: v[0] if isinstance(v, tuple) else v for k, v in self.settings.items()}
 
 
+@seeded()
 def two_bounds(model: VAE, x: Tensor) -> list[float]:
     """The average bound, and the average log p(x) by a hundred samples from the encoder."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        weighed = log_evidence(model, x, 100).mean.mean()
-    return [bound(model, x), float(weighed)]
+    return [bound(model, x), float(log_evidence(model, x, 100).mean.mean())]
 
 
+@seeded()
 def predictive(model: VAE, x: Tensor) -> list[float]:
     """The average log p(x|X), by quadrature, for two latents; and the same at the mean weights.
 
@@ -107,9 +104,7 @@ def predictive(model: VAE, x: Tensor) -> list[float]:
     model, x = copy.deepcopy(model).double(), x.double()
     decoders = [model.decode]
     if isinstance(model.decoder, UncertainDecoder):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            weights = [model.decoder.mu, *(model.decoder.draw() for _ in range(WEIGHTS))]
+        weights = [model.decoder.mu, *(model.decoder.draw() for _ in range(WEIGHTS))]
         decoders = [model.decoder.given(theta) for theta in weights]
     models = [Model(model.prior, decode, None) for decode in decoders]
     log_p = torch.stack([log_evidence_quadrature(m, x, tolerance=1e-2).value for m in models])
@@ -139,40 +134,15 @@ FIGURES = {
         per_decade=2,
     ),
     "table 1": Figure(
-        {
-            "data": "mnist",
-            "images": 59_600,
-            "likelihood": ("bernoulli",),
-            "pixels": ("afresh",),
-            "method": ("iwae", "vae"),
-            "k": 50,
-            "latent": 50,
-            "hidden": 200,
-            "batch_size": 20,
-            "optimizer": tuple(OPTIMIZERS),
-            "samples": 3280 * 59_600.0,
-            "seed": 0,
-            "step_size": 1e-3,
-        },
+        BINARY
+        | {"images": 59_600, "method": ("iwae", "vae"), "k": 50, "latent": 50, "hidden": 200}
+        | {"batch_size": 20, "optimizer": tuple(OPTIMIZERS), "samples": 3280 * 59_600.0},
         two_bounds,
         per_decade=4,
         learner=importance_weighted,
         at_the_end=at_the_end,
     ),
-    "vae": Figure(
-        {
-            "data": "mnist",
-            "likelihood": ("bernoulli",),
-            "pixels": ("afresh",),
-            "latent": 20,
-            "hidden": 400,
-            "batch_size": 128,
-            "samples": 1.2e6,
-            "seed": 0,
-            "step_size": 1e-3,
-        },
-        learner=standard,
-    ),
+    "vae": Figure(BINARY, learner=standard),
     "images": Figure(
         {
             "data": "photographs",

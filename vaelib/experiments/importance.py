@@ -1,7 +1,5 @@
 """Table 1 of Burda, Grosse and Salakhutdinov (2016): its model, its optimizer, its schedule."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 from pathlib import Path
@@ -10,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from vaelib.experiments.learners import ByGradient
-from vaelib.experiments.network import drawn
+from vaelib.experiments.learners import ByGradient, drawn, seeded
 from vaelib.models import VAE
 from vaelib.objectives import elbo, iwae, log_evidence
 from vaelib.training import Steps, active_units
@@ -84,12 +81,10 @@ OPTIMIZERS = {"theirs": theirs, "textbook": textbook}
 
 
 @torch.no_grad()
+@seeded()
 def at_the_end(model: VAE, x: Tensor) -> dict:
     """log p(x) of test images by 5,000 samples, and how many units are active on them."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        found = log_evidence(model, x, SAMPLES)
-    average = found.average()
+    average = log_evidence(model, x, SAMPLES).average()
     return {
         "log p(x)": round(float(average.mean), 3),
         "error over images": round(float(average.over_examples), 3),

@@ -1,20 +1,20 @@
-"""The ways to learn that the paper compares, each able to go on from a file."""
+"""What the experiments learn, and the ways to learn, each able to go on from a file."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Independent
 from torch.optim import Adagrad
 
 from vaelib import data
-from vaelib.experiments.network import build, drawn
-from vaelib.inference import MonteCarloEM, variational_bayes, wake_sleep
-from vaelib.models import VAE, binary
+from vaelib.distributions import diagonal_normal
+from vaelib.inference import MonteCarloEM, UncertainDecoder, variational_bayes, wake_sleep
+from vaelib.models import DECODERS, VAE, GaussianEncoder, StandardNormal, binary
 from vaelib.objectives import ELBO
 from vaelib.training import Checkpoint, Steps, checkpoint, evaluate, fit
 
@@ -22,17 +22,64 @@ FIRST = 20_000  # images after which a step size is chosen
 JUDGED = 10_000  # of them, the bound is measured on so many
 
 
+@contextmanager
+def seeded(seed: int = 0) -> Iterator[None]:
+    """Random numbers from a seed within a block or a function, and after it those from before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+class Encoder(GaussianEncoder):
+    """The same network, but its second head is log sigma², as in the paper's appendix C.2.
+
+    The model is the same; a step of given size in the head moves log sigma half as far.
+    """
+
+    def forward(self, x: Tensor) -> Independent:
+        mu, log_variance = self.network(x).chunk(2, -1)
+        return diagonal_normal(mu, (log_variance / 2).exp())
+
+
+def build(s: dict, pixels: int) -> VAE:
+    """The paper's model, every parameter drawn from N(0, initial²); by "bayes" their means are."""
+
+    def start(model: VAE) -> None:
+        for parameter in model.parameters():
+            nn.init.normal_(parameter, std=s["initial"])
+
+    model = drawn(s, pixels, nn.Tanh, encoder=Encoder, start=start)
+    if s["method"] == "bayes":
+        model.decoder = UncertainDecoder(model.decoder)
+    return model
+
+
+def drawn(
+    s: dict,
+    observed: int | tuple[int, ...],
+    activation: type[nn.Module],
+    hidden: list[int] | None = None,
+    encoder: type[nn.Module] = GaussianEncoder,
+    start: Callable[[VAE], object] = lambda model: None,
+    **told,
+) -> VAE:
+    """The same layers each way, with torch's own initial weights or as ``start`` sets them."""
+    hidden, latent = hidden or [s["hidden"]], s["latent"]
+    with seeded(s["seed"]):
+        q = encoder(observed, hidden, latent, activation)
+        decoder = DECODERS[s["likelihood"]]
+        p = decoder(latent, hidden[::-1], observed, activation=activation, **told)
+        model = VAE(StandardNormal(latent), q, p)
+        start(model)
+    return model
+
+
 @dataclass
 class ByGradient:
-    """A model with a network for q(z|x), trained with one sample.
+    """A model with a network for q(z|x), trained with one sample on x by the settings s.
 
-    Attributes:
-        model: what learns.
-        s: the settings of the run.
-        x: what is trained on.
-        keep: the checkpoint to go on from and to write, or None.
-        how: what else :func:`~vaelib.training.fit` is told.
-        judge: the bound that says how well it went.
+    It goes on from the checkpoint ``keep``, if there is one, and writes it; ``how`` is what else
+    :func:`~vaelib.training.fit` is told, and the bound ``judge`` says how well it went.
     """
 
     model: VAE
@@ -84,14 +131,7 @@ class ByEM:
 
 
 def learner(s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> ByGradient | ByEM:
-    """Whoever learns by the method that the settings name, on Adagrad.
-
-    Args:
-        s: the settings of a run.
-        x: what is trained on.
-        step_size: Adagrad's.
-        keep: the checkpoint to go on from and to write, or None.
-    """
+    """Whoever learns on some images by the method that the settings name, on Adagrad."""
     model = build(s, x.shape[1])
     decays = {"all": model, "decoder": model.decoder, "none": nn.Module()}[s["decay"]]
     optimizer = partial(adagrad, lr=step_size, decay=1 / len(x), decays=decays)
@@ -146,11 +186,10 @@ def adagrad(parameters: list, lr: float, decay: float, decays: nn.Module) -> Ada
     return Adagrad(groups, lr=lr, fused=parameters[0].device.type == "cpu")
 
 
+@seeded()
 def bound(model: VAE, x: Tensor, objective: Callable = ELBO()) -> float:
     """The average bound over some images, with the same noise each time."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return evaluate(model, x, objective).elbo
+    return evaluate(model, x, objective).elbo
 
 
 def afresh(s: dict) -> bool:

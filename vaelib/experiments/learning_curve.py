@@ -1,7 +1,5 @@
 """One curve of a figure: train as the paper does, and measure on the way."""
 
-from __future__ import annotations
-
 import json
 import math
 import time
@@ -15,18 +13,11 @@ from vaelib.experiments.learners import chosen
 
 
 def learning_curve(figure: Figure, s: dict, keep: Path) -> dict:
-    """Make a run, or go on with one that was killed.
+    """Make a run with all settings of a figure, or go on with one from its checkpoint.
 
     A step size of 0 means the paper's choice, see :func:`vaelib.experiments.learners.chosen`.
-
-    Args:
-        figure: what is measured, and where.
-        s: the settings, all that the figure has.
-        keep: the checkpoint; the points so far lie beside it.
-
-    Returns:
-        Step size, seconds of training, points: images seen, then what the figure measures, on
-        training images and on test images; and what it notes at the end.
+    Returned are step size, seconds of training, and points: images seen, then what the figure
+    measures on training and on test images; and what it notes at the end.
     """
     beside = keep.with_suffix(".json")
     x, judged = figure.images(s, figure.judged)

@@ -1,7 +1,5 @@
 """A file that names runs, and the file of what came out: every run once, whatever happens."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -155,13 +153,11 @@ def _check(path: Path, lists: dict[str, list], settings: dict) -> None:
         raise ValueError(
             f"{path}: no settings {', '.join(unknown)}; there are {', '.join(settings)}"
         )
-    for name, value in ((name, value) for name, values in lists.items() for value in values):
+    for name, values in lists.items():
         known = settings[name]
-        if isinstance(known, tuple):
-            fits, wanted = value in known, f"one of {', '.join(known)}"
-        else:
-            kind = type(known)
-            fits = isinstance(value, (float, int) if kind is float else kind)
-            wanted = f"of type {kind.__name__}"
-        if not fits:
-            raise ValueError(f"{path}: {name} must be {wanted}, got {value!r}")
+        words, kind = isinstance(known, tuple), type(known)
+        kinds = (float, int) if kind is float else kind
+        wanted = f"one of {', '.join(known)}" if words else f"of type {kind.__name__}"
+        for value in values:
+            if not (value in known if words else isinstance(value, kinds)):
+                raise ValueError(f"{path}: {name} must be {wanted}, got {value!r}")

@@ -10,22 +10,11 @@ from vaelib.inference.posterior_density import (
     log_evidence_hmc,
     log_evidence_reciprocal,
 )
-from vaelib.inference.uncertain import UncertainDecoder
-from vaelib.inference.variational_bayes import log_predictive, variational_bayes
+from vaelib.inference.variational_bayes import UncertainDecoder, log_predictive, variational_bayes
 from vaelib.inference.wake_sleep import wake_sleep
 
 __all__ = [
-    "MonteCarloEM",
-    "Move",
-    "UncertainDecoder",
-    "fit_gaussian",
-    "fit_kernels",
-    "hmc",
-    "local_normal",
-    "log_evidence_hmc",
-    "log_evidence_reciprocal",
-    "log_predictive",
-    "sample_posterior",
-    "variational_bayes",
-    "wake_sleep",
-]
+    "MonteCarloEM", "Move", "UncertainDecoder", "fit_gaussian", "fit_kernels", "hmc",
+    "local_normal", "log_evidence_hmc", "log_evidence_reciprocal", "log_predictive",
+    "sample_posterior", "variational_bayes", "wake_sleep",
+]  # fmt: skip

@@ -1,6 +1,4 @@
-"""Hamiltonian Monte Carlo: one transition of many chains at once."""
-
-from __future__ import annotations
+"""Hamiltonian Monte Carlo: one transition of many chains at once, and its step size."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +7,9 @@ import torch
 from torch import Tensor
 
 from vaelib.distributions import diagonal_normal
-from vaelib.validation import check_counts, check_finite, examining, unexamined
+from vaelib.validation import check_counts, check_finite, check_shape, examining, unexamined
+
+GAIN, SPREAD = 0.5, 0.3  # of the step size: how fast it is tuned, how far it varies
 
 
 class Move(NamedTuple):
@@ -96,18 +96,8 @@ def trajectory(
         v ← v + ε/2 ∇ log p(z)
 
     Backwards from (z, −v) it comes to where it began, and it keeps volume. A chain that runs to
-    infinity is put back to its start with a momentum that is not finite.
-
-    Args:
-        log_density: z ↦ log p(z), as for :func:`hmc`.
-        z: positions, shape ``(*chains, latent)``.
-        v: momenta, same shape.
-        slope: ∇ log p(z) at the start, same shape.
-        step_size: ε, broadcasts to z's shape.
-        leapfrog: number of steps.
-
-    Returns:
-        z and v at the end, shape ``(*chains, latent)``, and log p(z) there, ``(*chains)``.
+    infinity is put back to its start with a momentum that is not finite. The first slope is
+    ∇ log p(z) at the start; returned are z and v at the end, and log p(z) there.
     """
     start = z
     for _ in range(leapfrog):
@@ -119,16 +109,45 @@ def trajectory(
     return z, v, value
 
 
+def check_rate(acceptance: float) -> None:
+    """Raise a ValueError unless it is an acceptance rate that a step size can be tuned for."""
+    if not 0 < acceptance < 1:
+        raise ValueError(f"acceptance must lie between 0 and 1, got {acceptance}")
+
+
+def tune(step_size: Tensor, seen: Tensor, wanted: float) -> Tensor:
+    """A longer step where more than wanted was accepted, a shorter one where less.
+
+    ::
+
+        log ε ← log ε + ½ (seen − wanted)
+
+    Source:
+        Robbins and Monro (1951), with a constant gain.
+    """
+    return step_size * (GAIN * (seen - wanted)).exp()
+
+
+def vary(step_size: Tensor) -> Tensor:
+    """Draw a step size near the given one, uniformly within 30 per cent.
+
+    Where the density is nearly normal, trajectories of one length may all come back to where they
+    began. A length that is drawn afresh, whatever the position, prevents it and leaves the density
+    invariant.
+
+    Source:
+        Neal (2011), section 4.2.
+    """
+    return step_size * (1 + SPREAD * (2 * torch.rand_like(step_size) - 1))
+
+
 def _slope(log_density: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, Tensor]:
     """log p(z) and its gradient."""
     with torch.enable_grad():
         z = z.detach().requires_grad_()
         value = log_density(z)
-        if value.shape != z.shape[:-1]:
-            raise ValueError(
-                f"log_density must give one value a chain, shape {tuple(z.shape[:-1])}, "
-                f"got {tuple(value.shape)}"
-            )
+        what = "log_density must give one value a chain, shape"
+        check_shape(what, value.shape, z.shape[:-1])
         return value.detach(), torch.autograd.grad(value.sum(), z)[0]
 
 
@@ -137,11 +156,8 @@ def _column(z: Tensor, step_size: Tensor | float) -> Tensor:
     if z.ndim == 0:
         raise ValueError("z must have shape (*chains, latent), got a scalar")
     step_size = torch.as_tensor(step_size, dtype=z.dtype, device=z.device)
-    if step_size.shape not in ((), z.shape[:-1]):
-        raise ValueError(
-            f"step_size must be a number or have shape {tuple(z.shape[:-1])}, "
-            f"got {tuple(step_size.shape)}"
-        )
+    if step_size.ndim:
+        check_shape("step_size must be a number or have shape", step_size.shape, z.shape[:-1])
     if examining() and not ((step_size > 0) & step_size.isfinite()).all():
         low, high = step_size.aminmax()
         raise ValueError(f"step_size must be positive and finite, got {low:g} to {high:g}")

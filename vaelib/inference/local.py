@@ -1,7 +1,5 @@
 """The best normal q for each x by itself, without an encoder between them."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
@@ -62,20 +60,18 @@ def local_normal(
         raise ValueError(f"learning_rate must be positive, got {learning_rate}")
     with torch.no_grad():
         q = _normal(model.encode(x) if start is None else start, model, x)
-    phi = [q.mean.clone().requires_grad_(), q.stddev.log().requires_grad_()]
+        phi = torch.stack([q.mean, q.stddev.log()]).requires_grad_()
     one = Model(model.prior, model.decode, lambda _: diagonal_normal(phi[0], phi[1].exp()))
-    optimizer = Adam(phi, learning_rate)
+    optimizer = Adam([phi], learning_rate)
     schedule = LambdaLR(optimizer, lambda step: 1 - step / steps)
     elbo(one, x)  # raises on bad data
     with unexamined(), torch.enable_grad():
         for _ in range(steps):
-            slopes = torch.autograd.grad(-elbo(one, x, samples).sum(), phi)
-            for parameter, slope in zip(phi, slopes, strict=True):
-                parameter.grad = slope
+            (phi.grad,) = torch.autograd.grad(-elbo(one, x, samples).sum(), phi)
             optimizer.step()
             schedule.step()
-    mu, log_sigma = (parameter.detach() for parameter in phi)
-    if not (mu.isfinite().all() and log_sigma.isfinite().all()):
+    mu, log_sigma = phi.detach()
+    if not phi.isfinite().all():
         raise FloatingPointError("the best normal is not finite: try a smaller learning_rate")
     return diagonal_normal(mu, log_sigma.exp())
 

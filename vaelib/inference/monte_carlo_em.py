@@ -1,16 +1,15 @@
 """Monte Carlo EM: learning without an encoder, from samples of the posterior."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vaelib.inference.chains import Chains
+from vaelib.inference.hmc import Move, check_rate, hmc, tune, vary
 from vaelib.objectives import check_data, log_joint
 from vaelib.validation import check_counts, unexamined
 
@@ -23,10 +22,11 @@ class MonteCarloEM:
         E:  z ← one transition of HMC from the z that x had last time
         M:  θ ← θ + a step along ∇_θ 1/M Σ_{x in minibatch} log p(x, z)
 
-    Each example keeps its z, which starts as a draw of the prior. One step size serves all and is
-    tuned all along; see :class:`vaelib.inference.chains.Chains`. A look at an example is one
-    transition and the updates that follow; it costs ``leapfrog + 1`` gradients of log p(x, z) in z
-    and ``updates`` in θ.
+    Each example keeps its z, which starts as a draw of the prior. One step size serves all; it is
+    tuned all along, by where the chains have been, so a transition leaves the posterior invariant
+    only nearly, and varies by chance within 30 per cent. A look at an example is one transition and
+    the updates that follow; it costs ``leapfrog + 1`` gradients of log p(x, z) in z and ``updates``
+    in θ.
 
     Args:
         model: a module that gives ``prior`` and ``decode``; needs no encoder.
@@ -69,22 +69,16 @@ class MonteCarloEM:
         acceptance: float = 0.9,
         updates: int = 5,
     ) -> None:
-        check_counts(batch_size=batch_size, updates=updates)
+        self.settings = {"batch_size": batch_size, "updates": updates, "leapfrog": leapfrog}
+        check_counts(**self.settings)
+        check_rate(acceptance)
+        self.settings["acceptance"] = acceptance
         if x.ndim != 2 or len(x) == 0:
             raise ValueError(f"x must have shape (n, observed), n at least 1, got {tuple(x.shape)}")
-        self.model, self.x, self.batch_size, self.updates = model, x, batch_size, updates
-        self.chains = Chains(model.prior.sample(x.shape[:1]), leapfrog, acceptance)
+        self.model, self.x, self.z = model, x, model.prior.sample(x.shape[:1])
+        self.step_size, self.accepted, self.seen = self.z.new_ones(()), math.nan, 0
         check_data(model.decode(self.z[:1]), x)
         self.optimizer = optimizer(_learned(model, x[:1], self.z[:1]))
-        self.accepted, self.seen = math.nan, 0
-
-    @property
-    def z(self) -> Tensor:
-        return self.chains.z
-
-    @property
-    def step_size(self) -> Tensor:
-        return self.chains.step_size
 
     def epoch(self) -> float:
         """Go once through the data, in a new order.
@@ -97,9 +91,9 @@ class MonteCarloEM:
         """
         sums = self.z.new_zeros(2)
         order = torch.randperm(len(self.x)).to(self.x.device)
-        for rows in order.split(self.batch_size):
+        for rows in order.split(self.settings["batch_size"]):
             with unexamined():
-                move = self.chains.move(self.model, self.x[rows], rows)
+                move = self._draw(rows)
                 self._learn(self.x[rows], move.z)
             sums += torch.stack([move.log_density.sum(), move.acceptance.sum()])
         self.seen += len(self.x)
@@ -111,44 +105,56 @@ class MonteCarloEM:
             )
         return average
 
+    def _draw(self, rows: Tensor) -> Move:
+        log_density = partial(log_joint, self.model, self.x[rows])
+        step_size = vary(self.step_size.expand(len(rows)))
+        move = hmc(log_density, self.z[rows], step_size, self.settings["leapfrog"])
+        self.z[rows] = move.z
+        wanted = self.settings["acceptance"]
+        self.step_size = tune(self.step_size, move.acceptance.mean(), wanted)
+        return move
+
     def _learn(self, x: Tensor, z: Tensor) -> None:
-        for _ in range(self.updates):
+        for _ in range(self.settings["updates"]):
             self.optimizer.zero_grad()
             (-log_joint(self.model, x, z).mean()).backward()
             self.optimizer.step()
 
     def state(self) -> dict:
         """A copy of everything that :meth:`resume` needs: tensors, numbers and words."""
+        chains = {"z": self.z, "step_size": self.step_size, "random": torch.get_rng_state()}
+        if self.z.is_cuda:
+            chains["random_cuda"] = torch.cuda.get_rng_state(self.z.device)
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "chains": self.chains.state(),
+            "chains": chains,
             "progress": {"accepted": self.accepted, "seen": self.seen},
-            "settings": self._settings(),
+            "settings": self.settings,
         }
         return copy.deepcopy(state)
 
     def resume(self, state: dict) -> None:
         """Go back to a state, torch's random numbers, too; a ValueError if it is another run's."""
-        here = self._settings()
         for name, value in state["settings"].items():
-            if value != here[name]:
-                raise ValueError(f"the state is of a run with {name} {value}, here {here[name]}")
-        self.chains.resume(state["chains"])
+            if value != (here := self.settings[name]):
+                raise ValueError(f"the state is of a run with {name} {value}, here {here}")
+        chains = state["chains"]
+        if chains["z"].shape != self.z.shape:
+            raise ValueError(
+                f"the state is of other data: its latents have shape {tuple(chains['z'].shape)}, "
+                f"those here {tuple(self.z.shape)}"
+            )
         try:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"the state is of another model: {error}") from None
+        self.z, self.step_size = (chains[n].to(self.z).clone() for n in ("z", "step_size"))
         self.accepted, self.seen = state["progress"]["accepted"], state["progress"]["seen"]
-
-    def _settings(self) -> dict:
-        return {
-            "batch_size": self.batch_size,
-            "updates": self.updates,
-            "leapfrog": self.chains.leapfrog,
-            "acceptance": self.chains.acceptance,
-        }
+        torch.set_rng_state(chains["random"])
+        if self.z.is_cuda:
+            torch.cuda.set_rng_state(chains["random_cuda"], self.z.device)
 
 
 def _learned(model: nn.Module, x: Tensor, z: Tensor) -> list[nn.Parameter]:

@@ -1,16 +1,14 @@
 """Samples of p(z|x), one chain for each x."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from vaelib.inference.hmc import hmc
-from vaelib.inference.step_size import check_rate, tune, vary
+from vaelib.inference.hmc import check_rate, hmc, tune, vary
 from vaelib.objectives import log_joint
-from vaelib.validation import check_counts, check_finite, unexamined
+from vaelib.validation import check_counts, check_finite, check_shape, unexamined
 
 
 @torch.no_grad()
@@ -31,9 +29,8 @@ def sample_posterior(
 
     During the warm-up each chain tunes its own step size; then it is kept, as the geometric mean
     over the second half of the warm-up, and the chain leaves the posterior invariant. In every
-    transition the step size varies by chance within 30 per cent; see
-    :func:`vaelib.inference.step_size.vary`. Each chain starts from a draw of the prior, which takes
-    no encoder, and no encoder's word for where the posterior lies.
+    transition the step size varies by chance within 30 per cent. Each chain starts from a draw of
+    the prior, which takes no encoder, and no encoder's word for where the posterior lies.
 
     Successive samples are correlated. A chain seldom finds a mode that is far from its own; for
     several chains of one x, repeat it: ``x.expand(chains, *x.shape)``.
@@ -64,10 +61,7 @@ def sample_posterior(
     check_counts(samples=samples, leapfrog=leapfrog, warm_up=warm_up)
     check_rate(acceptance)
     z = _start(model, x, start)
-
-    def log_density(z: Tensor) -> Tensor:
-        return log_joint(model, x, z)
-
+    log_density = partial(log_joint, model, x)
     log_density(z)  # raises on bad data
     with unexamined():
         z, step_size = _tuned(log_density, z, leapfrog, warm_up, acceptance)
@@ -97,8 +91,6 @@ def _tuned(
 def _start(model, x: Tensor, start: Tensor | None) -> Tensor:
     if start is None:
         return model.prior.sample(x.shape[:-1])
-    expected = x.shape[:-1] + model.prior.event_shape
-    if start.shape != expected:
-        raise ValueError(f"start must have shape {tuple(expected)}, got {tuple(start.shape)}")
+    check_shape("start must have shape", start.shape, x.shape[:-1] + model.prior.event_shape)
     check_finite("start", start)
     return start

@@ -1,7 +1,5 @@
 """The evidence from samples of the posterior and a density fitted to them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -11,7 +9,7 @@ from torch.distributions import Categorical, Distribution, MixtureSameFamily, Mu
 from vaelib.divergence import Estimate
 from vaelib.inference.posterior import sample_posterior
 from vaelib.objectives import log_joint
-from vaelib.validation import check_counts, unexamined
+from vaelib.validation import check_counts, check_shape, unexamined
 
 
 def fit_gaussian(z: Tensor) -> MultivariateNormal:
@@ -162,8 +160,7 @@ def log_evidence_reciprocal(
     """
     samples = len(z) // 2
     q, z = fit(z[:samples]), z[samples:]
-    if q.batch_shape != x.shape[:-1]:
-        raise ValueError(f"fit must give batch {tuple(x.shape[:-1])}, got {tuple(q.batch_shape)}")
+    check_shape("fit must give batch", q.batch_shape, x.shape[:-1])
     with unexamined():
         log_r = q.log_prob(z) - torch.stack([log_joint(model, x, z_l) for z_l in z])
     most = log_r.amax(0)

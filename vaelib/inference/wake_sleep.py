@@ -1,7 +1,5 @@
 """The wake-sleep algorithm, as an objective like any other."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.distributions import Distribution

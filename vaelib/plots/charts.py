@@ -1,7 +1,5 @@
 """Curves, bars and numbers with their errors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -42,12 +40,8 @@ def lines(
     ax = ax or plt.subplots()[1]
     for dash, (name, y) in zip(_DASHES, series.items(), strict=False):
         ax.plot(array(x), array(y), linestyle=dash, label=name)
-    ax.set(
-        xlabel=xlabel,
-        ylabel=ylabel,
-        xscale="log" if logx else "linear",
-        yscale="log" if logy else "linear",
-    )
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set(xscale="log" if logx else "linear", yscale="log" if logy else "linear")
     if legend:
         ax.legend()
     elif len(series) > 1:
@@ -105,8 +99,8 @@ def curves(history) -> Sequence[Axes]:
             values = [getattr(t, term) for t in getattr(history, name)]
             if values:
                 ax.plot(range(1, len(values) + 1), values, linestyle=dash, label=name)
-        low, high = _robust_limits(ax)
-        ax.set(title={"elbo": "ELBO", "kl": "KL"}.get(term, term), xlabel="epoch", ylim=(low, high))
+        ax.set(title={"elbo": "ELBO", "kl": "KL"}.get(term, term), xlabel="epoch")
+        ax.set_ylim(_robust_limits(ax))
     axes[0].set_ylabel("nats per image")
     axes[0].legend(loc="lower right")
     return axes
@@ -145,10 +139,8 @@ def learning(
         ax.set_xlabel(xlabel)
     for row in axes:
         row[0].set_ylabel(ylabel)
-    averages = np.concatenate(
-        [array(p)[..., 2].mean(0) for methods in panels.values() for p in methods.values()]
-    )
-    low, high = np.quantile(averages, [0.08, 1.0])
+    every = [array(p)[..., 2].mean(0) for methods in panels.values() for p in methods.values()]
+    low, high = np.quantile(np.concatenate(every), [0.08, 1.0])
     axes[0, 0].set_ylim(low - 0.15 * (high - low), high + 0.15 * (high - low))
     axes[0, 0].legend(fontsize=8)
     return axes
@@ -174,29 +166,16 @@ def _name_ends(ax: Axes) -> None:
     """Names beside the right ends of the curves, moved apart where they would overlap."""
     ax.figure.canvas.draw()
     to_axes = ax.transData + ax.transAxes.inverted()
-    ends = sorted(
-        (to_axes.transform((line.get_xdata()[-1], line.get_ydata()[-1]))[1], line)
-        for line in ax.get_lines()
-    )
+    ends = [(to_axes.transform(line.get_xydata()[-1])[1], line) for line in ax.get_lines()]
     height = -np.inf
-    for end, line in ends:
+    for end, line in sorted(ends):
         height = max(end, height + 0.09)
-        ax.annotate(
-            line.get_label(),
-            (1.01, height),
-            xycoords="axes fraction",
-            color=line.get_color(),
-            va="center",
-            fontsize=9,
-        )
+        how = {"color": line.get_color(), "va": "center", "fontsize": 9}
+        ax.annotate(line.get_label(), (1.01, height), xycoords="axes fraction", **how)
 
 
 def _robust_limits(ax: Axes) -> tuple[float, float]:
     values = np.concatenate([line.get_ydata() for line in ax.get_lines()])
-    low, high = (
-        np.quantile(values, [0.05, 1.0])
-        if values[-1] > values[0]
-        else np.quantile(values, [0, 0.95])
-    )
+    low, high = np.quantile(values, [0.05, 1.0] if values[-1] > values[0] else [0.0, 0.95])
     pad = 0.08 * (high - low) or 1.0
     return low - pad, high + pad

@@ -1,6 +1,4 @@
-"""Panels, densities over a plane, and a shaded table."""
-
-from __future__ import annotations
+"""Panels, images, densities over a plane, and a shaded table."""
 
 from collections.abc import Mapping, Sequence
 
@@ -59,9 +57,8 @@ def codes(ax: Axes, means: Tensor, labels: Tensor) -> Axes:
         ax.add_patch(Circle((0, 0), radius, fill=False, linestyle="--", edgecolor="0.5"))
     for (right, up), label in zip(array(means), labels.tolist(), strict=True):
         ax.text(right, up, str(label), color=CLASSES[label], fontsize=9, ha="center", va="center")
-    ax.set(
-        xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="$z_1$", ylabel="$z_2$"
-    )
+    ax.axis([-reach, reach, -reach, reach])
+    ax.set(aspect="equal", xlabel="$z_1$", ylabel="$z_2$")
     return ax
 
 
@@ -98,11 +95,9 @@ def matrix(
         rows: what the rows are.
         columns: what the columns are.
     """
-    n = len(names)
+    n, colours = len(names), ListedColormap(["#e4e4e4", "#d6e7f5", "#9ecae1"])
     _, ax = plt.subplots(figsize=(7, 5.2))
-    ax.pcolormesh(
-        array(shade), cmap=ListedColormap(["#e4e4e4", "#d6e7f5", "#9ecae1"]), vmin=0, vmax=2
-    )
+    ax.pcolormesh(array(shade), cmap=colours, vmin=0, vmax=2)
     for i, j in np.ndindex(n, n):
         ax.text(j + 0.5, i + 0.5, text[i][j], ha="center", va="center", fontsize=8)
     ax.set_xticks(np.arange(n) + 0.5, names, rotation=45, ha="right")
@@ -110,3 +105,54 @@ def matrix(
     ax.set(xlabel=columns, ylabel=rows, ylim=(n, 0))
     ax.tick_params(length=0)
     return ax
+
+
+@book_style()
+def images(rows: Mapping[str, Tensor], shape: Sequence[int]) -> Axes:
+    """Rows of images, each row named at its left.
+
+    Args:
+        rows: name and images of each row, shape ``(images, height * width)`` or any other with
+            those numbers in that order, values in [0, 1] or near it.
+        shape: height and width of an image, behind its three channels if it has colour.
+    """
+    widest = max(len(r) for r in rows.values())
+    _, ax = plt.subplots(figsize=(7, 6.2 * len(rows) / widest + 0.1))
+    ax.imshow(np.vstack([_strip(r, shape, widest) for r in rows.values()]), vmin=0, vmax=1)
+    ax.set_yticks([(i + 0.5) * (shape[-2] + 1) - 0.5 for i in range(len(rows))], list(rows))
+    ax.set_xticks([])
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    return ax
+
+
+@book_style()
+def mosaic(
+    grid: Tensor,
+    shape: Sequence[int],
+    xlabel: str = "$z_1$",
+    ylabel: str = "$z_2$",
+    ax: Axes | None = None,
+) -> Axes:
+    """A square of images, the first index running upwards.
+
+    Args:
+        grid: shape ``(rows, columns, height * width)`` or any other with those numbers.
+        shape: height and width of an image, behind its three channels if it has colour.
+        ax: where to draw, instead of a new picture.
+    """
+    ax = ax or plt.subplots(figsize=(5, 5))[1]
+    strips = [_strip(row, shape, grid.shape[1]) for row in grid.flip(0)]
+    ax.imshow(np.vstack(strips), vmin=0, vmax=1)
+    ax.set(xticks=[], yticks=[], xlabel=f"{xlabel} →", ylabel=f"{ylabel} →")
+    return ax
+
+
+def _strip(row: Tensor, shape: Sequence[int], width: int) -> np.ndarray:
+    """Images side by side with a gap of one pixel, padded to a width; colour comes last."""
+    *colours, high, wide = shape if len(shape) == 3 and shape[0] > 1 else shape[-2:]
+    strip = np.zeros((high + 1, width, wide + 1, *colours))
+    for i, image in enumerate(array(row)):
+        pixels = image.reshape(*colours, high, wide)
+        strip[:-1, i, :-1] = np.moveaxis(pixels, 0, -1).clip(0, 1) if colours else pixels
+    return strip.reshape(high + 1, -1, *colours)

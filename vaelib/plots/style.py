@@ -1,7 +1,5 @@
 """The look of all pictures: dark ink on a light page."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -26,6 +26,18 @@ the data is what ``train`` makes, and ``fit`` does not.
 >>> history = fit(digits, torch.rand(50, 64).round(), given=labels, epochs=1)
 >>> seven = digits.given(labels[7]).decode(torch.randn(2)).mean
 
+**… train on a table with missing values?** Say what its columns are; NaN is missing.
+
+>>> from vaelib.distributions import Column
+>>> job = Column("job", "categorical", ("cook", "smith"))
+>>> people = [Column("age", "normal"), job]
+>>> encoder = TableEncoder(people, [16], 2)
+>>> table = VAE(StandardNormal(2), encoder, TableDecoder(2, [16], people))
+>>> known = torch.tensor([[40, 0], [torch.nan, 1], [61, torch.nan]])
+>>> table.start_at(known)
+>>> history = fit(table, known, epochs=1)
+>>> imputed = known.where(~known.isnan(), table(known).sample())
+
 **… follow a measure of my own, and stop by it?** A callback ends training if it returns true.
 
 >>> def narrow(run):
@@ -60,11 +72,11 @@ torch.Size([4, 3, 21, 32])
 from vaelib.training.checkpoint import Checkpoint
 from vaelib.training.evaluation import (
     Evaluation,
+    History,
     active_units,
     bits_per_dimension,
     evaluate,
 )
-from vaelib.training.history import History
 from vaelib.training.loop import fit
 from vaelib.training.optimizer import ADAM, Steps, by_width
 from vaelib.training.run import Validation
@@ -72,17 +84,6 @@ from vaelib.training.step import Loss
 from vaelib.training.watch import TensorBoard
 
 __all__ = [
-    "ADAM",
-    "Checkpoint",
-    "Evaluation",
-    "History",
-    "Loss",
-    "Steps",
-    "TensorBoard",
-    "Validation",
-    "active_units",
-    "bits_per_dimension",
-    "by_width",
-    "evaluate",
-    "fit",
-]
+    "ADAM", "Checkpoint", "Evaluation", "History", "Loss", "Steps", "TensorBoard", "Validation",
+    "active_units", "bits_per_dimension", "by_width", "evaluate", "fit",
+]  # fmt: skip

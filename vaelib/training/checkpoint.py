@@ -1,7 +1,5 @@
 """A training run in a file: written whole or not at all, read without running anything in it."""
 
-from __future__ import annotations
-
 import time
 import warnings
 import zipfile
@@ -21,16 +19,7 @@ CALLER = 4  # frames from a keeper's reading up to the call of fit
 
 
 def save(path: str | Path, state: Mapping, previous: Path | None = None) -> None:
-    """Write a state so that the file holds the old one or the new one, whenever the machine stops.
-
-    Args:
-        path: the file; its folder is made if it is not there.
-        state: tensors, numbers and words in dictionaries and lists.
-        previous: where the old one is kept, if it shall be.
-
-    Raises:
-        OSError: it cannot be written; what was there before is untouched.
-    """
+    """Write tensors, numbers and words in dictionaries and lists, as :func:`vaelib.files.write`."""
     whole = {"format": FORMAT, "version": VERSION, **state}
     try:
         files.write(path, partial(torch.save, whole), previous)
@@ -65,9 +54,6 @@ def _before(path: Path) -> Path:
 
 def load(path: str | Path) -> dict:
     """Read a state; nothing in the file is executed.
-
-    Args:
-        path: a file that :func:`save` wrote.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -1,12 +1,9 @@
 """The device of a run: seeded, made quick, and put back as it was whatever happens."""
 
-from __future__ import annotations
-
 import ctypes
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 import torch
 from torch import nn
@@ -41,13 +38,11 @@ def fast_matmul(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
     it that is what one gets. So a product is compared with its double-precision value first.
     """
     before = torch.get_float32_matmul_precision()
-    if device.type != "cpu" or dtype != torch.float32 or before != "highest":
-        yield
-        return
-    torch.set_float32_matmul_precision("medium")
     try:
-        if matmul_error() > 1e-6:
-            torch.set_float32_matmul_precision(before)
+        if device.type == "cpu" and dtype == torch.float32 and before == "highest":
+            torch.set_float32_matmul_precision("medium")
+            if matmul_error() > 1e-6:
+                torch.set_float32_matmul_precision(before)
         yield
     finally:
         torch.set_float32_matmul_precision(before)
@@ -68,10 +63,10 @@ def kept_memory(device: torch.device) -> Iterator[None]:
     afterwards they are the largest that glibc would have come to by itself, and what is free goes
     back to the system.
     """
-    libc = _glibc() if device.type == "cpu" else None
-    if libc is None:
+    if device.type != "cpu" or platform.libc_ver()[0] != "glibc":
         yield
         return
+    libc = ctypes.CDLL(None)
     libc.mallopt(MMAP_THRESHOLD, 2**30) or libc.mallopt(MMAP_THRESHOLD, 2**25)
     libc.mallopt(TRIM_THRESHOLD, 2**31 - 1)
     try:
@@ -80,8 +75,3 @@ def kept_memory(device: torch.device) -> Iterator[None]:
         libc.mallopt(MMAP_THRESHOLD, 2**25)
         libc.mallopt(TRIM_THRESHOLD, 2**26)
         libc.malloc_trim(0)
-
-
-@cache
-def _glibc() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

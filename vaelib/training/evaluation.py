@@ -1,8 +1,7 @@
-"""An objective over a data set, and the latent units that a model uses."""
-
-from __future__ import annotations
+"""An objective over a data set, by epoch and at the end, and the latent units that are used."""
 
 import math
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -11,14 +10,51 @@ from torch.distributions import Distribution
 from vaelib.data.numbers import Data
 from vaelib.objectives import ELBO, Terms
 from vaelib.training import shares
-from vaelib.training.examine import some_likelihood, under
-from vaelib.training.objective import measurable
+from vaelib.training.examine import some_likelihood
 from vaelib.training.rows import Rows
-from vaelib.training.step import events
+from vaelib.training.step import Loss, shared
 from vaelib.validation import check_counts
 
 ACTIVE = 0.01
 MOST = 1024  # examples that are held at a time
+AVERAGES = ("train", "validation")
+
+
+@dataclass
+class History:
+    """What :func:`fit` saw, one entry per epoch.
+
+    Attributes:
+        train: averages over the epoch, taken while the parameters moved.
+        validation: averages over the validation data after the epoch; empty without such data.
+        stopped: why training ended before its last epoch: ``"interrupted"``, ``"patience"``,
+            ``"callback"``, or nothing.
+    """
+
+    train: list[Terms] = field(default_factory=list)
+    validation: list[Terms] = field(default_factory=list)
+    stopped: str = ""
+
+    def plot(self):
+        """Draw the ELBO over the epochs, and its two terms."""
+        from vaelib.plots import curves
+
+        return curves(self)
+
+    def latest(self) -> dict[str, Terms]:
+        """The averages of the latest epoch, by the names of the data."""
+        return {n: getattr(self, n)[-1] for n in AVERAGES if getattr(self, n)}
+
+    @property
+    def best(self) -> int:
+        """The epoch with the highest validation ELBO, counted from 0.
+
+        Raises:
+            ValueError: there were no validation data, or no epoch was finished.
+        """
+        if not self.validation:
+            raise ValueError("no validation data, so no best epoch")
+        return int(torch.tensor([terms.elbo for terms in self.validation]).argmax())
 
 
 class Evaluation(Terms):
@@ -116,10 +152,11 @@ def averages(
     """What :func:`evaluate` gives, without the bits, of data that are on their way already."""
     size = min(MOST, rows.portion) if batch_size is None else batch_size
     check_counts(batch_size=size)
-    measure, training = measurable(objective).measure, model.training
+    loss, training = Loss(model, objective), model.training
     model.eval()
     try:
-        sums = sum(_sums(measure, model, rows, i) for i in torch.arange(len(rows)).split(size))
+        parts = torch.arange(len(rows)).split(size)
+        sums = sum(shared(loss, rows, index, 1.0)[1] for index in parts)
     finally:
         model.train(training)
     return Terms(*(shares.total(sums) / len(rows)).tolist())
@@ -144,12 +181,3 @@ def active_units(model, x: Tensor) -> int:
         Burda, Grosse and Salakhutdinov (2016).
     """
     return int((model.encode(x).mean.var(0) > ACTIVE).sum())
-
-
-def _sums(measure, model: nn.Module, rows: Rows, index: Tensor) -> Tensor:
-    share = shares.Share(len(index))
-    mine = index[share.rows]
-    model, x = under(model, rows.conditions(mine)), rows[mine]
-    with share.noise(*events(model, x)):
-        _, terms = measure(model, x, 1.0, share.average)
-    return share.sums(terms, torch.float64)

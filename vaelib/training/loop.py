@@ -1,7 +1,5 @@
 """The loop: maximise the bound over minibatches."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,9 +13,8 @@ from vaelib.objectives import ELBO
 from vaelib.training import shares
 from vaelib.training.checkpoint import Checkpoint, Keeper, describe_all
 from vaelib.training.device import borrowed
-from vaelib.training.evaluation import averages
+from vaelib.training.evaluation import History, averages
 from vaelib.training.examine import examined
-from vaelib.training.history import History
 from vaelib.training.optimizer import Steps
 from vaelib.training.rows import Data, Rows
 from vaelib.training.run import Run, Validation

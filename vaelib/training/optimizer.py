@@ -1,7 +1,5 @@
 """How the parameters move: the optimizer, and its step size as training goes on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """The data of a training run: where they lie, how rows of them become numbers."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterator
 

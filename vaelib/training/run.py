@@ -1,7 +1,5 @@
 """A training run: everything that changes while it lasts, and that a checkpoint must hold."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,8 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vaelib.objectives import Terms
+from vaelib.training.evaluation import AVERAGES, History
 from vaelib.training.examine import first_not_finite, not_finite, spoiled_parameter, under
-from vaelib.training.history import AVERAGES, History
 from vaelib.training.rows import Data, Rows
 from vaelib.training.shares import total
 from vaelib.validation import check_counts, unexamined
@@ -43,33 +41,22 @@ class Validation:
 
 @dataclass(eq=False)
 class Run:
-    """Model, optimizer, history, and how far they are.
-
-    Attributes:
-        held: what the model is judged by after each epoch, if there is something.
-        judge: model, held ↦ Terms.
-        epoch: epochs that are done.
-        seen: examples seen in the present epoch.
-        best: the parameters of the epoch with the best validation ELBO, if somebody wants them.
-        sums: of the terms over the examples seen.
-        index: the numbers of the rows of the latest minibatch.
-        random_at_start: of the present epoch.
-    """
+    """Model, optimizer, history, and how far they are."""
 
     model: nn.Module
     rows: Rows
-    held: Rows | None
+    held: Rows | None  # what the model is judged by after each epoch, if there is something
     optimizer: Optimizer
     batch_size: int
     shuffle: bool
     judge: Callable[[nn.Module, Rows], Terms]
-    epoch: int = 0
-    seen: int = 0
-    best: dict[str, Tensor] | None = None
+    epoch: int = 0  # epochs that are done
+    seen: int = 0  # examples seen in the present epoch
+    best: dict[str, Tensor] | None = None  # parameters of the epoch with the best validation ELBO
     history: History = field(default_factory=History)
 
     def __post_init__(self) -> None:
-        self.sums = torch.zeros(3, dtype=torch.float64, device=self.rows.device)
+        self.sums = torch.zeros(3, dtype=torch.float64, device=self.rows.device)  # of seen terms
         self.index = torch.arange(min(len(self.rows), self.batch_size))
         self.in_epoch = -(-len(self.rows) // self.batch_size)
         self.random_at_start = self.random()

@@ -1,7 +1,5 @@
 """Several processes, one minibatch: which rows are whose, and the same noise whoever draws it."""
 
-from __future__ import annotations
-
 import os
 from contextlib import AbstractContextManager, nullcontext
 
@@ -54,10 +52,8 @@ def total(value: Tensor) -> Tensor:
 
 def distribute(loss: nn.Module, device: torch.device) -> nn.Module:
     """Average the gradients over all processes, if there are several."""
-    if size() == 1:
-        return loss
     devices = [device] if device.type == "cuda" else None
-    return DistributedDataParallel(loss, device_ids=devices)
+    return loss if size() == 1 else DistributedDataParallel(loss, device_ids=devices)
 
 
 class Share:
@@ -65,18 +61,11 @@ class Share:
 
     Process r of N takes rows ⌊r M / N⌋ to ⌊(r + 1) M / N⌋ of M, so each row is one process's. Where
     that is none, it takes any one row, which counts nothing.
-
-    Args:
-        rows: M, the number of rows in the whole minibatch.
-
-    Attributes:
-        rows: where this process's rows lie.
-        counts: 1, or 0 where the row is not its own.
     """
 
-    def __init__(self, rows: int) -> None:
-        self.whole = rows
-        start, stop = (rows * r // size() for r in (rank(), rank() + 1))
+    def __init__(self, whole: int) -> None:
+        self.whole = whole
+        start, stop = (whole * r // size() for r in (rank(), rank() + 1))
         self.counts = float(start < stop)
         self.rows = slice(start, stop) if start < stop else slice(0, 1)
 
@@ -84,9 +73,9 @@ class Share:
         """The mean over the rows of the whole minibatch, of which these are this process's."""
         return total(self.counts * values.sum(0)) / self.whole
 
-    def sums(self, terms, dtype: torch.dtype | None = None) -> Tensor:
+    def sums(self, terms) -> Tensor:
         """The sums of some terms over the rows that count, in one tensor without gradients."""
-        return self.counts * torch.stack(terms).detach().sum(-1, dtype=dtype)
+        return self.counts * torch.stack(terms).detach().sum(-1, dtype=torch.float64)
 
     def noise(self, *events: torch.Size) -> AbstractContextManager:
         """Within this block, random tensors are drawn for the whole minibatch and cut to the share.

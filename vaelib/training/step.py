@@ -1,23 +1,48 @@
 """One step: the loss of a minibatch, its gradient, and the optimizer; recorded once on a GPU."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cache
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from vaelib.objectives import ELBO, Terms
 from vaelib.training import shares
 from vaelib.training.examine import under
-from vaelib.training.objective import measurable
-from vaelib.validation import unexamined
+from vaelib.validation import check_shape, unexamined
 
 WARM_UP = 3  # steps that a GPU needs before it can record one
 CALLER = 6  # frames from the refusal of a recording up to the call of fit, through loop
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function model, x ↦ nats per example; of its terms only the sum is known."""
+
+    function: Callable[[nn.Module, Tensor], Tensor]
+
+    def weight(self, epoch: int) -> float:
+        return 1.0
+
+    def judge(self) -> ELBO:
+        """What validation data are judged by: any prior will do."""
+        return ELBO(kl="either")
+
+    def measure(self, model, x: Tensor, beta, average) -> tuple[Tensor, Terms]:
+        value = self.function(model, x)
+        what = "objective must return a value for each example, of shape"
+        check_shape(what, value.shape, x.shape[:1])
+        unknown = torch.full_like(value, torch.nan)
+        return value, Terms(value, unknown, unknown)
+
+
+def measurable(objective):
+    """What has ``measure`` as it is, any other function within one that has."""
+    return objective if hasattr(objective, "measure") else Function(objective)
 
 
 class Loss(nn.Module):
@@ -45,15 +70,18 @@ class Loss(nn.Module):
     ):
         weight = share.counts * shares.size() / share.whole
         model = under(self.model, given)
-        with share.noise(*events(model, x)):
+        events = () if shares.size() == 1 else (model.prior.event_shape, x.shape[1:])
+        with share.noise(*events):
             x = torch.bernoulli(x) if self.binarise else x
             value, terms = self.objective.measure(model, x, beta, share.average)
         return -weight * value.sum(), share.sums(terms)
 
 
-def events(model, x: Tensor) -> tuple[torch.Size, ...]:
-    """The shapes of z and of x, for several processes."""
-    return () if shares.size() == 1 else (model.prior.event_shape, x.shape[1:])
+def shared(loss: nn.Module, rows, index: Tensor, beta: Tensor | float) -> tuple[Tensor, Tensor]:
+    """The loss of some rows and the sums to report, by this process's share of them."""
+    share = shares.Share(len(index))
+    mine = index[share.rows]
+    return loss(rows[mine], beta, share, rows.conditions(mine))
 
 
 class Step:
@@ -96,11 +124,8 @@ class Step:
 
     def plain(self, index: Tensor, check: Callable[[Tensor], None]) -> Tensor:
         """Make a step; only the first has its values examined."""
-        share = shares.Share(len(index))
         with unexamined() if self.made > 1 else nullcontext():
-            mine = index[share.rows]
-            given = self.rows.conditions(mine)
-            loss, sums = self.loss(self.rows[mine], self.beta, share, given)
+            loss, sums = shared(self.loss, self.rows, index, self.beta)
         check(loss)
         for parameter in self.parameters:
             parameter.grad = None

@@ -1,9 +1,8 @@
 """What looks on while training goes: the bar, Ctrl-C, the next checkpoint, TensorBoard."""
 
-from __future__ import annotations
-
 import signal
 import threading
+from typing import Self
 
 import torch
 
@@ -41,7 +40,7 @@ class Watch:
             disable=None if show and shares.rank() == 0 else True,
         )
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         for number in self.handlers:
             signal.signal(number, self._wish)
         return self

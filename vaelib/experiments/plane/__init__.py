@@ -1,1 +1,0 @@
-"""A latent plane from training to file: what the explorer on the first page shows."""
