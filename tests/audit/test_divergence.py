@@ -115,8 +115,9 @@ def drawn_once(name="log σ²", weight=2.0, mean=0.0):
 
 @pytest.mark.parametrize(("name", "weight", "mean"), [("log σ²", 2.0, 0.0), ("σ", -0.5, 0.25)])
 def test_a_kl_by_noise_of_the_losss_own_is_exact(name, weight, mean):
-    found = audit(drawn_once(name, weight, mean)).divergence
-    assert (found.form, found.reading, found.drawn) == (FORWARD, name, True)
+    told = audit(drawn_once(name, weight, mean))
+    found = told.divergence
+    assert (found.form, found.reading, told.sampling) == (FORWARD, name, True)
     assert (found.a, found.m, found.v, found.g) == pytest.approx((0.5, mean, 0.5, -0.5), abs=1e-6)
     assert found.per_latent.factor == pytest.approx(weight)
     assert powers(found.per_latent) == {"batch": -1}
@@ -132,4 +133,4 @@ def test_black_and_white_pixels_stay_so_where_a_loss_draws_noise():
 
 def test_noise_in_no_known_divergence_is_told_as_none():
     found = told(lambda m, h: (m + h.exp() * torch.randn_like(m)).sin())
-    assert found == Divergence(None, drawn=True)
+    assert found == Divergence(None)

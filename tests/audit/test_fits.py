@@ -24,11 +24,11 @@ def detached(mu, h):
 
 
 @pytest.mark.parametrize(
-    ("scale", "small", "summed"),
+    ("scale", "small", "one"),
     [(1, 1, True), (1e9, 1, False), (1e-9, 1, True), (1, 1e-6, False), (1, 1e-9, False)],
 )
-def test_weights_are_those_of_the_loss_whatever_their_size(scale, small, summed):
-    found = fitted(lambda m, h: scale * (3 * m * h - 2 * small * m**2).sum() + 1e5, summed=summed)
+def test_weights_are_those_of_the_loss_whatever_their_size(scale, small, one):
+    found = fitted(lambda m, h: scale * (3 * m * h - 2 * small * m**2).sum() + 1e5, one=one)
     assert found.mean.tolist() == pytest.approx([3 * scale, -2 * small * scale], rel=1e-6)
     assert found.residual < 1e-10
     assert found.alike

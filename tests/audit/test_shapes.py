@@ -93,15 +93,12 @@ def test_equal_seeds_draw_equal_values():
     assert not torch.equal(first["mu"], first["z"])
 
 
-def test_what_is_held_is_neither_drawn_nor_filled():
+def test_what_is_held_is_not_drawn():
     case, held = Case(Layout((5,))), {"mu": torch.ones(1), "scale": torch.zeros(1)}
     drawn = case.draw(["mu", "x"], seeded(), held)
     assert [*drawn] == ["mu", "x"]
     assert drawn["mu"] is held["mu"]
     assert torch.equal(drawn["x"], case.draw(["x"], seeded())["x"])
-    filled = case.fill(["mu", "x"], seeded(), held)
-    assert filled["mu"] is held["mu"]
-    assert filled["x"].unique().numel() == 1
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -113,18 +110,6 @@ def test_samples_of_one_image_differ_in_z_and_in_what_is_decoded_from_it_alone(r
     assert one.unique().numel() == one.numel()
     one[:] = 9  # each may be changed in place
     assert all(other.max() <= 2 for other in more)
-
-
-def test_filled_inputs_are_all_alike_in_each_argument():
-    case = Case(Layout((5,), single=True))
-    filled, drawn = case.fill(ROLES, seeded(1)), case.draw(ROLES, seeded(1))
-    assert [*filled] == [*ROLES]
-    for role, values in filled.items():
-        assert torch.equal(values, torch.full(case.shape(role), drawn[role].flatten()[0].item(),
-                                              dtype=torch.float64))  # fmt: skip
-    values = filled["mu"]
-    values[0] = 9
-    assert values[1].max() <= 2
 
 
 @pytest.mark.parametrize(

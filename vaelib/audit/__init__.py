@@ -1,7 +1,5 @@
 """What does this loss really optimise? Told from what it does, never from its source."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -14,13 +12,12 @@ from vaelib.audit.bends import find_divergence, find_learned_prior
 from vaelib.audit.binding import ROLES, bind
 from vaelib.audit.powers import Weight
 from vaelib.audit.probe import Probe, Unreadable
-from vaelib.audit.reach import find_gradients
+from vaelib.audit.reach import UNKNOWN, find_gradients, find_together
 from vaelib.audit.reconstruction import find_learned_variance, find_likelihood
 from vaelib.audit.report import Audit
 from vaelib.audit.sampler import find_sampler
 from vaelib.audit.shapes import AXES, CODE_AXES, Case
 from vaelib.audit.terms import SAMPLED
-from vaelib.audit.together import UNKNOWN, find_together
 from vaelib.audit.trials import beginnings
 from vaelib.audit.value import Parts, find_value
 from vaelib.audit.words import reduced
@@ -101,10 +98,9 @@ def audit(
 
 
 def _best(tries: Iterator[tuple[Probe, Case]]) -> tuple[Probe, Audit]:
-    """All that the loss tells with the first layout that leaves nothing unnamed.
+    """What is told with the first layout that leaves nothing unnamed, or else gives a value.
 
-    If there is none, with the first that gives a value. What runs without an axis of samples, and
-    takes nothing of them, has none.
+    What runs without an axis of samples, and takes nothing of them, has none.
     """
     best = None
     for probe, case in tries:
@@ -120,20 +116,18 @@ def _best(tries: Iterator[tuple[Probe, Case]]) -> tuple[Probe, Audit]:
 
 
 def _one(probe: Probe, case: Case) -> Audit:
-    """All that the loss itself tells, with one layout."""
     inputs = case.draw(probe.roles, torch.Generator().manual_seed(0))
     probe.draws, value = probe(inputs) != probe(inputs, 1), probe.output(inputs)
     p = find_learned_variance(probe, case, find_likelihood(probe, case))
     d = find_learned_prior(probe, case, find_divergence(probe, case))
-    d = replace(d, drawn=probe.draws)
     told = p.per_pixel is not None and d.prior is not None
     parts = Parts(probe, case, p, d)
-    v = find_value(parts) if told else None
-    several = told and case.layout.samples is not None and case.layout.several > 1
+    v, several = find_value(parts) if told else None, case.layout.several > 1
+    several = told and several and case.layout.samples is not None and not p.unnamed
     return Audit(
         likelihood=p, divergence=d, value=v, gradients=find_gradients(parts),
         sampling=probe.draws, stateful=probe.fresh,
-        together=find_together(parts, v) if several and not p.unnamed else None,
+        together=find_together(parts, v) if several else None,
         consistent=told and (probe.draws or parts.consistent()),
         unreduced=tuple(value.shape) if value.numel() > 1 else (), layout=case.layout,
         elsewhere=_elsewhere(probe, case, p.per_pixel),

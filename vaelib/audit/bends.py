@@ -1,17 +1,16 @@
 """Where a loss weighs the KL otherwise near the prior than far from it: floors and turns."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from functools import partial
+from itertools import islice, pairwise
 from math import exp, isclose, log, sqrt
 
 import torch
 from scipy.optimize import bisect
 from torch import Tensor
 
-from vaelib.audit.divergence import RANGES, Divergence
-from vaelib.audit.forms import read_within
+from vaelib.audit.divergence import RANGES, Divergence, read_within
 from vaelib.audit.powers import weight
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case
@@ -69,26 +68,23 @@ class _Profile:
     def slope(self, nats: float) -> float:
         return float(self.slopes(self.mu(nats)).mean())
 
-    def same(self, a: float, b: float) -> bool:
-        return abs(a - b) <= 10 * self.probe.tolerance * max(abs(a), abs(b), 1e-300)
+    def jumps(self) -> Iterator[tuple[float, float, float]]:
+        """The KL of an image at which the weight changes, the weights before and beyond."""
 
-    def changes(self) -> list[tuple[int, float, float]]:
-        """Where the weight changes, in order: the amount before, the weights before and beyond."""
-        felt = enumerate(pairwise([self.slope(nats) for nats in AMOUNTS]))
-        return [(i, *pair) for i, pair in felt if not self.same(*pair)]
+        def same(a: float, b: float) -> bool:
+            return abs(a - b) <= 10 * self.probe.tolerance * max(abs(a), abs(b), 1e-300)
 
-    def jump(self, i: int, before: float) -> float:
-        """The KL of an image at which it does, between this amount and the next."""
-        low, high = map(log, AMOUNTS[i : i + 2])
-        return exp(bisect(lambda u: 0.5 - self.same(self.slope(exp(u)), before), low, high))
+        for (low, before), (high, beyond) in pairwise((n, self.slope(n)) for n in AMOUNTS):
+            if not same(before, beyond):
+                stays = partial(lambda before, u: same(self.slope(exp(u)), before) - 0.5, before)
+                yield exp(bisect(stays, log(low), log(high))), before, beyond
 
     def bent(self) -> Divergence:
         """The divergence with what the profile tells of it."""
-        changes = self.changes()
-        if len(changes) != 1:
-            return replace(self.d, gradual=bool(changes))
-        i, before, beyond = changes[0]
-        nats = self.jump(i, before)
+        jumps = [*islice(self.jumps(), 2)]
+        if len(jumps) != 1:
+            return replace(self.d, gradual=bool(jumps))
+        nats, before, beyond = jumps[0]
         whose, size = self._whose(nats, before)
         floor = abs(before) <= 1e-6 * abs(beyond)
         far = AMOUNTS[-1] if floor else AMOUNTS[0]
@@ -117,5 +113,4 @@ class _Profile:
         if "latents" not in self.case.layout.axes:
             return False
         wide = _Profile(self.probe, self.d, self.case.times("latents", 2))
-        jumps = (wide.jump(i, before) for i, before, _ in wide.changes())
-        return any(isclose(jump, 2 * nats, rel_tol=1e-2) for jump in jumps)
+        return any(isclose(jump, 2 * nats, rel_tol=1e-2) for jump, *_ in wide.jumps())

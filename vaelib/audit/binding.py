@@ -1,7 +1,5 @@
 """Which argument of a loss is which: by its name, or as the caller tells."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections import defaultdict
@@ -46,8 +44,9 @@ NAMES = {
     "p": "pz?|prior|(?:p|prior)dist",
 }
 WEIGHT = re.compile(
-    "beta|alpha|gamma|lamb|weight|coef|anneal|kl|factor|epoch|step|iter|mask|size|loss|reduction"
+    "(?i)beta|alpha|gamma|lamb|weight|coef|anneal|kl|factor|epoch|step|iter|mask|size|loss|reduc"
 )
+OBJECTS = ("self", "model", "args")
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,7 @@ def _filled(way: dict) -> set[str]:
 def bind(loss: Callable, told: dict[str, int | str], given: dict) -> Binding:
     """Find the argument for each role; those that are told come first.
 
-    Raises:
-        TypeError: ``loss`` cannot be called.
-        ValueError: the names leave a role or an argument open, or allow more than one way.
+    ValueError where the names leave a role or an argument open, or allow more than one way.
     """
     parameters, known = _parameters(loss), [*told.values(), *given]
     shown = f"the arguments ({', '.join(map(str, parameters))})"
@@ -140,11 +137,14 @@ def _completed(ways: list[dict], left: list[str], roles) -> tuple[list[dict], li
     """
     way, codes = ways[0], []
     missing, unread = _rest(way, left, roles)
-    if len(missing) == len(unread) == 1 and not _known(unread[0]):
+    known = [
+        n for n in unread if n in OBJECTS or WEIGHT.search(n) or any(_fits(n, r) for r in ROLES)
+    ]
+    if len(missing) == len(unread) == 1 and not known:
         return [way | {missing[0]: unread[0]}, *ways[1:]], [], []
     if missing == ["mu", "logvar"]:
         codes = [*(name for role, name in way.items() if role == "z"), *unread]
-    if len(codes) in (1, 2) and not any(WEIGHT.search(name.lower()) for name in codes):
+    if len(codes) in (1, 2) and not any(WEIGHT.search(name) for name in codes):
         others = {role: name for role, name in way.items() if role != "z"}
         return [others | dict(zip(("mu", "z"), codes, strict=False))], [], []
     return ways, missing, unread
@@ -152,12 +152,6 @@ def _completed(ways: list[dict], left: list[str], roles) -> tuple[list[dict], li
 
 def _fits(name: str, role: str) -> bool:
     return re.fullmatch(NAMES[role], name.lower().replace("_", "")) is not None
-
-
-def _known(name: str) -> bool:
-    """Whether it is the name of a role, or of a weight, a mask, a step or an object."""
-    other = name in ("self", "model", "args") or WEIGHT.search(name.lower())
-    return bool(other) or any(_fits(name, role) for role in ROLES)
 
 
 def _placed(places: dict, parameters: list[Parameter]) -> dict:
@@ -183,7 +177,7 @@ def _question(shown: str, ways: list[dict], missing: list[str], unread: list[str
             f"{', '.join(REQUIRED)}"
         )
     if unread:
-        give = ", ".join(f"{n}={'1.0' if WEIGHT.search(n.lower()) else '…'}" for n in unread)
+        give = ", ".join(f"{n}={'1.0' if WEIGHT.search(n) else '…'}" for n in unread)
         tell = [f'{role}="{name}"' for name in unread for role in ROLES if _fits(name, role)]
         also = f", or tell which is which: audit(loss, {tell[0]})" if tell else ""
         them = "it" if len(unread) == 1 else "them"

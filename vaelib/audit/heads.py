@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
-import numpy as np
 import torch
 from scipy.integrate import cumulative_simpson
 from torch import Tensor
@@ -17,21 +17,13 @@ from vaelib.prose import readable
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What a head means.
+    """What a head means."""
 
-    Attributes:
-        name: what h is.
-        sigma: σ from h.
-        head: h from log σ.
-        code: σ² and log σ² as one writes them.
-        table: h and σ, where σ(h) has no name; empty where it has one.
-    """
-
-    name: str
-    sigma: Callable[[Tensor], Tensor]
-    head: Callable[[Tensor], Tensor]
-    code: tuple[str, str]
-    table: str = ""
+    name: str  # what h is
+    sigma: Callable[[Tensor], Tensor]  # σ from h
+    head: Callable[[Tensor], Tensor]  # h from log σ
+    code: tuple[str, str]  # σ² and log σ² as one writes them
+    table: str = ""  # h and σ, where σ(h) has no name
 
     def slope(self, h: Tensor) -> Tensor:
         """|dσ/dh|."""
@@ -102,7 +94,7 @@ def solved(slopes: Tensor) -> Reading | None:
     before, there, after = slopes[least - 1 : least + 2]
     d = d - d[least] + there**2 * step / (after - before)  # a parabola is least in between
     root = d.clamp(min=0).sqrt() * torch.where(torch.arange(len(d)) < least, -1, 1)
-    u = torch.from_numpy(np.interp(root, _ROOT, _U))
+    u = _between(_ROOT, _U, root)
     return _named(u) or _tabled(u)
 
 
@@ -118,7 +110,7 @@ def _named(u: Tensor) -> Reading | None:
 
 
 def _tabled(u: Tensor) -> Reading:
-    log_sigma, head = _between(GRID, u / 2), _between(u / 2, GRID)
+    log_sigma, head = partial(_between, GRID, u / 2), partial(_between, u / 2, GRID)
     pairs = zip(log_sigma(torch.tensor(SHOWN)).exp(), SHOWN, strict=True)
     shown = ", ".join(f"{sigma:.3g} at h = {h:g}" for sigma, h in pairs)
     return Reading(
@@ -127,13 +119,7 @@ def _tabled(u: Tensor) -> Reading:
     )  # fmt: skip
 
 
-def _between(xs: Tensor, ys: Tensor) -> Callable[[Tensor], Tensor]:
-    """y at any x, and by autograd its slope there, both between those of a table."""
-    slopes = torch.gradient(ys, spacing=(xs,))[0]
-
-    def found(x: Tensor) -> Tensor:
-        near = x.detach().clamp(xs[0], xs[-1])
-        value, slope = (torch.from_numpy(np.interp(near, xs, of)) for of in (ys, slopes))
-        return value + slope * (x - near)
-
-    return found
+def _between(xs: Tensor, ys: Tensor, x: Tensor) -> Tensor:
+    """y at any x, on the lines between the points of a table."""
+    i = torch.searchsorted(xs, x.detach().contiguous()).clamp(1, len(xs) - 1)
+    return torch.lerp(ys[i - 1], ys[i], (x - xs[i - 1]) / (xs[i] - xs[i - 1]))

@@ -1,7 +1,5 @@
 """What a reconstruction may be: what one pixel adds to it, where that has a name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 

@@ -1,14 +1,12 @@
 """Each finding of an audit with its evidence, in lines: what, told, and seen."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from math import isclose, prod
 
 from vaelib.audit.powers import LETTERS, Weight, number
+from vaelib.audit.reach import BUT_FOR_LOG_K, WEIGHTED
 from vaelib.audit.reasons import OPEN
 from vaelib.audit.terms import SAMPLED
-from vaelib.audit.together import BUT_FOR_LOG_K, WEIGHTED
 from vaelib.audit.value import LEFT_OUT, WITHOUT_2PI, codes, normaliser
 from vaelib.audit.words import Words, reduced, signed, unit
 from vaelib.prose import readable
@@ -73,7 +71,6 @@ class Lines(Words):
         return f"{reduced(w, axes, every, n)}, {batch}", alone
 
     def formula(self) -> str:
-        """What the loss takes of one coordinate, in terms of μ and the second head h."""
         (variance, logarithm), text = self.d.head.code, ""
         for name, c in self.terms().items():
             if abs(c) > 1e-6:
@@ -84,7 +81,6 @@ class Lines(Words):
         return text.removeprefix(" +").lstrip()
 
     def bends(self) -> Iterator[str]:
-        """Where the KL counts otherwise, or not at all."""
         d, clamp = self.d, self.g.clamp
         if d.floor:
             yield self.floor()
@@ -106,7 +102,6 @@ class Lines(Words):
         return f"the model draws with it as {drawn}"
 
     def weights(self) -> Found:
-        """β, σ², or the one number that stands for both."""
         v, p, letter = self.v, self.p, self.letter
         if v is None:
             return

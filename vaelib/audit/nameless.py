@@ -1,7 +1,5 @@
 """A reconstruction without a name: what it couples, and whether it normalises, by gradients."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil, inf
@@ -30,23 +28,13 @@ NODES = [*zip(*np.polynomial.legendre.leggauss(4), strict=True)]
 
 @dataclass(frozen=True)
 class Nameless:
-    """What is told of a reconstruction by its gradient to x̂ alone.
+    """What is told of a reconstruction by its gradient to x̂ alone."""
 
-    Attributes:
-        coupling: what moves the gradient of a pixel: its own x̂ and x, ``"pixels"``; its image's,
-            ``"images"``; the batch's, ``"all"``.
-        domain: what x̂ may be, a key of DOMAINS; None where the loss is finite on none.
-        found: how a pixel's term normalises; its weight is for the first pixel's term in the
-            value of the loss at the sizes of the case. None if it is not found to.
-        at_x: whether the term is least at x̂ = x, for x in [0, 1].
-        change: by how many nats the integral over x moves at least, where that is clearly none.
-    """
-
-    coupling: str
-    domain: str | None = None
-    found: Normalised | None = None
-    at_x: bool | None = None
-    change: float | None = None
+    coupling: str  # whose x̂ and x move the gradient of a pixel: its "pixels", "images" or "all"
+    domain: str | None = None  # what x̂ may be, of DOMAINS; None where the loss is finite on none
+    found: Normalised | None = None  # of the first pixel's term at the case's sizes, if it does
+    at_x: bool | None = None  # whether the term is least at x̂ = x, for x in [0, 1]
+    change: float | None = None  # nats that the integral over x moves at least, if clearly none
 
 
 def find_nameless(probe: Probe, case: Case) -> Nameless:
@@ -87,16 +75,12 @@ def find_coupling(probe: Probe, case: Case) -> str:
 
 
 class _Pixels:
-    """The first pixel's term f(x̂, x), asked for many values of both at once.
-
-    Raises:
-        ValueError: it does not move with x̂ all over these values, or is not of one form.
-    """
+    """The first pixel's term f(x̂, x), asked for many values of both at once."""
 
     def __init__(self, probe: Probe, case: Case, a: Tensor) -> None:
         self.probe, self.case, self.a = probe, case, a
         self.core = a[len(a) // 2 - 24 : len(a) // 2 + 25]
-        self.kept = case.fill(probe.roles, torch.Generator().manual_seed(5))
+        self.kept = case.draw(probe.roles, torch.Generator().manual_seed(5))
         n, self.usual = self.kept["x"].numel(), (float(self.core[30]), USUAL)
         full = torch.full((2 * n,), USUAL).double()
         felt = [self._gradients(self.core[i].expand(n), full[:n], n) for i in (30, 20, 24, 28)]
@@ -118,7 +102,6 @@ class _Pixels:
         return found
 
     def _gradients(self, a: Tensor, x: Tensor, count: int) -> dict[str, Tensor]:
-        """To x̂ and x, as rows of images."""
         grads = self.probe.gradients(self._inputs(a, x, count), ["x_hat", "x"])
         return {role: grad.flatten(1) for role, grad in grads.items()}
 

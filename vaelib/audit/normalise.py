@@ -1,7 +1,5 @@
 """A likelihood is what normalises: a weight and a base measure are looked for, never a name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

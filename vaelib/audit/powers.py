@@ -17,15 +17,10 @@ LETTERS = {
 
 @dataclass(frozen=True)
 class Weight:
-    """A weight that depends on the sizes: a factor times a power of each size.
-
-    Attributes:
-        factor: the number in front.
-        powers: of each axis; None where the dependence is no power.
-    """
+    """A weight that depends on the sizes: a factor times a power of each size."""
 
     factor: float
-    powers: dict[str, int | None]
+    powers: dict[str, int | None]  # of each axis; None where the dependence is no power
 
     def at(self, sizes: dict[str, int]) -> float:
         """The weight for the sizes named, in which only powers count."""
@@ -37,7 +32,6 @@ class Weight:
         return self.at(sizes) if known and None not in self.powers.values() else nan
 
     def over(self, other: Weight) -> Weight:
-        """This weight divided by another one."""
         axes = self.powers | other.powers
         pairs = {a: (self.powers.get(a, 0), other.powers.get(a, 0)) for a in axes}
         powers = {a: None if None in (p, q) else p - q for a, (p, q) in pairs.items()}
@@ -58,7 +52,9 @@ class Weight:
             for sign in (1, -1)
         )
         factor = self.factor
-        if over and _one_over_whole(factor):
+        short = isclose(float(f"{factor:.3g}"), factor, rel_tol=1e-6)
+        whole = 0 < factor < 0.05 and isclose(1 / factor, round(1 / factor), rel_tol=2e-4)
+        if over and whole and not short:  # as 1/784 is
             under, factor = [number(1 / factor), *under], 1.0
         over = over if over and isclose(factor, 1, rel_tol=1e-3) else [number(factor), *over]
         top, below = " · ".join(over), " · ".join(under)
@@ -76,12 +72,6 @@ def weight(measure: Callable[[Case], float], case: Case) -> Weight:
         powers[axis] = whole if max(abs(g - whole) for g in grown) < 0.02 else None
     sizes = case.sizes()
     return Weight(at / prod(float(sizes[a]) ** p for a, p in powers.items() if p), powers)
-
-
-def _one_over_whole(factor: float) -> bool:
-    """Whether a factor is easier to read as one over a whole number, as 1/784 is."""
-    short = isclose(float(f"{factor:.3g}"), factor, rel_tol=1e-6)
-    return not short and 0 < factor < 0.05 and isclose(1 / factor, round(1 / factor), rel_tol=2e-4)
 
 
 def number(value: float) -> str:

@@ -1,14 +1,13 @@
 """A loss as a function of inputs that we choose: in float64, its noise and its state held still."""
 
-from __future__ import annotations
-
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from vaelib.audit.binding import Binding
@@ -39,15 +38,10 @@ class Probe:
 
     def __post_init__(self) -> None:
         """How far two equal numbers may lie apart: in their spread, and by rounding alone."""
-        single = self.dtype is torch.float32
+        self.roles, single = self.binding.roles, self.dtype is torch.float32
         self.tolerance, self.exact = (3e-3, 1e-4) if single else (1e-4, 1e-6)
 
-    @property
-    def roles(self) -> tuple[str, ...]:
-        return self.binding.roles
-
     def result(self, inputs: dict[str, Tensor], seed: int = 0):
-        """All that the loss gives back."""
         inputs = {role: self._ready(role, value) for role, value in inputs.items()}
         double = Double() if self.dtype is torch.float64 else nullcontext()
         loss = copied(self.loss) if self.fresh else self.loss
@@ -70,13 +64,11 @@ class Probe:
 
         That is its mean over ε where ε stands in squares alone, as in log q − log p.
         """
-        if not self.draws:
-            return entries(self.result(inputs, seed))
         found = []
-        for number in (1.0, -1.0):
-            with Noise(number):
+        for number in (1.0, -1.0) if self.draws else (None,):
+            with Noise(number) if self.draws else nullcontext():
                 found.append(entries(self.result(inputs, seed)))
-        return {key: (value + found[1][key]) / 2 for key, value in found[0].items()}
+        return {key: sum(each[key] for each in found) / len(found) for key in found[0]}
 
     def output(self, inputs: dict[str, Tensor], seed: int = 0) -> Tensor:
         """The value of the loss, of whatever shape: one entry, or the sum of several."""
@@ -85,14 +77,10 @@ class Probe:
         return sum(found[key] for key in keys)
 
     def __call__(self, inputs: dict[str, Tensor], seed: int = 0) -> float:
-        """The value, summed where it is more than one number."""
         return float(self.output(inputs, seed).detach().double().sum())
 
     def gradients(self, inputs: dict[str, Tensor], roles, seed: int = 0) -> dict[str, Tensor]:
-        """The gradient of the value to each of these inputs, in float64; zero where there is none.
-
-        What the loss optimises is this, whatever its value says.
-        """
+        """Those of the value to each of these inputs, in float64; zero where there is none."""
         leaves = {r: inputs[r].detach().to(self.dtype).requires_grad_() for r in roles}
         grads = gradients_to(self.output(inputs | leaves, seed).sum(), leaves)
         return {
@@ -150,14 +138,10 @@ def parts(result) -> dict:
     if hasattr(result, "_asdict"):
         return result._asdict()
     if isinstance(result, tuple | list):
-        return dict(enumerate(_flat(result)))
+        flat = (parts(p).values() if isinstance(p, tuple | list) else (p,) for p in result)
+        return dict(enumerate(chain.from_iterable(flat)))
     named = result if isinstance(result, Mapping) else getattr(result, "__dict__", {})
     return dict(named) or {None: result}
-
-
-def _flat(several: tuple | list) -> Iterator:
-    for part in several:
-        yield from _flat(part) if isinstance(part, tuple | list) else (part,)
 
 
 def entries(result) -> dict[int | str | None, Tensor]:
@@ -169,13 +153,9 @@ def entries(result) -> dict[int | str | None, Tensor]:
 
 
 def gradients_to(y: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor | None]:
-    """The gradient of y to each of the leaves, by name; None where there is none."""
+    """The gradient of y to those leaves that may have one, by name; None where there is none."""
+    leaves = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
     if not y.requires_grad or not leaves:
         return dict.fromkeys(leaves)
     grads = torch.autograd.grad(y, [*leaves.values()], retain_graph=True, allow_unused=True)
     return dict(zip(leaves, grads, strict=True))
-
-
-def trained(module: nn.Module) -> dict[str, Tensor]:
-    """The parameters of a module that training moves."""
-    return {name: p for name, p in module.named_parameters() if p.requires_grad}

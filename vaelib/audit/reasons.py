@@ -1,15 +1,13 @@
 """What keeps a loss from being a bound, what leaves that open, and what else to change."""
 
-from __future__ import annotations
-
 from collections import namedtuple
 from collections.abc import Iterator
 from math import isclose, isnan
 
 from vaelib.audit.likelihood import NAMELESS
 from vaelib.audit.powers import number
+from vaelib.audit.reach import BUT_FOR_LOG_K, RIGHT, UNKNOWN
 from vaelib.audit.terms import BACKWARD, CODEBOOK
-from vaelib.audit.together import BUT_FOR_LOG_K, RIGHT, UNKNOWN
 from vaelib.audit.value import codes
 from vaelib.audit.words import Words, reductions
 
@@ -145,7 +143,6 @@ class Reasons(Words):
         yield True, OPEN if prior else NO_BOUND, "shares", *d.head.code, shares, prior
 
     def both(self) -> Found:
-        """The parts together, and with the model and the data."""
         a, s, taken = self.audit, self.s, self.d.reading
         yield self.v and not a.consistent, NO_BOUND, "product"
         kind = OPEN if a.together == UNKNOWN else NO_BOUND

@@ -1,7 +1,5 @@
 """The reconstruction as a likelihood: its kind, and the weight of one pixel."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -15,10 +13,9 @@ from vaelib.audit.likelihood import FREE, KINDS, NAMELESS, Likelihood
 from vaelib.audit.nameless import find_nameless
 from vaelib.audit.powers import number, weight
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import BINARY, Case
+from vaelib.audit.shapes import BINARY, PIXELS, Case
 from vaelib.audit.terms import Fit, drawn, fit, moved
 
-PIXELS = ("x_hat", "x", "scale")
 NOT_SCALED = "not a Gaussian with the variance that it is given"
 
 
@@ -45,10 +42,8 @@ def find_likelihood(probe: Probe, case: Case) -> Likelihood:
 
 
 def fitted(probe: Probe, case: Case, inputs: list[dict], *sums: Callable[[dict], Tensor]) -> Fit:
-    """The weights of sums over pixels."""
     formulas = {str(i): (total, ("x_hat", "scale")) for i, total in enumerate(sums)}
-    summed, one = case.layout.single, bool(case.layout.classes)
-    return fit(probe, inputs, formulas, summed=summed, one=one)
+    return fit(probe, inputs, formulas, one=case.layout.single or bool(case.layout.classes))
 
 
 def _named(name: str, found: Fit) -> Likelihood:

@@ -1,7 +1,5 @@
 """What an audit found, as an object, a page in a terminal and a table in a notebook."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from html import escape
 from math import isclose

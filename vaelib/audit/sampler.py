@@ -1,20 +1,19 @@
 """How a whole model uses its second head: told from the gradients of what it draws."""
 
-from __future__ import annotations
-
 import copy
 import warnings
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from vaelib.audit.binding import read
 from vaelib.audit.heads import READINGS, Reading
-from vaelib.audit.probe import Noise, Probe, Unreadable, gradients_to, parts, trained
+from vaelib.audit.probe import Noise, Probe, Unreadable, gradients_to, parts
 
 OUTPUTS = ("x_hat", "mu", "logvar")
 SCALES = (1, 4, 16, 64)  # of images, so that h is on both sides of 0: below, a softplus is as e^h
@@ -49,23 +48,22 @@ def find_sampler(
 ) -> Sampler:
     """Tell how ``module(x)`` samples, and where the gradients of its loss do not reach.
 
-    ``own`` is how the loss reads the second head.
-
-    Raises:
-        ValueError: the module does not run, or does not return what ``outputs`` names.
+    ``own`` is how the loss reads the second head. ValueError where the module does not run, or
+    does not return what ``outputs`` names.
     """
     module, x, readings = copy.deepcopy(module).float(), x.float(), None
-
-    def run(x: Tensor) -> dict[str, Tensor]:
-        return call(module, x, outputs)
-
+    run = partial(call, module, outputs=outputs)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         x_hat, again = (run(x)["x_hat"].detach() for _ in range(2))
         if draws := not torch.equal(x_hat, again):
             bright = torch.cat([scale * x[:FEW] for scale in SCALES])
             readings = find_readings(run, bright, READINGS | {own.name: own})
-        unreached = _unreached(module, run(x[:FEW]) | {"x": x[:FEW]}, probe)
+        found, unreached = run(x[:FEW]) | {"x": x[:FEW]}, ()
+        with suppress(Exception):  # the loss does not run on them
+            y = probe.output({role: found[role] for role in probe.roles}).sum()
+            felt = gradients_to(y, dict(module.named_parameters()))
+            unreached = tuple(name for name, grad in felt.items() if grad is None)
     return Sampler(readings, draws, bool(((x_hat >= 0) & (x_hat <= 1)).all()), unreached)
 
 
@@ -79,9 +77,9 @@ def find_readings(run: Callable, x: Tensor, known: dict[str, Reading]) -> tuple[
         torch.manual_seed(0)
         with Noise(number):
             found = run(x)
-        heads = {role: found[role] for role in ("mu", "logvar") if found[role].requires_grad}
         y = (found["x_hat"] * torch.randn_like(found["x_hat"])).sum()
-        by_mu, by_h = map(gradients_to(y, heads).get, ("mu", "logvar"))
+        heads = {role: found[role] for role in ("mu", "logvar")}
+        by_mu, by_h = map(gradients_to(y, heads).get, heads)
         if by_mu is None or by_h is None:
             return None
         quotients.append((by_h / by_mu).abs().double())
@@ -96,14 +94,6 @@ def find_readings(run: Callable, x: Tensor, known: dict[str, Reading]) -> tuple[
 def mostly(some: Tensor, others: Tensor) -> bool:
     """Whether nearly all are the same, but for rounding."""
     return bool(torch.isclose(some, others, rtol=1e-2, atol=0).double().mean() > 0.95)
-
-
-def _unreached(module: nn.Module, found: dict[str, Tensor], probe: Probe) -> tuple[str, ...]:
-    """The parameters that would be trained, and get no gradient; none named if it does not run."""
-    with suppress(Exception):
-        y = probe.output({role: found[role] for role in probe.roles}).sum()
-        return tuple(name for name, g in gradients_to(y, trained(module)).items() if g is None)
-    return ()
 
 
 def call(module: nn.Module, x: Tensor, outputs: tuple[str, ...] | None) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ CODE_AXES = {
     3: ("latents", "latent height", "latent width"),
 }
 TOKEN_AXES = ("positions", "pixels")
+PIXELS = ("x_hat", "x", "scale")
 CODE_NAMES = ("latents", "positions", "latent height", "latent width")
 
 
@@ -53,7 +54,6 @@ class Layout:
 
     @property
     def code_axes(self) -> tuple[str, ...]:
-        """The axes of a code whose sizes are free."""
         return CODE_AXES[len(self.code)] if self.free_code else ()
 
     @property
@@ -67,7 +67,6 @@ class Layout:
         return ("batch", *self.sizes)
 
     def sampled(self, role: str) -> bool:
-        """Whether an argument has the axis of several samples."""
         return self.samples is not None and role in ("x_hat", "z", *self.wide)
 
 
@@ -82,7 +81,6 @@ class Case:
 
     @property
     def latents(self) -> int:
-        """All entries of a code."""
         return prod(self.layout.code)
 
     def times(self, axis: str, n: int) -> Case:
@@ -106,7 +104,7 @@ class Case:
         of = self.layout
         if role == "scale" and of.single:
             return ()
-        own = of.image if role in ("x_hat", "x", "scale") else of.code
+        own = of.image if role in PIXELS else of.code
         if of.flat and role in ("x_hat", "scale"):
             own = (prod(own),)
         if of.classes and role == "x_hat":
@@ -120,12 +118,6 @@ class Case:
         """Random inputs in float64, apart from those in ``hold``; their spread is random, too."""
         held = hold or {}
         return {r: held[r] if r in held else self._values(r, generator) for r in roles}
-
-    def fill(self, roles, generator: torch.Generator, hold: dict | None = None) -> dict:
-        """Random inputs whose entries are all alike, apart from those in ``hold``."""
-        drawn = self.draw(roles, generator, hold)
-        alike = [role for role in roles if role not in (hold or {})]
-        return drawn | {r: torch.full_like(drawn[r], drawn[r].flatten()[0].item()) for r in alike}
 
     def _values(self, role: str, generator: torch.Generator) -> Tensor:
         """Of one role; samples of one image differ in x̂, z and the scale alone."""

@@ -1,7 +1,5 @@
 """Copies of a loss with all that it changes: its own, its closure's, its file's."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 from collections.abc import Callable
@@ -12,8 +10,7 @@ from types import CellType, CodeType, FunctionType
 def copied(loss: Callable) -> Callable:
     """A copy, so that the caller's own keeps its state; what cannot be copied is shared.
 
-    A function is made anew with copies of what its closure holds, of its defaults, and of what it
-    names in its own file, where the functions that it calls are made anew, too.
+    A function is made anew with copies of its closure, its defaults, and what its file holds.
     """
     return _Copier(getattr(inspect.unwrap(loss), "__globals__", {})).copied(loss)
 

@@ -1,7 +1,5 @@
 """The terms that a loss may take of q, and the weights of any terms, told from gradients."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,32 +10,29 @@ import torch
 from torch import Tensor, nn
 
 from vaelib.audit.heads import Reading
-from vaelib.audit.probe import Probe, gradients_to, trained
+from vaelib.audit.probe import Probe, gradients_to
 from vaelib.audit.shapes import Case
 
 FORWARD, BACKWARD, SAMPLED, GIVEN = "forward", "backward", "sampled", "given"
 CATEGORICAL, CODEBOOK = "categorical", "codebook"
 SQUARE = "square of μ"  # that the forward form is read by
 BOTH, PRIOR = ("mu", "logvar"), ("prior_mu", "prior_logvar")
+HEADS = (*BOTH, "z", *PRIOR)
 STEP = 0.3  # that a parameter of the loss is moved by
 WHOLE, NONE = (0.5, 0.0, 0.5, -0.5), (0.0, 0.0, 0.0, 0.0)  # a KL, and no part of it
 
 
 class Term(NamedTuple):
-    """A term of a coordinate.
+    """A term of a coordinate."""
 
-    Attributes:
-        of: its value, from ``symbols``.
-        roles: the inputs to which its gradient counts.
-        mean: of which a μ² + m μ + v σ² + g log σ² that gradient is in the mean over ε, where
-            z = μ + σε.
-        seen: whether the value holds it as it is told.
-    """
+    of: Callable[[SimpleNamespace], Tensor]  # its value, from ``symbols``
+    roles: tuple[str, ...]  # the inputs to which its gradient counts
+    mean: tuple[float, ...]  # a, m, v, g of that gradient in the mean over ε, where z = μ + σε
+    seen: bool = True  # whether the value holds it as it is told
 
-    of: Callable[[SimpleNamespace], Tensor]
-    roles: tuple[str, ...]
-    mean: tuple[float, float, float, float]
-    seen: bool = True
+
+def _noise(q: SimpleNamespace) -> Tensor:
+    return ((q.z - q.mu) / q.sigma) ** 2
 
 
 def _kl(q: SimpleNamespace) -> Tensor:
@@ -73,11 +68,9 @@ FORMS[SQUARE] = {"μ²": FORMS[FORWARD]["μ²"]}
 FORMS[SAMPLED] = {
     "z²": Term(lambda q: q.z**2, ("z",), (1, 0, 1, 0)),
     "z": Term(lambda q: q.z, ("z",), (0, 1, 0, 0)),
-    "(z − μ)²/σ²": Term(lambda q: ((q.z - q.mu) / q.sigma) ** 2, ("z",), (0, 0, 0, 1)),
-    "(z − μ)²/σ² to μ": Term(lambda q: ((q.z - q.mu) / q.sigma) ** 2, ("mu",), NONE, False),
-    "(z − μ)²/σ² to h": Term(
-        lambda q: ((q.z - q.mu) / q.sigma) ** 2, ("logvar",), (0, 0, 0, -1), False
-    ),
+    "(z − μ)²/σ²": Term(_noise, ("z",), (0, 0, 0, 1)),
+    "(z − μ)²/σ² to μ": Term(_noise, ("mu",), NONE, False),
+    "(z − μ)²/σ² to h": Term(_noise, ("logvar",), (0, 0, 0, -1), False),
     **FORMS[FORWARD],
 }
 
@@ -120,15 +113,12 @@ class Fit:
 Formula = tuple[Callable[[dict[str, Tensor]], Tensor], tuple[str, ...]]
 
 
-def fit(
-    probe: Probe, inputs: list[dict], formulas: dict[str, Formula], *,
-    summed: bool = False, one: bool = False,
-) -> Fit:  # fmt: skip
+def fit(probe: Probe, inputs: list[dict], formulas: dict[str, Formula], one: bool = False) -> Fit:
     """The weights with which the gradients of formulas add up to that of the loss.
 
     Each formula comes with the inputs to which its gradient counts, so that what a loss detaches
-    from one of them is seen. Every entry of an input is a place with weights of its own; with
-    ``summed``, the gradients are summed over the entries first; with ``one``, all have one weight.
+    from one of them is seen. Every entry of an input is a place with weights of its own, or all
+    have ``one`` weight.
     """
     roles = [r for r in probe.roles if any(r in of for _, of in formulas.values())]
     blocks = []
@@ -139,12 +129,23 @@ def fit(
             felt = gradients_to(formula(given | leaves), leaves)
             grads.append({r: g for r, g in felt.items() if r in of and g is not None})
         for r in roles:
-            shape = (1, 1, -1) if summed or not given[r].dim() else (len(given["x"]), -1, 1)
+            shape = (-1, 1) if one else (len(given["x"]), -1)
             columns = [each.get(r, torch.zeros_like(given[r])).reshape(shape) for each in grads]
-            blocks.append(torch.stack([g.sum(-1) for g in columns], -1))
-    table = torch.cat(blocks)
-    table = table.reshape(-1, 1, table.shape[-1]) if one else table
-    return _solve(table.transpose(0, 1))
+            blocks.append(torch.stack(columns, -1))
+    return _solve(torch.cat(blocks).transpose(0, 1))
+
+
+def means(form: str) -> Tensor:
+    """a, m, v, g of each term in the mean over ε, shape ``(terms, 4)``."""
+    return torch.tensor([t.mean for t in FORMS[form].values()], dtype=torch.float64)
+
+
+def fit_form(probe: Probe, inputs: list[dict], form: str, head: Reading) -> Fit:
+    """The weights of the terms of a form, at every coordinate."""
+    formulas = {
+        n: (lambda i, t=t: t.of(symbols(i, head)).sum(), t.roles) for n, t in FORMS[form].items()
+    }
+    return fit(probe, inputs, formulas)
 
 
 def _solve(table: Tensor) -> Fit:
@@ -176,7 +177,7 @@ def moved(probe: Probe, case: Case) -> Iterator[tuple[str, Probe]]:
     if not isinstance(owner, nn.Module):
         return
     y = probe.output(case.draw(probe.roles, torch.Generator().manual_seed(7))).sum()
-    for name, grad in gradients_to(y, trained(owner)).items():
+    for name, grad in gradients_to(y, dict(owner.named_parameters())).items():
         if grad is not None and grad.any():
             other = copy.copy(probe)
             other.loss = copy.deepcopy(probe.loss)

@@ -1,7 +1,5 @@
 """On which inputs a loss runs: a probe and a case for each layout, the simplest first."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,6 +20,7 @@ FREE = ((5,), (2, 3, 5))
 CODES = ((7, 4), (4, 2, 3))  # of positions; of channels, height and width
 TOKENS = (7, 5)  # an image of as many positions
 WIDTHS = ((), ("mu", "logvar"), ("x", "scale", "mu", "logvar", "prior_mu", "prior_logvar"))
+FLAT = {"flat": True}  # x̂ as rows, x as images
 USUAL = range(2, 11)  # numbers of samples, where the loss tells none
 
 
@@ -30,10 +29,8 @@ def beginnings(
 ) -> Iterator[tuple[Probe, Case]]:
     """A probe and a case for each layout that the loss runs on; float64 and grey pixels first.
 
-    A loss that changes from call to call is read as it is ``after`` as many calls.
-
-    Raises:
-        Unreadable: it ran on nothing, or which entry of its result is the loss stays open.
+    A loss that changes from call to call is read as it is ``after`` as many calls. Unreadable if
+    it ran on nothing, or if it stays open which entry of its result is the loss.
     """
     loss, refusals = copied(loss), []
     for group in groups(binding.roles, image, code):
@@ -54,17 +51,6 @@ def beginnings(
     _refuse(binding.roles, refusals)
 
 
-def layouts(roles: tuple[str, ...], shapes: tuple, free: bool) -> list[Layout]:
-    """The layouts of images of these shapes: as they are, with samples of z, as rows."""
-    samples = [(None, ()), *(product((0, 1), WIDTHS) if "z" in roles else ())]
-    ways = [*((False, *axis) for axis in samples), (True, None, ())]
-    singles = (False, True) if "scale" in roles else (False,)
-    return [
-        Layout(shape, free, *way, single) for single in singles for way in ways for shape in shapes
-        if len(shape) > 1 or not way[0]
-    ]  # fmt: skip
-
-
 def groups(roles: tuple[str, ...], image: tuple | None, code: tuple | None) -> Iterator[list]:
     """Groups of layouts, each for losses that ran on none before it.
 
@@ -72,36 +58,36 @@ def groups(roles: tuple[str, ...], image: tuple | None, code: tuple | None) -> I
     then sizes that the caller tells, and numbers of samples that the loss knows.
     """
     shapes = FREE[::-1] if image and len(image) == 3 else FREE
-    free, rows = layouts(roles, shapes, True), [Layout(shape) for shape in (*shapes, TOKENS)]
-    told = layouts(roles, (image, (prod(image),)), False) if image else []
+    sizes = (image, (prod(image),)) if image else FIXED
+    samples = [{"samples": axis, "wide": wide} for axis, wide in product((0, 1), WIDTHS)]
+    samples = samples if "z" in roles else []
     codes = [{}, *({"code": shape} for shape in CODES)]
     codes += [{"code": code, "free_code": False}] if code else []
+
+    def of(shapes, ways=({}, *samples, FLAT), **how) -> list[Layout]:
+        singles = (False, True) if "scale" in roles else (False,)
+        every = product(singles, ways, shapes)
+        return [Layout(s, single=one, **w, **how) for one, w, s in every if len(s) > 1 or w != FLAT]
+
+    plain = [([Layout(s, **c) for s in (*shapes, TOKENS)], of(shapes, **c)) for c in codes]
     shared = [Layout(TOKENS[:n], code=CODES[0], shared=True) for n in (1, 2)]
-
-    def of(layouts: list[Layout], **how) -> list[Layout]:
-        return [replace(layout, **how) for layout in layouts]
-
-    for of_classes, others in (*((of(rows, **c), of(free, **c)) for c in codes), (shared, shared)):
+    for of_classes, others in (*plain, (shared, shared)):
         for n, behind in product((11, LEVEL_COUNT), (True, False)):
-            yield of(of_classes, classes=n, behind=behind)
+            yield [replace(layout, classes=n, behind=behind) for layout in of_classes]
         yield others
-    for c in codes:
-        yield of(told or layouts(roles, FIXED, False), **c)
-    if sampled := [each for each in free + told if each.samples is not None]:
-        yield from (of(sampled, several=n, alone=True) for n in USUAL)
-
-
-def kinds(layout: Layout) -> list[dict]:
-    """Ranges to try: grey pixels first, then black and white ones; logits first for classes."""
-    if not layout.classes:
-        return [{}, {"x": BINARY}]
-    xs = [CLASSES, *([LEVELS] if layout.classes == LEVEL_COUNT else [])]
-    return [{"x": x} | x_hat for x_hat in ({"x_hat": LOGITS}, {}) for x in xs]
+    yield from (of(sizes, free=False, **c) for c in codes)
+    for n in USUAL if samples else ():
+        alone = {"ways": samples, "several": n, "alone": True}
+        yield of(shapes, **alone) + (of(sizes, free=False, **alone) if image else [])
 
 
 def _running(probe: Probe, layout: Layout, refusals: list) -> tuple[Probe, Case] | None:
     """With the first type and ranges that the loss takes, and as many samples, 1 if no more."""
-    for dtype, ranges in product((torch.float64, torch.float32), kinds(layout)):
+    kinds = [{}, {"x": BINARY}]  # grey pixels first; of classes, logits
+    if layout.classes:
+        xs = (CLASSES, LEVELS) if layout.classes == LEVEL_COUNT else (CLASSES,)
+        kinds = [{"x": x} | x_hat for x_hat in ({"x_hat": LOGITS}, {}) for x in xs]
+    for dtype, ranges in product((torch.float64, torch.float32), kinds):
         probe, case = replace(probe, dtype=dtype, layout=layout), Case(layout, ranges=ranges)
         if error := _refusal(probe, case):
             refusals.append((probe.steps, case, error))
@@ -176,21 +162,20 @@ def _equal(some: dict, others: dict) -> bool:
 def _find_entry(probe: Probe, case: Case, told):
     """The entry that by its gradients depends on x̂ and on μ or the second head."""
     inputs = case.draw(probe.roles, torch.Generator().manual_seed(1))
-    leaves = {r: v.requires_grad_() for r, v in inputs.items() if v.is_floating_point()}
-    found = probe.entries(inputs)
+    inputs = {r: v.requires_grad_(v.is_floating_point()) for r, v in inputs.items()}
+    found, whole = probe.entries(inputs), []
     if told is not None:
         if missing := [k for k in (told if isinstance(told, tuple) else (told,)) if k not in found]:
             raise Unreadable(f"the result has no entry {missing[0]!r}; it has {[*found]}")
         return told
-    whole = [*found]
-    for key, y in found.items() if len(found) > 1 else ():
-        at = {r for r, gradient in gradients_to(y.sum(), leaves).items() if gradient is not None}
-        if "x_hat" not in at or not at & {"mu", "logvar"}:
-            whole.remove(key)
-    if len(whole) == 1:
-        return whole[0]
     if not found:
         raise Unreadable("the result of the loss holds no number")
+    for key, y in found.items():
+        at = {r for r, grad in gradients_to(y.sum(), inputs).items() if grad is not None}
+        if len(found) == 1 or ("x_hat" in at and at & {"mu", "logvar"}):
+            whole.append(key)
+    if len(whole) == 1:
+        return whole[0]
     some = (whole or [*found])[:2]
     raise Unreadable(
         f"which entry of the result is the loss? {len(whole)} of {[*found]} depend on both "

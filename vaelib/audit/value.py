@@ -1,7 +1,5 @@
 """Both parts together: β, σ², the scale and the constants of the value, and what it says."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from itertools import product
 from math import isclose, log, pi, prod
@@ -13,9 +11,8 @@ from vaelib.audit.divergence import RANGES, Divergence
 from vaelib.audit.likelihood import FITTED, Likelihood
 from vaelib.audit.powers import Weight
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import CODE_NAMES, Case
+from vaelib.audit.shapes import CODE_NAMES, PIXELS, Case
 
-PIXELS = ("x_hat", "x", "scale")
 THERE, LEFT_OUT, WITHOUT_2PI = "there", "left out", "there but for ½ log 2π"
 # what may be of it; a Bernoulli has none
 NORMALISERS = {"Gaussian": (THERE, LEFT_OUT, WITHOUT_2PI), "Laplace": (THERE, LEFT_OUT)}
@@ -146,29 +143,22 @@ def _at_scale(parts: Parts, v: Value) -> Value:
 def _above(parts: Parts, scale: Weight) -> dict[tuple[str, bool], float]:
     """Nats an image that the value lies, at the prior, above one with this normaliser and −1."""
     p, d, case = parts.likelihood, parts.divergence, parts.case
-    inputs, one = _at_prior(parts), scale.at(case.sizes())
+    mean, variance = d.prior
+    of_q = {"mu": mean, "logvar": d.head.head(variance.log() / 2)}
+    held = {r: t.expand(case.batch, case.latents).reshape(case.shape(r)) for r, t in of_q.items()}
+    held |= {"prior_mu": held["mu"], "prior_logvar": held["logvar"]}
+    held["z"] = held["mu"].reshape(case.shape("z"))  # a sampled KL is 0, whatever its noise
+    inputs = case.draw(parts.probe.roles, torch.Generator().manual_seed(8), held)
+    one = scale.at(case.sizes())
     error, kl = (w.at(case.sizes()) / one for w in (p.per_pixel, d.per_latent))
     pixels, each = inputs["x"].numel() // case.batch, d.floor_grows or "coordinate" in d.floor_of
     above = (parts.probe(inputs) / one - error * float(p.total(inputs))) / case.batch
     above -= kl * d.floor * (case.latents if each else 1)
     complete = pixels * normaliser(p, abs(1 / error), pixels, case.batch)
-    of_pixels = {
-        THERE: complete, WITHOUT_2PI: complete - pixels * log(2 * pi) / 2, LEFT_OUT: 0.0
-    }  # fmt: skip
-    of_kl = {True: 0.0, False: kl * case.latents / 2}
-    pairs = product(NORMALISERS.get(p.family, (THERE,)), of_kl)
-    return {(n, kept): above - of_pixels[n] - of_kl[kept] for n, kept in pairs}
-
-
-def _at_prior(parts: Parts) -> dict[str, Tensor]:
-    """Inputs with q at the prior: the KL is 0, and so is a sampled one, whatever its noise."""
-    case, d = parts.case, parts.divergence
-    mean, variance = d.prior
-    h = d.head.head(variance.log() / 2)
-    mu, h = (t.expand(case.batch, case.latents).reshape(case.shape("mu")) for t in (mean, h))
-    held = {"mu": mu, "logvar": h, "prior_mu": mu, "prior_logvar": h}
-    held["z"] = mu.reshape(case.shape("z"))
-    return case.draw(parts.probe.roles, torch.Generator().manual_seed(8), held)
+    terms = {THERE: complete, WITHOUT_2PI: complete - pixels * log(2 * pi) / 2, LEFT_OUT: 0.0}
+    terms |= {True: 0.0, False: kl * case.latents / 2}
+    pairs = product(NORMALISERS.get(p.family, (THERE,)), (True, False))
+    return {pair: above - sum(map(terms.get, pair)) for pair in pairs}
 
 
 def normaliser(p: Likelihood, variance: float, pixels: int = 1, batch: int = 1) -> float:

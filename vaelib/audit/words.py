@@ -1,7 +1,5 @@
 """What both the lines and the sentences of an audit say."""
 
-from __future__ import annotations
-
 from math import isclose, log
 
 from vaelib.audit.powers import Weight, number
@@ -140,7 +138,7 @@ class Words:
         d = self.d
         codes = " and ".join(f"a {n} term of weight {number(c)}" for n, c in self.terms().items())
         missing = [n for n, c in (("μ²", d.a), ("σ²", d.v), ("log σ²", d.g)) if not c]
-        how = ", by samples (log q − log p)" if d.form == SAMPLED or d.drawn else ""
+        how = ", by samples (log q − log p)" if d.form == SAMPLED or self.audit.sampling else ""
         how += f", in {self.bound}" if "weighted" in self.bound else ""
         how = f", with another weight from {number(d.turn[0])} nats on" if d.turn else how
         halves = all(isclose(c, 0.5, rel_tol=1e-3) for c in (d.a, d.v))
