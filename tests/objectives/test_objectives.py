@@ -1,17 +1,9 @@
 import math
-from itertools import pairwise
 
-import numpy as np
 import pytest
 import torch
-from torch.distributions import (
-    Exponential,
-    Independent,
-    Laplace,
-    MultivariateNormal,
-    OneHotCategorical,
-    StudentT,
-)
+from torch import distributions as dist
+from torch.distributions import Independent, MultivariateNormal, OneHotCategorical
 
 from vaelib.checks import check
 from vaelib.distributions import bernoulli, diagonal_normal
@@ -96,49 +88,29 @@ def test_one_latent_serves_every_x(batch):
 
 
 @BATCHES
-def test_every_weight_is_the_evidence_at_the_posterior(batch):
+def test_every_weight_and_all_bounds_are_the_evidence_at_the_posterior(batch):
     x = some_x(*batch)
-    log_w = log_weights(LINEAR, x, 6)
-    assert log_w.shape == (6, *batch)
-    check("eq-weights", weights=log_w, evidence=LINEAR.log_evidence(x).expand_as(log_w))
-
-
-@BATCHES
-def test_all_bounds_are_the_evidence_at_the_posterior(batch):
-    x = some_x(*batch)
-    check(
-        "eq-tight",
-        elbo=elbo(LINEAR, x, 2, kl="sampled"),
-        iwae=iwae(LINEAR, x, 3),
-        evidence=LINEAR.log_evidence(x),
-        log_evidence=log_evidence(LINEAR, x, 4).mean,
-    )
-    assert log_evidence(LINEAR, x, 4).standard_error.max() < 1e-7
+    evidence, log_w = LINEAR.log_evidence(x), log_weights(LINEAR, x, 6)
+    estimate = log_evidence(LINEAR, x, 4)
+    bounds = {"elbo": elbo(LINEAR, x, 2, kl="sampled"), "iwae": iwae(LINEAR, x, 3)}
+    check("eq-tight", **bounds, evidence=evidence, log_evidence=estimate.mean)
+    check("eq-weights", weights=log_w, evidence=evidence.expand(6, *batch))
+    assert estimate.standard_error.max() < 1e-7
 
 
 @KL
 @BATCHES
-def test_the_elbos_mean_is_the_closed_form(batch, kl):
+def test_both_terms_of_the_elbo_have_their_closed_forms_as_means(batch, kl):
     x = some_x(*batch)
-    reconstruction, regulariser = elbo_by_hand(APPROXIMATE, x)
-    copies = elbo(APPROXIMATE, x.expand(SAMPLES, *x.shape), samples=4, kl=kl)
-    exact = reconstruction - regulariser
-    wrong = {"KL added": reconstruction + regulariser}
-    check("eq-elbo", wrong=wrong, exact=exact, estimate=Estimate.of(copies))
-
-
-@KL
-def test_both_terms_of_the_elbo_have_their_closed_forms_as_means(kl):
-    x = some_x(3)
-    exact = torch.stack(elbo_by_hand(APPROXIMATE, x), -1)
-    terms = torch.stack(elbo_terms(APPROXIMATE, x.expand(SAMPLES, 3, 3), 2, kl), -1)
+    right, divergence = elbo_by_hand(APPROXIMATE, x)
+    rights, divergences = elbo_terms(APPROXIMATE, x.expand(SAMPLES, *x.shape), 2, kl)
+    wrong = {"sigma for variance": right + 0.5}
+    check("eq-terms", wrong=wrong, exact=right, here=Estimate.of(rights))
     if kl == "exact":
-        check("eq-kl", exact=exact[..., 1].expand(SAMPLES, 3), here=terms[..., 1])
+        check("eq-kl", exact=divergence.expand(SAMPLES, *batch), here=divergences)
     else:
-        wrong = {"p first": -exact[..., 1]}
-        check("eq-kl", wrong=wrong, exact=exact[..., 1], here=Estimate.of(terms[..., 1]))
-    wrong = {"sigma for variance": exact[..., 0] + 0.5}
-    check("eq-terms", wrong=wrong, exact=exact[..., 0], here=Estimate.of(terms[..., 0]))
+        wrong = {"p first": -divergence}
+        check("eq-kl", wrong=wrong, exact=divergence, here=Estimate.of(divergences))
 
 
 @KL
@@ -161,12 +133,6 @@ def test_one_sample_and_the_exact_kl_are_the_default(bound):
     check("eq-elbo", short=short, full=bound(APPROXIMATE, x, 1, "exact"))
 
 
-def test_more_samples_lower_the_elbos_variance_and_keep_its_mean():
-    x = some_x().expand(SAMPLES, 3)
-    one, four = (elbo(APPROXIMATE, x, samples, "sampled").var() for samples in (1, 4))
-    assert four / one == pytest.approx(1 / 4, rel=0.1)
-
-
 @pytest.mark.parametrize("samples", [1, 3])
 def test_sampled_elbo_is_the_mean_of_the_log_weights(samples):
     x = some_x(2, 3)
@@ -182,29 +148,6 @@ def test_iwae_is_the_log_of_the_mean_weight():
     w = log_weights(APPROXIMATE, x, 5).exp()
     torch.manual_seed(1)
     check("eq-iwae", here=iwae(APPROXIMATE, x, 5), by_hand=(w.sum(0) / 5).log())
-
-
-def test_iwae_with_two_samples_has_the_mean_that_gauss_hermite_finds():
-    model = approximate(linear(1, 2), shift=0.5, widen=1.2)
-    x = torch.tensor([0.5, -1.0]).double()
-    nodes, weights = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(60))
-    q = model.encode(x)
-    z = q.mean + q.stddev * nodes[:, None]
-    log_w = log_joint(model, x, z) - q.log_prob(z)
-    pairs = torch.logaddexp(log_w[:, None], log_w) - math.log(2)
-    exact = weights @ pairs @ weights / (2 * math.pi)
-    estimate = Estimate.of(iwae(model, x.expand(100_000, 2), 2))
-    wrong = {"one sample": weights @ log_w / math.sqrt(2 * math.pi)}
-    check("eq-iwae", wrong=wrong, gauss_hermite=exact, here=estimate)
-
-
-def test_iwae_grows_with_its_samples_up_to_the_evidence():
-    x = some_x(3)
-    bounds = [Estimate.of(iwae(APPROXIMATE, x.expand(SAMPLES, 3, 3), k)) for k in (1, 2, 8, 32)]
-    for low, high in pairwise(bounds):
-        error = (low.standard_error**2 + high.standard_error**2).sqrt()
-        assert (high.mean - low.mean > 5 * error).all()
-    assert (bounds[-1].mean < LINEAR.log_evidence(x) + 5 * bounds[-1].standard_error).all()
 
 
 @BATCHES
@@ -227,14 +170,8 @@ def test_log_evidence_is_the_mean_weight_and_its_relative_error():
     check("eq-evidence", by_hand=error / mean, here=here.standard_error)
 
 
-def test_log_evidence_reports_the_spread_of_its_runs():
-    x = some_x().expand(2000, 3)
-    mean, error = log_evidence(APPROXIMATE, x, 400)
-    assert float(mean.std()) == pytest.approx(float(error.square().mean().sqrt()), rel=0.1)
-
-
 @pytest.mark.parametrize(
-    ("examples", "samples", "chunk"), [(4, 10, 1), (4, 10, 9), (4, 10, 13), (7, 3, 2), (4, 10, 999)]
+    ("examples", "samples", "chunk"), [(4, 2, 1), (4, 10, 9), (4, 10, 13), (7, 3, 2), (4, 10, 999)]
 )
 def test_log_evidence_uses_all_samples_and_holds_one_chunk(examples, samples, chunk):
     held = []
@@ -249,22 +186,12 @@ def test_log_evidence_uses_all_samples_and_holds_one_chunk(examples, samples, ch
 
 
 def test_log_evidence_survives_weights_that_under_and_overflow():
-    def model(offset):
-        def decode(z):
-            return diagonal_normal(z.new_full((*z.shape[:-1], 1), offset), 1.0)
+    def decode(z):
+        return diagonal_normal(z.new_full((*z.shape[:-1], 1), 100.0), 1.0)
 
-        prior = diagonal_normal(torch.zeros(1).double(), 1.0)
-        return Model(prior, decode, lambda x: diagonal_normal(0 * x, 1.0))
-
-    x = torch.zeros(1).double()
-    far = log_evidence(model(100.0), x, 10).mean
+    x, prior = torch.zeros(1).double(), diagonal_normal(torch.zeros(1).double(), 1.0)
+    far = log_evidence(Model(prior, decode, lambda x: prior), x, 10).mean
     assert far == pytest.approx(-(100**2 + math.log(2 * math.pi)) / 2, rel=1e-12)
-
-
-def test_log_evidence_leaves_no_graph():
-    W = LINEAR.W.clone().requires_grad_()
-    model = LinearGaussian(W, LINEAR.b, 0.7)
-    assert not log_evidence(model, some_x(2), 5).mean.requires_grad
 
 
 def with_free_q(phi, scale):
@@ -286,24 +213,19 @@ def gradient_rows(shift, log_scale, score, copies=SAMPLES):
     return torch.cat(torch.autograd.grad(log_w.sum(), (phi, scale)), -1)
 
 
-def test_without_the_score_the_values_stay():
-    x = some_x(2, 3)
-    torch.manual_seed(1)
-    held = log_weights(APPROXIMATE, x, 3, score=False)
-    torch.manual_seed(1)
-    check("eq-score", held=held, plain=log_weights(APPROXIMATE, x, 3))
-
-
-def test_the_score_is_kept_unless_it_is_refused():
+def test_the_score_is_kept_unless_it_is_refused_and_the_values_stay():
     x = some_x(4)
     phi = torch.full((2,), 0.3).double().requires_grad_()
-    model = with_free_q(phi, torch.zeros(2).double())
-    gradients = []
+    model, found = with_free_q(phi, torch.zeros(2).double()), []
     for settings in ({}, {"score": True}, {"score": False}):
         torch.manual_seed(1)
-        gradients += torch.autograd.grad(log_weights(model, x, 3, **settings).sum(), phi)
-    assert torch.equal(gradients[0], gradients[1])
-    assert not torch.allclose(gradients[0], gradients[2])
+        log_w = log_weights(model, x, 3, **settings)
+        found.append((log_w, *torch.autograd.grad(log_w.sum(), phi)))
+    default, kept, refused = found
+    check("eq-score", default=default[0], kept=kept[0], refused=refused[0])
+    assert torch.equal(default[1], kept[1])
+    assert not torch.allclose(default[1], refused[1])
+    assert not log_evidence(model, x, 5).mean.requires_grad
 
 
 def test_without_the_score_the_mean_gradient_stays():
@@ -319,57 +241,32 @@ def test_without_the_score_the_gradient_at_the_posterior_has_no_noise():
 
 
 @KL
-def test_the_elbos_gradient_is_that_of_its_closed_form(kl):
-    x = some_x().expand(SAMPLES, 3)
-
-    def model(phi):
-        exact = LINEAR.encode(x).mean
-        return Model(
-            LINEAR.prior,
-            LINEAR.decode,
-            lambda x: diagonal_normal(exact + phi[..., 0], phi[..., 1].exp()),
-        )
-
-    phi = torch.tensor([[0.3, -0.5], [-0.2, 0.1]]).double().expand(SAMPLES, 2, 2).clone()
-    phi.requires_grad_()
-    reconstruction, regulariser = elbo_by_hand(model(phi), x)
-    exact = torch.autograd.grad((reconstruction - regulariser)[0], phi)[0][0]
-    rows = torch.autograd.grad(elbo(model(phi), x, 1, kl).sum(), phi)[0]
-    check("eq-gradient", wrong={"descent": -exact}, exact=exact, here=Estimate.of(rows))
-
-
-@KL
-def test_the_elbo_reaches_the_decoders_parameters(kl):
-    W = LINEAR.W.clone().requires_grad_()
-    model = approximate(LinearGaussian(W, LINEAR.b, 0.7))
+def test_the_elbos_gradient_is_its_slope_in_the_parameters_of_decoder_and_encoder(kl):
     x = some_x(4)
-    torch.manual_seed(2)
-    (grad,) = torch.autograd.grad(elbo(model, x, 1, kl).sum(), W)
-    step = 1e-5 * torch.randn_like(W)
-    ends = []
-    for sign in (1, -1):
+    values = LINEAR.W, torch.tensor([0.3, -0.2]).double(), torch.tensor([1.3, 0.9]).double()
+    steps = [1e-5 * torch.randn_like(value) for value in values]
+
+    def bound(W, shift, widen):
         torch.manual_seed(2)
-        moved = approximate(LinearGaussian(LINEAR.W + sign * step, LINEAR.b, 0.7))
-        ends.append(elbo(moved, x, 1, kl).sum())
-    check(
-        "eq-gradient",
-        tolerance=1e-8,
-        autograd=(grad * step).sum(),
-        by_steps=(ends[0] - ends[1]) / 2,
-    )
+        model = approximate(LINEAR, shift, widen)
+        decode = LinearGaussian(W, LINEAR.b, 0.7).decode
+        return elbo(Model(LINEAR.prior, decode, model.encode), x, 1, kl).sum()
+
+    leaves = [value.clone().requires_grad_() for value in values]
+    slopes = torch.autograd.grad(bound(*leaves), leaves)
+    slope = sum((slope * step).sum() for slope, step in zip(slopes, steps, strict=True))
+    ends = [bound(*(v + sign * s for v, s in zip(values, steps, strict=True))) for sign in (1, -1)]
+    by_steps = (ends[0] - ends[1]) / 2
+    check("eq-gradient", tolerance=1e-8, autograd=slope, by_steps=by_steps)
 
 
 PRIOR = diagonal_normal(torch.zeros(2).double(), 1.0)
 X = torch.tensor([[0.0, 1.0, 1.0]]).double().repeat(5, 1)
-COINS = Model(
-    PRIOR,
-    lambda z: bernoulli(z @ torch.ones(2, 3).double()),
-    lambda x: diagonal_normal(x[..., :2], 1.0),
-)
-DISCRETE = Model(
-    OneHotCategorical(torch.ones(2)), COINS.decode, lambda x: OneHotCategorical(logits=x[..., :2])
-)
-TIMES = Model(PRIOR, lambda z: Independent(Exponential(z.new_ones(3)), 1), COINS.encode)
+Z, ENCODE = torch.zeros(5, 2).double(), lambda x: diagonal_normal(x[..., :2], 1.0)
+COINS = Model(PRIOR, lambda z: bernoulli(z @ torch.ones(2, 3).double()), ENCODE)
+ONE_HOT = OneHotCategorical(torch.ones(2))
+DISCRETE = Model(ONE_HOT, COINS.decode, lambda x: OneHotCategorical(logits=x[..., :2]))
+TIMES = Model(PRIOR, lambda z: Independent(dist.Exponential(z.new_ones(3)), 1), COINS.encode)
 COIN = Model(diagonal_normal(torch.zeros(1).double(), 1.0), lambda z: bernoulli(0 * z), None)
 DICE = Model(PRIOR, lambda z: OneHotCategorical(torch.ones(*z.shape[:-1], 3)), None)
 GREY = (
@@ -384,46 +281,30 @@ BAD = torch.tensor([torch.nan, torch.inf, 0.0]).double()
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: log_joint(COINS, X, torch.zeros(5, 3).double()), r"z must have shape \(..., 2\)"),
-        (lambda: log_joint(COINS, X, torch.zeros(5, 1).double()), r"z must have shape \(..., 2\)"),
+        (lambda: log_joint(COINS, X, X), r"z must have shape \(..., 2\)"),
+        (lambda: log_joint(COINS, X, Z[:, :1]), r"z must have shape \(..., 2\)"),
         (lambda: log_joint(COINS, X, torch.tensor(0.0)), r"z must have shape \(..., 2\), got \(\)"),
-        (lambda: log_joint(COINS, X, torch.zeros(4, 2).double()), "does not go with x"),
-        (lambda: log_joint(COINS, X, torch.zeros(2).double()), "does not go with x"),
+        (lambda: log_joint(COINS, X, Z[:4]), "does not go with x"),
+        (lambda: log_joint(COINS, X, Z[0]), "does not go with x"),
         (lambda: log_joint(COINS, X, torch.zeros(5, 4, 2).double()), "does not go with x"),
-        (lambda: log_joint(COINS, X[:1], torch.zeros(5, 2).double()), "does not go with x"),
-        (
-            lambda: log_joint(COINS, X[:, :2], torch.zeros(5, 2).double()),
-            r"x must have shape \(..., 3\)",
-        ),
-        (
-            lambda: log_joint(COINS, X[:, :1], torch.zeros(5, 2).double()),
-            r"x must have shape \(..., 3\)",
-        ),
+        (lambda: log_joint(COINS, X[:1], Z), "does not go with x"),
+        (lambda: log_joint(COINS, X[:, :2], Z), r"x must have shape \(..., 3\)"),
+        (lambda: log_joint(COINS, X[:, :1], Z), r"x must have shape \(..., 3\)"),
         (lambda: elbo(COINS, X[:, :2]), r"x must have shape \(..., 3\), got \(5, 2\)"),
-        (lambda: log_joint(COINS, BAD, torch.zeros(2).double()), "x must be finite, got 2 values"),
+        (lambda: log_joint(COINS, BAD, Z[0]), "x must be finite, got 2 values"),
         (lambda: elbo(COINS, BAD), "x must be finite, got 2 values"),
         (lambda: iwae(COINS, X / 2, 2), GREY),
         (lambda: iwae(COINS, GREY_ROW, 2), GREY),
         (lambda: log_joint(COIN, X[:1, 1:2] / 2, torch.zeros(1, 1).double()), GREY),
         (lambda: log_evidence(COINS, X / 2), GREY),
         (lambda: log_evidence(COINS, GREY_ROW, 10, chunk=2), GREY),
-        (
-            lambda: elbo(TIMES, -X),
-            r"outside the decoder's support, GreaterThanEq\(lower_bound=0.*\)",
-        ),
-        (
-            lambda: log_likelihood(DICE, X, torch.zeros(5, 2).double()),
-            r"decoder's support, OneHot\(\)",
-        ),
+        (lambda: elbo(TIMES, -X), r"outside the decoder's support, GreaterThanEq\(lower_bound=0.*"),
+        (lambda: log_likelihood(DICE, X, Z), r"decoder's support, OneHot\(\)"),
         (lambda: elbo(COINS, X, samples=0), "samples must be a whole number of at least 1, got 0"),
-        (lambda: elbo(COINS, X, samples=2.0), "samples must be a whole number"),
         (lambda: iwae(COINS, X, 0), "samples must be a whole number of at least 1, got 0"),
         (lambda: log_weights(COINS, X, -1), "samples must be a whole number of at least 1, got -1"),
         (lambda: log_evidence(COINS, X, samples=1), "samples must be a whole number of at"),
-        (
-            lambda: log_evidence(COINS, X, chunk=0),
-            "chunk must be a whole number of at least 1, got 0",
-        ),
+        (lambda: log_evidence(COINS, X, chunk=0), "chunk must be .* at least 1, got 0"),
         (lambda: elbo(COINS, X, kl="closed"), "kl must be 'exact' or 'sampled', got 'closed'"),
         (
             lambda: elbo(DISCRETE, X),
@@ -440,16 +321,12 @@ def test_bad_arguments_raise_by_name(call, message):
         call()
 
 
-def test_two_samples_and_a_chunk_of_one_are_enough():
-    assert log_evidence(COINS, X, samples=2, chunk=1).mean.shape == (5,)
-
-
 def test_a_pair_without_closed_form_names_the_way_out():
     def encode(x):
-        return Independent(Laplace(x[..., :2], 1.0), 1)
+        return Independent(dist.Laplace(x[..., :2], 1.0), 1)
 
     model = Model(diagonal_normal(torch.zeros(2).double(), 1.0), COINS.decode, encode)
-    student = Independent(StudentT(torch.full((2,), 3.0).double()), 1)
+    student = Independent(dist.StudentT(torch.full((2,), 3.0).double()), 1)
     mixed = Model(student, COINS.decode, COINS.encode)
     assert elbo(model, X).shape == (5,)
     with pytest.raises(NotImplementedError, match="kl='sampled'"):
@@ -458,9 +335,8 @@ def test_a_pair_without_closed_form_names_the_way_out():
 
 
 def test_what_has_been_examined_is_not_examined_again():
-    z = torch.zeros(5, 2).double()
     with unexamined():
-        assert log_joint(COINS, X / 2, z).isfinite().all()
+        assert log_joint(COINS, X / 2, Z).isfinite().all()
 
 
 def test_iwae_is_that_of_burda_unless_told():

@@ -12,19 +12,26 @@ levels, several peaks, or colour     :func:`logistic_mixture`
 levels that are few                  :func:`categorical_levels`
 numbers of any size                  :func:`diagonal_normal`, a density
 ===================================  ==========================================================
+
+Tables have a distribution for each column, :func:`columns`; what is missing, NaN, is left out by
+:func:`observed`.
 """
 
+from vaelib.distributions.columns import Column, columns, observed
 from vaelib.distributions.coordinates import DiagonalNormal, diagonal_normal, unit_normal
 from vaelib.distributions.levels import Levels, bernoulli, categorical_levels
 from vaelib.distributions.logistics import discretised_logistic, logistic_mixture
 
 __all__ = [
+    "Column",
     "DiagonalNormal",
     "Levels",
     "bernoulli",
     "categorical_levels",
+    "columns",
     "diagonal_normal",
     "discretised_logistic",
     "logistic_mixture",
+    "observed",
     "unit_normal",
 ]

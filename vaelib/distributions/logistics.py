@@ -1,7 +1,5 @@
 """Logistic distributions in whole levels: one a pixel or a mixture, with or without colour."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -12,21 +12,28 @@ from vaelib.models.decoders import (
     levelled,
 )
 from vaelib.models.encoders import GaussianEncoder, StandardNormal, conv_encoder
+from vaelib.models.labels import M2
 from vaelib.models.model import VAE, Beside, Model
 from vaelib.models.network import mlp
+from vaelib.models.tables import KINDS, Kind, TableDecoder, TableEncoder
 
 __all__ = [
     "DECODERS",
+    "KINDS",
+    "M2",
     "VAE",
     "BernoulliDecoder",
     "Beside",
     "GaussianDecoder",
     "GaussianEncoder",
     "GreyDecoder",
+    "Kind",
     "LogisticDecoder",
     "MixtureDecoder",
     "Model",
     "StandardNormal",
+    "TableDecoder",
+    "TableEncoder",
     "binary",
     "conv_decoder",
     "conv_encoder",

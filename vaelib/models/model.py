@@ -1,7 +1,5 @@
 """A latent-variable model: three distributions, given as they are or by modules."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -110,6 +108,14 @@ class Beside(nn.Module):
     def __init__(self, module: nn.Module, rank: int = 1) -> None:
         super().__init__()
         self.module, self.rank = module, rank
+
+    def start_at(self, x: Tensor) -> None:
+        """Fit the module's start, if it has one, to x; a condition beside x counts as 0."""
+        if hasattr(self.module, "start_at"):
+            first, *side = self.module.event
+            front = x.ndim - 1 - len(side)
+            beside = x.new_zeros(*x.shape[:front], first - x.shape[front], *side)
+            self.module.start_at(torch.cat([x, beside], front))
 
     def forward(self, x: Tensor, c: Tensor) -> Distribution:
         """The module's distribution; c of shape ``(*batch, numbers)`` serves all samples."""

@@ -1,7 +1,5 @@
 """The networks inside the modules: what they take, whatever stands before it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,10 +1,8 @@
 """The evidence lower bound and its two terms."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -157,7 +155,7 @@ class ELBO:
         """The weight of the KL in an epoch."""
         return self.beta(epoch) if callable(self.beta) else self.beta
 
-    def judge(self) -> ELBO:
+    def judge(self) -> Self:
         """What validation data are judged by: the same, of which the weight does not count."""
         return self
 

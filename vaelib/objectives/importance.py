@@ -1,12 +1,11 @@
 """What grows from importance weights: the weights, their bound, the evidence itself."""
 
-from __future__ import annotations
-
 import math
 from contextlib import nullcontext
 
 import torch
 from torch import Tensor
+from torch.distributions import Categorical
 
 from vaelib.divergence import Estimate
 from vaelib.objectives.joint import encoded, log_joint
@@ -117,6 +116,42 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> E
         log_evidence(model, rows, samples, chunk) for rows in x.flatten(0, rank - 1).split(chunk)
     ]
     return Estimate(*(torch.cat(each).reshape(batch) for each in zip(*parts, strict=True)))
+
+
+@torch.no_grad()
+def impute(model, x: Tensor, draws: int = 1, samples: int = 100) -> Tensor:
+    """Rows with their holes filled by draws from p(x_missing|x_observed).
+
+    ::
+
+        z_s ~ q(z|x),    w_s = p(x_observed, z_s) / q(z_s|x)
+        z = z_s with probability w_s / Σ_r w_r,    x_missing ~ p(x|z)
+
+    The draws of a row come from one set of weights; with more samples their distribution is closer
+    to the exact one.
+
+    Args:
+        model: gives ``prior``, ``decode`` and ``encode``.
+        x: data, NaN where a value is missing, shape ``(*batch, *observed)``; p(x|z) must allow
+            that, as :func:`vaelib.distributions.observed` does.
+        draws: of each row, at least 1.
+        samples: S, at least 1.
+
+    Returns:
+        Copies of x without holes, shape ``(draws, *batch, *observed)``.
+
+    Raises:
+        ValueError: as for :func:`log_weights`, or no draws.
+
+    Source:
+        Rubin (1987) for the resampling; Mattei and Frellsen (2019).
+    """
+    check_counts(draws=draws)
+    z, log_w = _weighted(model, x, samples, score=True)
+    chosen = Categorical(logits=log_w.movedim(0, -1)).sample((draws,))
+    index = chosen.reshape(*chosen.shape, *[1] * len(model.prior.event_shape))
+    p = model.decode(z.gather(0, index.expand(draws, *z.shape[1:])))
+    return torch.where(x.isnan(), p.sample(), x)
 
 
 def _log_evidence(model, x: Tensor, q, samples: int, chunk: int) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,6 @@
 """The joint density at given latents, and what makes data and latents fit a model."""
 
-from __future__ import annotations
-
+import torch
 from torch import Size, Tensor
 from torch.distributions import Distribution, constraints
 
@@ -31,7 +30,7 @@ def log_joint(model, x: Tensor, z: Tensor, q: Distribution | None = None) -> Ten
         Nats, shape ``(*sample, *batch)``.
 
     Raises:
-        ValueError: wrong shapes, data that is not finite, or not in the decoder's support.
+        ValueError: wrong shapes, or data outside the decoder's support.
     """
     return log_likelihood(model, x, z, q) + model.prior.log_prob(z)
 
@@ -56,32 +55,41 @@ def log_likelihood(model, x: Tensor, z: Tensor, q: Distribution | None = None) -
     return p.log_prob(x)
 
 
-def check_data(p: Distribution, x: Tensor, finite: bool = False) -> None:
-    """Raise a ValueError unless x has the shape of p's events, is finite and in its support.
+def check_data(p: Distribution, x: Tensor, name: str = "x") -> None:
+    """Raise a ValueError unless x has the shape of p's events and is in its support.
 
-    ``finite`` says that somebody has made sure of that already.
+    No support has infinity; NaN is for the support to say, as :func:`vaelib.distributions.observed`
+    does.
     """
-    check_event("x", x, p.event_shape)
+    check_event(name, x, p.event_shape)
     if not examining() or x.numel() == 0:
         return
-    if not finite:
-        check_finite("x", x)
-    if p.support.check(x).all():
+    if p.support.check(x).all() and not x.isinf().any():
         return
+    holes = p.support.check(torch.full_like(x, torch.nan)).all()
+    check_finite(name, x[~x.isnan()] if holes else x)
     base = getattr(p.support, "base_constraint", p.support)
     if base is constraints.boolean:
         raise ValueError(
-            "x has pixels that are neither 0 nor 1, under a Bernoulli decoder: "
+            f"{name} has pixels that are neither 0 nor 1, under a Bernoulli decoder: "
             "make it binary with vaelib.data.binarise, or fit with binarise=True"
         )
-    raise ValueError(f"x has values outside the decoder's support, {base}")
+    said = f"{name} has values outside the decoder's support, {base}"
+    if not base.event_dim:
+        inside = base.check(x)
+        first = tuple((~inside).nonzero()[0].tolist())
+        said += f": {x.expand_as(inside)[first]:g} at {list(first[-len(p.event_shape) :])} of a row"
+    raise ValueError(said)
 
 
 def encoded(model, x: Tensor, samples: int) -> Distribution:
     """q(z|x), once it is sure that it can be sampled for these data, so many times."""
     check_counts(samples=samples)
-    check_finite("x", x)
-    q = model.encode(x)
+    try:
+        q = model.encode(x)
+    except ValueError:
+        check_finite("x", x)  # the reason, where there is no place for what is missing
+        raise
     if not q.has_rsample:
         raise ValueError(
             f"{type(q).__name__} has no rsample, so no gradient passes through its samples: "

@@ -1,7 +1,5 @@
 """What the decoders share: a network from z to some numbers for each pixel."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Size, Tensor, nn

@@ -1,7 +1,5 @@
 """Decoders of whole levels of grey or colour, whose log p(x|z) is that of a probability."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The decoders by name, and with convolutions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import signature

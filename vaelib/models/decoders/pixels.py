@@ -1,7 +1,5 @@
 """Decoders of pixels that are black or white, or of a density."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
