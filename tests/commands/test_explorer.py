@@ -9,7 +9,7 @@ import torch
 from vaelib import __main__ as command
 from vaelib import data
 from vaelib.exact import log_evidence_quadrature
-from vaelib.experiments.plane import measure, produce
+from vaelib.experiments import plane
 from vaelib.explorer.saved import SavedExplorer
 from vaelib.models import Model, StandardNormal
 
@@ -21,7 +21,7 @@ def done(tmp_path_factory):
     """What the command wrote and said."""
     path = tmp_path_factory.mktemp("made") / "deep" / "x.json"
     with redirect_stdout(StringIO()) as said, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "SAMPLES", 500)
+        patch.setattr(plane, "SAMPLES", 500)
         command.main([*WORDS, "--out", str(path)])
     return path, said.getvalue()
 
@@ -45,7 +45,7 @@ def test_one_command_writes_the_file_and_says_what_came_out(done):
 def test_its_log_evidence_is_that_of_quadrature(done):
     recorded = SavedExplorer.load(done[0])
     listed = recorded.record["test"]["each"]
-    x, shown = measure.black_and_white(data.load("digits"), recorded.record["seed"])
+    x, shown = plane.black_and_white(data.load("digits"), recorded.record["seed"])
     assert listed["index"] == shown[:20].tolist()
     model = Model(StandardNormal(2).double()(), recorded.decoder.double(), None)
     exact = log_evidence_quadrature(model, x[listed["index"]].double()).value
@@ -80,7 +80,7 @@ def test_bad_arguments_are_named(words, message, capsys):
 def test_what_cannot_be_recorded_ends_before_training(
     changes, message, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(produce, "fit", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr(plane, "fit", lambda *_, **__: pytest.fail("it trained"))
     (tmp_path / "file").write_text("")
     place = ["--out", str(tmp_path / "x.json")]
     with pytest.raises(SystemExit) as stop:

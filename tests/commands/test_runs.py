@@ -16,7 +16,7 @@ from tests.commands.test_train import SETTINGS
 from vaelib import data
 from vaelib.commands import arguments, evaluate, experiment, explorer, folder, sample
 from vaelib.commands import data as data_command
-from vaelib.experiments.plane import produce
+from vaelib.experiments import plane
 from vaelib.explorer import saved
 from vaelib.objectives import elbo, log_evidence
 from vaelib.training import checkpoint
@@ -184,9 +184,7 @@ def test_an_explorer_is_asked_for_as_typed(monkeypatch, tmp_path, capsys):
         save=lambda path: path.write_text("x" * 1234), summary=lambda: "a summary"
     )
     monkeypatch.setattr(saved, "check_writable", places.append)
-    monkeypatch.setattr(
-        produce, "produce", lambda *names, **how: asked.append((names, how)) or made
-    )
+    monkeypatch.setattr(plane, "produce", lambda *names, **how: asked.append((names, how)) or made)
     out = tmp_path / "x.json"
     typed(explorer, "--data", "digits", "--epochs", 3, "--hidden", 5, 6, "--seed", 2, "--out", out)
     assert places == [out]

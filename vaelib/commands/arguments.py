@@ -1,8 +1,7 @@
 """What the commands share: how their words are read."""
 
-from __future__ import annotations
-
 import argparse
+import csv
 import math
 import shlex
 from collections.abc import Callable
@@ -51,9 +50,9 @@ def data_options(add_argument: Callable, default: str | None, about: str) -> Non
     add_argument(
         "--data",
         default=default,
-        help=f"{about}: a folder of images, in which folders are classes kept decoded in "
-        "vaelib/decoded in your cache, which may be deleted; a .npy or .npz file of "
-        "shape (images, height, width), with channels first or last, or (images, numbers); or "
+        help=f"{about}: a folder of images, in which folders are classes; a .npy or .npz file of "
+        "shape (images, height, width), with channels first or last, or (images, numbers); a .csv "
+        "or .tsv table, in which cells may be empty; or "
         "digits, photographs, mnist, fashion-mnist, mnist-static, frey. What had to be decoded or "
         "converted is kept in vaelib/decoded in your cache, and may be deleted",
     )
@@ -135,6 +134,14 @@ def numbers(example: str, *counts: int) -> Callable[[str], tuple[int, ...]]:
         return tuple(map(int, words))
 
     return read
+
+
+def columns(word: str) -> dict[str, str]:
+    """Kinds by names; a pair whose name has a comma stands in double quotes."""
+    pairs = [pair.rpartition("=") for pair in next(csv.reader([word]))]
+    if not all(name and kind for name, _, kind in pairs):
+        raise argparse.ArgumentTypeError(f"must be like age=normal,job=skip, got {word!r}")
+    return {name: kind for name, _, kind in pairs}
 
 
 def size(word: str) -> tuple[int, int]:

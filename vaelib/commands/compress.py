@@ -1,7 +1,5 @@
 """``python -m vaelib compress`` and ``decompress``: images as a file, and back bit for bit."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -40,6 +38,7 @@ def compress(options: argparse.Namespace) -> None:
     from vaelib.models import binary
 
     model, settings = folder.load(options.run_folder)
+    settings.subject.serve("compress")
     found = images.find_all(options, settings)
     images.say(found.said if options.data else ())
     x = torch.cat([*images.rows(found.test, settings).chunks()])

@@ -1,7 +1,5 @@
 """``python -m vaelib data``: have a data set at hand, verified."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``python -m vaelib evaluate``: how good the model of a run folder is."""
 
-from __future__ import annotations
-
 import argparse
 from functools import partial
 
@@ -42,15 +40,17 @@ def evaluate(options: argparse.Namespace) -> None:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(options.seed)
         parts = [
-            (scores(model, x, options.samples), model.encode(x).mean)
-            for x in few(partial(images.pick, shown.test, settings), index, settings.pixels)
+            (scores(model, x, options.samples, settings.widest), model.encode(x).mean)
+            for x in few(partial(images.pick, shown.test, settings), index, settings.widest)
         ]
     numbers, codes = map(torch.cat, zip(*parts, strict=True))
     several = len(codes) > 1
-    print(f"{len(codes):,} image{'s' * several} of {shown.whole.name}, nats an image")
+    subject = settings.subject
+    many = subject.many if several else subject.one
+    print(f"{len(codes):,} {many} of {shown.whole.name}, nats {subject.an}")
     for name, columns in (("ELBO", numbers[:, :2]), ("log p(x)", numbers[:, 2:4])):
         mean, over_images, sampling = Estimate(*columns.T).average()
-        over = f" ± {over_images:.2f} over images," if several else ""
+        over = f" ± {over_images:.2f} over {many}," if several else ""
         print(f"{name:12}  {mean:.2f}{over} ± {sampling:.3f} by sampling")
     if hasattr(p := model.decode(codes[0]), "levels"):
         elbo, log_p = bits_per_dimension(numbers[:, [0, 2]].mean(0), p).tolist()

@@ -1,7 +1,5 @@
 """``python -m vaelib experiment``: the runs that a file names."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

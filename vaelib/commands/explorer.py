@@ -1,7 +1,5 @@
 """``python -m vaelib explorer``: a latent plane in one file."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -28,7 +26,7 @@ def register(commands) -> None:
 
 def explorer(options: argparse.Namespace) -> None:
     """Train, measure and write the recorded explorer, then say what came out."""
-    from vaelib.experiments.plane.produce import produce
+    from vaelib.experiments.plane import produce
     from vaelib.explorer.saved import check_writable
 
     check_writable(options.out)

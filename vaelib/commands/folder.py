@@ -1,6 +1,4 @@
-"""A run folder: settings, checkpoint, history, and a picture of samples."""
-
-from __future__ import annotations
+"""A run folder: settings, checkpoint, history, and samples."""
 
 import math
 import os
@@ -13,10 +11,10 @@ from torch import Tensor
 
 from vaelib import files
 from vaelib.commands.settings import Settings
-from vaelib.commands.written import Rows, write
+from vaelib.commands.written import write
 from vaelib.models import VAE
 from vaelib.training import History, checkpoint, shares
-from vaelib.training.history import AVERAGES
+from vaelib.training.evaluation import AVERAGES
 
 SETTINGS, CHECKPOINT, HISTORY = "settings.json", "checkpoint.pt", "history.json"
 DRAWN = 256  # images held at a time
@@ -85,9 +83,10 @@ def _known(terms: dict[str, float]) -> dict[str, float | None]:
 def finish(path: Path, settings: Settings, model: VAE, history: History) -> None:
     """Write what there is to say after training."""
     write_history(path, history)
-    if settings.shape:
-        drawn = Rows(draws(model, 64, settings.seed), (64, *settings.shape))
-        write(path / "samples.png", drawn)
+    subject = settings.subject
+    if subject.shown:
+        drawn = draws(model, 64, settings.seed, subject.draw)
+        write(path / subject.shown, subject.rows(drawn, (64, *settings.each)))
 
 
 def load(path: Path) -> tuple[VAE, Settings]:

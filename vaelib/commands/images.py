@@ -1,7 +1,5 @@
 """The images that a command is told to use."""
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,10 +10,10 @@ import torch
 from torch import Tensor
 
 from vaelib import data
+from vaelib.commands import subjects
 from vaelib.data.loaded import apart
 from vaelib.data.numbers import Part
 from vaelib.data.opened import APPLY, Examples, kind_of
-from vaelib.models import binary, levelled
 from vaelib.training.rows import Rows
 
 MOST_HELD = 10_000
@@ -49,21 +47,13 @@ def find(how, source: str | None = None) -> Images:
         source: where the data of that run lie now, if they have moved.
     """
     found = _opened(source or how.data, how)
-    if (found.seen.low < 0 or found.seen.high > 1) and binary(how.likelihood):
-        raise ValueError(
-            f"{found.said[-1]}. But {how.likelihood} pixels need grey values in [0, 1]: "
-            "--likelihood gaussian takes numbers of any size"
-        )
-    if levelled(how.likelihood) and not found.levels:
-        raise ValueError(
-            f"{found.name} holds numbers from {found.seen.low:g} to {found.seen.high:g}, taken as "
-            f"they are, and {how.likelihood} pixels need whole levels: --levels says how many"
-        )
+    subject = subjects.of(how, found.columns)
+    subject.check(found)
     train, held = _split(found, how.seed)
     if found.validation:
         train, held = found.part, found.validation.part
     test = found.test.part if found.test else held
-    return Images(found, train, held, test, (*found.said, *_said(found, train, held)))
+    return Images(found, train, held, test, (*found.said, *_said(subject.many, found, train, held)))
 
 
 def find_all(options, run) -> Images:
@@ -75,6 +65,9 @@ def find_all(options, run) -> Images:
     """
     found = _opened(options.data or run.data, options, run)
     rows = (found.test or found).part
+    if bool(found.columns) != bool(run.table):
+        it, had = ("a", "none") if found.columns else ("no", "one")
+        raise ValueError(f"{found.name} is {it} table, and the run learned from {had}")
     if rows.x.shape[1] != run.pixels:
         raise ValueError(
             f"{found.name} has images of shape {found.shape or rows.x.shape[1:]}, and the run had "
@@ -90,8 +83,7 @@ def rows(part: Part, run) -> Rows:
 
 def pick(part: Part, run, index: Tensor) -> Tensor:
     """Some of them, drawn black or white where the model knows no grey."""
-    x = rows(part, run)[index]
-    return data.binarise(x) if binary(run.likelihood) else x
+    return run.subject.seen(rows(part, run)[index])
 
 
 def evenly(count: int, most: int) -> Tensor:
@@ -109,9 +101,12 @@ def _opened(source: str, *told) -> Examples:
     """Open data as told; what the first leaves open, the next one says."""
     means = APPLY[kind_of(source)]
     how = {}
-    for name in {*APPLY["folder"], *APPLY["file"]}:
-        said = (getattr(t, name) for t in told if name in means or hasattr(t, "typed"))
+    for name in {*APPLY["folder"], *APPLY["file"], *APPLY["table"]}:
+        said = (getattr(t, name, None) for t in told if name in means or hasattr(t, "typed"))
         how[name] = next(filter(None, said), None)
+    if "columns" in means:
+        found = (getattr(t, "table", None) for t in told)
+        how["columns"] = next(filter(None, found), how["columns"])
     return data.open(source, **how)
 
 
@@ -120,11 +115,13 @@ def _split(found: Examples, seed: int) -> tuple[Part, Part]:
     return tuple(found.part.pick(rows) for rows in apart(len(found), seed, MOST_HELD))
 
 
-def _said(found: Examples, train: Part, held: Part) -> Iterator[str]:
+def _said(many: str, found: Examples, train: Part, held: Part) -> Iterator[str]:
     """What may surprise whoever brought the data, a line each."""
-    pixels, marks = found.x.shape[1], found.seen.marks
     if len(train) < FEW:
-        yield f"only {len(train)} images to learn from: what is learned will be coarse"
+        yield f"only {len(train)} {many} to learn from: what is learned will be coarse"
+    if not found.seen:
+        return
+    pixels, marks = found.x.shape[1], found.seen.marks
     if found.seen.constant and not found.test:
         yield f"{found.seen.constant} of {pixels} pixels are the same in every image"
     if not found.shape and (side := math.isqrt(pixels)) ** 2 == pixels > 1:
@@ -142,8 +139,10 @@ def _said(found: Examples, train: Part, held: Part) -> Iterator[str]:
 
 def _beyond(found: Examples, reach: list[float] | None) -> Iterator[str]:
     """Whether numbers lie outside those that a run has learned from."""
+    if not reach:
+        return
     low, high = found.seen.low, found.seen.high
-    if reach and not reach[0] <= low <= high <= reach[1]:
+    if not reach[0] <= low <= high <= reach[1]:
         yield (
             f"{found.name} holds numbers from {low:g} to {high:g}, the run learned from "
             f"{reach[0]:g} to {reach[1]:g}"

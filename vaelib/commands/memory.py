@@ -1,7 +1,5 @@
 """How much memory a run takes, and what to say where it is not there."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

@@ -13,8 +13,10 @@ import torch
 from torch import nn
 
 from vaelib import files, provenance
+from vaelib.commands import subjects
 from vaelib.commands.images import Images
-from vaelib.models import DECODERS, VAE, GaussianEncoder, StandardNormal, levelled
+from vaelib.distributions import Column
+from vaelib.models import VAE, StandardNormal
 from vaelib.models.network import SMALLEST, channels
 from vaelib.objectives import ELBO, iwae
 from vaelib.validation import unexamined
@@ -35,6 +37,8 @@ class Settings:
         versions: of what the run was made with.
         levels: of grey that whole numbers have; nothing if numbers are taken as they are.
         range: the smallest and largest number that was learned from.
+        columns: kinds of a table's columns, as far as they were told.
+        table: all of its columns.
     """
 
     MAY_CHANGE = ("data", "epochs", "patience")  # a checkpoint knows the data by their content
@@ -63,6 +67,8 @@ class Settings:
     size: list[int] | None = None
     grey: bool = False
     skip_broken: bool = False
+    columns: dict[str, str] | None = None
+    table: tuple[Column, ...] | None = None
 
     @classmethod
     def of(cls, options: argparse.Namespace, images: Images) -> Settings:
@@ -73,13 +79,17 @@ class Settings:
         known |= {"shape": found.shape and list(found.shape)}
         known |= {"size": options.size and list(options.size)}
         known |= {"range": found.seen and [found.seen.low, found.seen.high]}
+        known |= {"table": found.columns or None}
         return cls(**known | _network(options, found.shape), versions=provenance.versions())
 
     @classmethod
     def read(cls, path: Path) -> Settings:
         """Those in a file; what an older vaelib did not write has its default."""
         try:
-            settings = cls(**{"network": "mlp"} | json.loads(path.read_text("utf8")))
+            known = {"network": "mlp"} | json.loads(path.read_text("utf8"))
+            if table := known.get("table"):
+                known["table"] = tuple(Column(*how, c and tuple(c)) for *how, c in table)
+            settings = cls(**known)
             for f in fields(cls):
                 if f.type in KINDS and not isinstance(getattr(settings, f.name), KINDS[f.type]):
                     raise ValueError(f"{f.name} is {getattr(settings, f.name)!r}")
@@ -109,9 +119,19 @@ class Settings:
         files.write_json(path, asdict(self))
 
     @property
+    def subject(self) -> subjects.Pictures:
+        """What it is about: all that depends on the kind of data."""
+        return subjects.of(self, self.table)
+
+    @property
     def each(self) -> tuple[int, ...]:
         """The shape of an image, or of a row where it is not known."""
         return tuple(self.shape or [self.pixels])
+
+    @property
+    def widest(self) -> int:
+        """How many numbers an example has in x, or in the widest layer where that is more."""
+        return max(self.pixels, *self.hidden)
 
     @property
     def event(self) -> tuple[int, ...]:
@@ -128,14 +148,9 @@ class Settings:
     def model(self) -> VAE:
         """The model, with parameters drawn by the seed."""
         activation = ACTIVATIONS[self.activation]
-        observed = self.event if len(self.event) > 1 else self.pixels
-        told = {"levels": self.levels} if levelled(self.likelihood) else {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            encoder = GaussianEncoder(observed, self.hidden, self.latent, activation)
-            decoder = DECODERS[self.likelihood](
-                self.latent, self.hidden[::-1], observed, activation=activation, **told
-            )
+            encoder, decoder = self.subject.networks(activation)
         return VAE(StandardNormal(self.latent), encoder, decoder)
 
     def bound(self):

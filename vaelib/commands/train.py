@@ -1,14 +1,12 @@
 """``python -m vaelib train``: from images to a run folder, alone or under torchrun."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from vaelib.commands.arguments import add, amount, data_options, positive, whole
+from vaelib.commands.arguments import add, amount, columns, data_options, positive, whole
 
 ABOUT = "train a VAE and keep everything about it in a folder"
 ENOUGH = 2**24  # numbers from which a start is computed
@@ -25,6 +23,13 @@ def register(commands) -> None:
         add_argument,
         "digits",
         "what to learn from, but for a tenth, drawn by the seed, that is held out",
+    )
+    add_argument(
+        "--columns",
+        type=columns,
+        metavar="NAME=KIND,…",
+        help="what columns of a table are, instead of what is guessed and said: normal, laplace, "
+        "student, log-normal, bernoulli, categorical, poisson, negative-binomial, or skip",
     )
     add_argument("--latent", type=positive, default=20, help="latent coordinates")
     add_argument(
@@ -77,7 +82,6 @@ def train(options: argparse.Namespace) -> int:
 
     from vaelib.commands import folder, images, memory
     from vaelib.commands.settings import Settings
-    from vaelib.models import binary
     from vaelib.training import Checkpoint, Steps, TensorBoard, Validation, by_width, fit, shares
 
     device, restarted = _where(options)
@@ -104,7 +108,7 @@ def train(options: argparse.Namespace) -> int:
             objective=bound,
             batch_size=settings.batch_size,
             learning_rate=Steps(settings.learning_rate, by_width),
-            binarise=binary(settings.likelihood),
+            binarise=settings.subject.binary,
             validation=Validation(held, settings.patience),
             seed=settings.seed,
             device=device,

@@ -1,11 +1,10 @@
 """What a command has found, written whole or not at all, in the form that a file's ending names."""
 
-from __future__ import annotations
-
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple
@@ -20,22 +19,30 @@ WIDTH, GAP = 640, 1  # a small picture is enlarged to about that many pixels; wh
 MOST = 10_000  # images in a picture
 
 
+def number(value: float) -> str:
+    """Seven digits; nothing of what is missing."""
+    return "" if value != value else f"{value:.7g}"
+
+
 class Rows(NamedTuple):
     """Numbers for each image, a few images at a time.
 
     Attributes:
-        parts: one after the other along the first dimension.
+        parts: one after the other along the first dimension; or rows of words.
         shape: of all of them together.
         head: the names of the columns of a table.
         columns: how many images a picture has side by side; about a square without it.
-        names: of the rows of a table.
+        names: of the rows of a table, if it shows them, and what one of them is called.
+        words: the cells of a row.
     """
 
-    parts: Iterable[Tensor]
+    parts: Iterable[Tensor | Iterable[list[str]]]
     shape: tuple[int, ...]
     head: tuple[str, ...] = ()
     columns: int | None = None
-    names: list[str] | None = None
+    names: Sequence[str] | None = None
+    one: str = ""
+    words: Callable[[list[float]], list[str]] = lambda row: [number(v) for v in row]
 
 
 def write(path: Path, rows: Rows) -> None:
@@ -52,11 +59,13 @@ def _array(rows: Rows, file) -> None:
 
 def _table(rows: Rows, file) -> None:
     text = io.TextIOWrapper(file, "utf8", newline="", write_through=True)
-    table, names = csv.writer(text), iter(rows.names)
-    table.writerow(["image", *rows.head])
+    if not rows.head:
+        raise ValueError("images have no columns to name: write a picture, .png, or an array, .npy")
+    table, names = csv.writer(text), iter(rows.names or ())
+    table.writerow([*[rows.one] * bool(rows.names), *rows.head])
     for part in rows.parts:
-        for row in part.flatten(1).tolist():
-            table.writerow([next(names), *(f"{value:.7g}" for value in row)])
+        for row in part.flatten(1).tolist() if isinstance(part, Tensor) else part:
+            table.writerow([*islice(names, 1), *rows.words(row)])
     text.detach()
 
 

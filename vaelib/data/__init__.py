@@ -1,4 +1,4 @@
-"""Examples as rows of numbers: data sets by name, folders of images, arrays."""
+"""Examples as rows of numbers: data sets by name, folders of images, arrays, tables."""
 
 from vaelib.data.dataset import Dataset, files_of, folder_of
 from vaelib.data.loaded import load

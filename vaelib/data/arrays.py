@@ -1,7 +1,5 @@
 """Files of numpy's as rows of numbers, with the shape of an image where it is known."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from pathlib import Path

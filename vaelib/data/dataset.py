@@ -1,7 +1,5 @@
 """The data sets by name, each split into train and test."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import NamedTuple

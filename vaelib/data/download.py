@@ -1,7 +1,5 @@
 """A file from an HTTP server that may be slow, broken or hostile."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The four files of a data set: read where they lie, fetched where they do not, trusted by sums."""
 
-from __future__ import annotations
-
 import errno
 import gzip
 import hashlib

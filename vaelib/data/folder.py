@@ -1,7 +1,5 @@
 """A folder of pictures as rows of bytes, decoded once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from glob import glob
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Data sets that nobody fetches: read where somebody has put them, and trusted by their sums."""
 
-from __future__ import annotations
-
 import hashlib
 import zlib
 from pathlib import Path

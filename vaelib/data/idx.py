@@ -1,7 +1,5 @@
 """The IDX format of MNIST's files: a header that names the sizes, then the bytes."""
 
-from __future__ import annotations
-
 from math import prod
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Arrays that took work to make, kept in the user's cache and mapped from there."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

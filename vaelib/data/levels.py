@@ -1,7 +1,5 @@
 """What the numbers in an array are meant to be: read from them where it is certain."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

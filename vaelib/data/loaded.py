@@ -1,7 +1,5 @@
 """A data set in two parts, to learn from and to test on, wherever it comes from."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from pathlib import Path

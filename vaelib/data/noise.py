@@ -1,7 +1,5 @@
 """Noise for grey images: black-and-white draws, and grey levels spread over their intervals."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,8 @@
-"""Examples from wherever they lie: a folder of images, a file of numpy's, a data set by name."""
+"""Examples from wherever they lie: a folder, a file of numpy's, a table, a data set by name."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,15 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaelib.data import arrays, folder, kept
+from vaelib.data import arrays, folder, kept, tables
 from vaelib.data.dataset import named, names
 from vaelib.data.levels import Survey, at_rest, blocks, levels_of, survey
 from vaelib.data.numbers import Data, Part
+from vaelib.distributions import Column
 
+TABLES = (".csv", ".tsv")
 APPLY = {  # the options that mean something
     "name": (),
     "folder": ("size", "grey", "levels", "skip_broken"),
     "file": ("shape", "array", "levels"),
+    "table": ("columns",),
 }
 
 
@@ -35,6 +39,7 @@ class Examples:
         classes: what the classes are called.
         files: where each row comes from, below its folder.
         said: lines for whoever brought the data.
+        columns: of a table.
         seen: how far the numbers reach, as they are handed to a model; constant places, and rows
             that are alike.
         validation: examples that a data set sets apart for choosing a model.
@@ -50,6 +55,7 @@ class Examples:
     classes: tuple[str, ...] = ()
     files: tuple[str, ...] | None = None
     said: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     validation: Examples | None = None
     test: Examples | None = None
 
@@ -71,12 +77,13 @@ def open(
     grey: bool = False,
     levels: int | None = None,
     skip_broken: bool = False,
+    columns: Mapping[str, str] | Sequence[Column] | None = None,
 ) -> Examples:
-    """Open a folder of images, a ``.npy`` or ``.npz`` file, or a data set by its name.
+    """Open a folder of images, a ``.npy``, ``.npz`` or ``.csv`` file, or a data set by its name.
 
-    Pictures are decoded once, into the user's cache; a ``.npy`` file stays where it is. Both may be
-    larger than the memory. Every number is looked at once. What means nothing for a source is not
-    asked for: ``APPLY`` says what does.
+    Pictures and tables are read into the user's cache once; a ``.npy`` file stays where it is. All
+    may be larger than the memory. Every number is looked at once. What means nothing for a source
+    is not asked for: ``APPLY`` says what does.
 
     Args:
         source: a path, or a name that :func:`load` knows. Folders in a folder are classes.
@@ -86,6 +93,8 @@ def open(
         grey: whether colour is left out.
         levels: of grey that whole numbers have, 0 to ``levels - 1``; read from them without it.
         skip_broken: whether files that are no whole images are left out.
+        columns: of a table; or kinds by the names of columns, where they are not to be guessed, and
+            ``"skip"`` for one to leave out. ``vaelib.data.guessed`` says how they are.
 
     Returns:
         Examples.
@@ -99,7 +108,7 @@ def open(
     """
     path, kind = Path(source).expanduser(), kind_of(source)
     told = {"shape": shape, "array": array, "size": size, "grey": grey, "skip_broken": skip_broken}
-    for word, value in (told | {"levels": levels}).items():
+    for word, value in (told | {"levels": levels, "columns": columns}).items():
         if value and word not in APPLY[kind]:
             raise ValueError(f"--{word.replace('_', '-')} means nothing for a {kind}, {source}")
     if kind == "name":
@@ -110,20 +119,24 @@ def open(
         more = {name: tuple(about[name]) for name in ("classes", "files", "said")}
         more["labels"] = torch.tensor(about["labels"]) if about["labels"] else None
         return _examples(path, x, tuple(about["shape"]), levels, about["path"], **more)
-    if not path.is_file() or path.suffix not in (".npy", ".npz"):
+    if not path.is_file() or path.suffix not in (".npy", ".npz", *TABLES):
         raise FileNotFoundError(
-            f"there is no .npy or .npz file, folder of images or data set {str(source)!r}: the "
-            f"names are {', '.join(names())}"
+            f"there is no .npy, .npz or .csv file, folder of images or data set {str(source)!r}: "
+            f"the names are {', '.join(names())}"
         )
+    if kind == "table":
+        x, columns, said = tables.read(path, columns or {})
+        return Examples(str(path.resolve()), None, None, x, said=tuple(said), columns=columns)
     x, own = arrays.images(arrays.read(path, array), shape, str(path))
     stat = path.stat()
     return _examples(path, x, own or None, levels, [array, stat.st_size, stat.st_mtime_ns])
 
 
 def kind_of(source: str | Path) -> str:
-    """``"name"``, ``"folder"`` or, whatever else it is, ``"file"``."""
+    """``"name"``, ``"folder"``, ``"table"`` or, whatever else it is, ``"file"``."""
     folder = bool(str(source)) and Path(source).expanduser().is_dir()
-    return "name" if str(source) in names() else "folder" if folder else "file"
+    file = "table" if Path(source).suffix in TABLES else "file"
+    return "name" if str(source) in names() else "folder" if folder else file
 
 
 def _examples(path: Path, x: np.ndarray, shape, levels, key, said=(), **more) -> Examples:

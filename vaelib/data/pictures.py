@@ -1,7 +1,5 @@
 """A picture file as an array: upright, its first frame, nothing to see through."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """MNIST and Fashion-MNIST: the names of their four files, their checksums, where they are."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 MNIST = {
