@@ -1,5 +1,6 @@
 """A touchable figure on a page of its own, for tests that move it by hand."""
 
+import re
 from contextlib import contextmanager
 
 PAGE = """<!doctype html>
@@ -18,7 +19,7 @@ def opened(browser, folder, figure, **options):
     path.write_text(PAGE.format(figure.to_html()), "utf8")
     with blank(browser, **options) as page:
         page.goto(path.as_uri())
-        page.wait_for_selector(".vaelib-knob")
+        page.wait_for_selector(".vaelib-explorer [role=slider], .vaelib-explorer input")
         yield page
 
 
@@ -81,3 +82,8 @@ def said(page, knob):
 
 def number(text):
     return float(text.replace("−", "-"))
+
+
+def numbers(text):
+    """All numbers with a point that stand in a text."""
+    return [number(n) for n in re.findall(r"[-−]?\d+\.\d+", text)]

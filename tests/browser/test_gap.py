@@ -1,14 +1,23 @@
 """A normal moved over the posterior of an image by hand, and the gap that it leaves."""
 
 import json
-import re
 
 import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.figure_page import blank, centre, drag, number, opened, said, settle, swipe
+from tests.browser.figure_page import (
+    blank,
+    centre,
+    drag,
+    number,
+    numbers,
+    opened,
+    said,
+    settle,
+    swipe,
+)
 from vaelib.data import binarise
 from vaelib.distributions import diagonal_normal
 from vaelib.divergence import kl
@@ -156,13 +165,12 @@ def test_the_numbers_on_the_page_add_up_at_each_of_the_three_places(page, bent):
         page.get_by_role("button", name=name).click()
         settle(page)
         q = diagonal_normal(torch.tensor(mu).double(), torch.tensor(sigma).double())
-        reconstruction = gauss_hermite(q, lambda z: log_likelihood(model, x, z), 16)
-        divergence = kl(q, model.prior)
-        assert row(page, "reconstruction") == pytest.approx(float(reconstruction), abs=0.006)
-        assert row(page, "KL to prior") == pytest.approx(-float(divergence), abs=0.006)
-        assert row(page, "ELBO") == pytest.approx(float(reconstruction - divergence), abs=0.006)
-        gap = float(log_evidence - reconstruction + divergence)
-        assert row(page, "gap") == pytest.approx(gap, abs=6e-4)
+        right = float(gauss_hermite(q, lambda z: log_likelihood(model, x, z), 16))
+        divergence = float(kl(q, model.prior))
+        gap = float(log_evidence) - right + divergence
+        shown = [row(page, name) for name in ("reconstruction", "KL to prior", "ELBO", "gap")]
+        assert shown == pytest.approx([right, -divergence, right - divergence, gap], abs=0.006)
+        assert shown[-1] == pytest.approx(gap, abs=6e-4)
         level = page.get_by_role("img", name="The ELBO lies").get_attribute("aria-label")
         assert f" {row(page, 'gap'):.3f} nats below log p(x)" in level
 
@@ -225,7 +233,7 @@ def test_pressing_the_plane_brings_the_mean_there(page, bent):
     box = page.locator(".vaelib-plane svg").first.bounding_box()
     page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.9 * box["height"])
     settle(page)
-    z = [float(n) for n in re.findall(r"-?\d+\.\d+", said(page, CENTRE))[:2]]
+    z = numbers(said(page, CENTRE))[:2]
     assert z == pytest.approx([0.5 * half, -0.8 * half], abs=0.03)
 
 
@@ -241,9 +249,8 @@ def test_looking_closer_enlarges_what_lies_around_the_best_normal(page):
     assert closer.get_attribute("aria-pressed") == "true"
     box = page.locator(".vaelib-plane svg").first.bounding_box()
     assert reach() > 1.5 * whole
-    assert centre(page, CENTRE) == pytest.approx(
-        (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2), abs=1
-    )
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert centre(page, CENTRE) == pytest.approx(middle, abs=1)
     closer.click()
     assert closer.get_attribute("aria-pressed") == "false"
     assert reach() == pytest.approx(whole)
@@ -277,9 +284,8 @@ def test_what_the_browser_computed_is_handed_back(script, bent):
     }""")
     settle(script)
     elbo, gap = script.evaluate("[model.get('elbo'), model.get('gap')]")
-    assert elbo == pytest.approx(
-        script.evaluate("terms(logP, nodes, [0.7, -0.9], [0.3, 0.2]).elbo")
-    )
+    expected = script.evaluate("terms(logP, nodes, [0.7, -0.9], [0.3, 0.2]).elbo")
+    assert elbo == pytest.approx(expected)
     assert elbo + gap == pytest.approx(float(bent[2]))
 
 

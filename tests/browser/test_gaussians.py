@@ -9,13 +9,14 @@ from axe_playwright_python.sync_playwright import Axe
 from scipy.stats import kstest
 from torch.distributions import Normal
 
-from tests.browser.figure_page import blank, drag, opened, said, settle, swipe
+from tests.browser.figure_page import blank, drag, numbers, opened, said, settle, swipe
 from vaelib.distributions import diagonal_normal
 from vaelib.divergence import kl
 from vaelib.exact import gauss_hermite
 from vaelib.explorer import GaussianExplorer
 
 MOST = 100_000
+SPREAD = "all => all.map(([m, s, n, t]) => spread([m, s], [n, t]))"
 HANDLES = ("Mean of q", "Width of q", "Mean of p", "Width of p")
 
 
@@ -24,7 +25,7 @@ def pairs(n):
     return Normal(mu[0], sigma[0]), Normal(mu[1], sigma[1])
 
 
-def numbers(q, p):
+def parameters(q, p):
     return torch.stack([q.mean, q.stddev, p.mean, p.stddev], -1).tolist()
 
 
@@ -40,38 +41,27 @@ def page(browser, tmp_path):
         yield page
 
 
-@pytest.fixture
-def calm(browser, tmp_path):
-    with opened(browser, tmp_path, GaussianExplorer(), reduced_motion="reduce") as page:
-        yield page
-
-
 def shown(page, what):
     """The two lines of the formula, or of the draws, as lists of numbers."""
     lines = page.locator(".chart .readout").filter(has_text=what).all_inner_texts()
-    return [[float(n) for n in re.findall(r"-?\d+\.\d+", s.replace("−", "-"))] for s in lines]
+    return [numbers(line) for line in lines]
 
 
 def where(page):
     """The means and deviations of q and p as the four handles say them."""
-    values = [torch.tensor(float(said(page, name).split(";")[0])) for name in HANDLES]
-    mu_q, sigma_q, mu_p, sigma_p = values
+    mu_q, sigma_q, mu_p, sigma_p = (torch.tensor(numbers(said(page, h))[0]) for h in HANDLES)
     return Normal(mu_q, sigma_q), Normal(mu_p, sigma_p)
 
 
 def test_the_closed_form_is_torchs(script):
     q, p = pairs(300)
-    values = script.evaluate(
-        "all => all.map(([m, s, n, t]) => klNormals([m, s], [n, t]))", numbers(q, p)
-    )
+    values = script.evaluate(SPREAD.replace("spread", "klNormals"), parameters(q, p))
     np.testing.assert_allclose(values, kl(q, p), rtol=0, atol=1e-9)
 
 
 def test_the_spread_of_one_draw_is_that_of_the_log_ratio(script):
     q, p = pairs(50)
-    values = script.evaluate(
-        "all => all.map(([m, s, n, t]) => spread([m, s], [n, t]))", numbers(q, p)
-    )
+    values = script.evaluate(SPREAD, parameters(q, p))
     wide = diagonal_normal(q.mean[:, None], q.stddev[:, None])
 
     def square(z):
@@ -102,12 +92,10 @@ def test_the_draws_are_normal_and_the_average_is_within_its_errors(script, seed)
     assert abs(np.corrcoef(eps[1:], eps[:-1])[0, 1]) < 4 / n**0.5
     q, p = pairs(40)
     path = "seed => ([m, s, n, t]) => running([m, s], [n, t], normals(seed, 1e5), 1e5).at(-1)"
-    ends = script.evaluate(f"([seed, all]) => all.map(({path})(seed))", [seed, numbers(q, p)])
+    ends = script.evaluate(f"([seed, all]) => all.map(({path})(seed))", [seed, parameters(q, p)])
     mean, error = (np.array([end[key] for end in ends]) for key in ("mean", "error"))
     assert (np.abs(mean - kl(q, p).numpy()) < 4.5 * error).all()
-    theory = script.evaluate(
-        "all => all.map(([m, s, n, t]) => spread([m, s], [n, t]))", numbers(q, p)
-    )
+    theory = script.evaluate(SPREAD, parameters(q, p))
     np.testing.assert_allclose(error * MOST**0.5, theory, rtol=0.03)
 
 
@@ -123,11 +111,11 @@ def test_a_handle_that_is_dragged_moves_its_number_and_both_divergences(browser,
     with opened(browser, tmp_path, figure, has_touch=True) as page:
         unit = page.locator(".vaelib-plane svg").first.bounding_box()["width"] / 12
         for i, knob in enumerate(HANDLES):
-            before = numbers(*where(page))
+            before = parameters(*where(page))
             by(page, knob, 0.5 * unit, -10)
             q, p = where(page)
             expected = [[value + 0.5 * (i == j)] for j, value in enumerate(before)]
-            np.testing.assert_allclose(numbers(q, p), np.concatenate(expected), atol=0.03)
+            np.testing.assert_allclose(parameters(q, p), np.concatenate(expected), atol=0.03)
             np.testing.assert_allclose(shown(page, "formula"), [[kl(q, p)], [kl(p, q)]], atol=0.06)
 
 
@@ -136,9 +124,8 @@ def test_the_numbers_on_the_page_are_the_divergences(page):
     np.testing.assert_allclose(shown(page, "formula"), [[kl(q, p)], [kl(p, q)]], atol=5.1e-4)
     for (mean, two_errors), exact in zip(shown(page, "draws"), [kl(q, p), kl(p, q)], strict=True):
         assert abs(mean - exact) < 2.25 * two_errors
-    assert said(page, "Mean of p").endswith(
-        f"KL(q ‖ p) = {kl(q, p):.3f}, KL(p ‖ q) = {kl(p, q):.3f}"
-    )
+    both = f"KL(q ‖ p) = {kl(q, p):.3f}, KL(p ‖ q) = {kl(p, q):.3f}"
+    assert said(page, "Mean of p").endswith(both)
 
 
 def test_keys_move_a_handle_by_steps_and_to_the_ends_of_its_range(page):
@@ -155,12 +142,10 @@ def test_keys_move_a_handle_by_steps_and_to_the_ends_of_its_range(page):
 
 
 def test_every_handle_is_reached_by_the_tab_key_and_has_a_name(page):
-    reached = []
+    reached, focus = [], "document.activeElement"
     for _ in range(6):
         page.keyboard.press("Tab")
-        reached.append(
-            page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent")
-        )
+        reached.append(page.evaluate(f"{focus}.ariaLabel ?? {focus}.textContent"))
     handles = ["Mean of p", "Width of p", "Mean of q", "Width of q"]
     assert reached == [*handles, "Draw more", "Start again"]
 
@@ -186,28 +171,24 @@ def test_draw_more_grows_the_sample_before_the_eyes(page):
     assert page.get_by_role("status").inner_text() == "1,000 draws from each"
 
 
-def test_with_reduced_motion_it_is_there_at_once(calm):
-    calm.get_by_role("button", name="Draw more").click()
-    assert draws(calm) == 1000
-    assert calm.get_by_role("status").inner_text() == "1,000 draws from each"
-
-
-def test_there_is_an_end_and_a_new_start(calm):
-    more = calm.get_by_role("button", name="Draw more")
-    for _ in range(5):
-        more.click(force=True)
-    assert draws(calm) == MOST
-    assert more.get_attribute("aria-disabled") == "true"
-    calm.get_by_role("button", name="Start again").click()
-    assert draws(calm) == 100
-    assert more.get_attribute("aria-disabled") == "false"
+def test_with_reduced_motion_draws_are_there_at_once_have_an_end_and_a_new_start(browser, tmp_path):
+    with opened(browser, tmp_path, GaussianExplorer(), reduced_motion="reduce") as page:
+        more = page.get_by_role("button", name="Draw more")
+        more.click()
+        assert draws(page) == 1000
+        assert page.get_by_role("status").inner_text() == "1,000 draws from each"
+        for _ in range(4):
+            more.click(force=True)
+        assert draws(page) == MOST
+        assert more.get_attribute("aria-disabled") == "true"
+        page.get_by_role("button", name="Start again").click()
+        assert draws(page) == 100
+        assert more.get_attribute("aria-disabled") == "false"
 
 
 def test_nothing_moves_by_itself_and_two_visits_show_the_same(page, browser, tmp_path):
     page.get_by_role("button", name="Draw more").click()
-    page.wait_for_function(
-        "document.querySelector('[role=status]').textContent.startsWith('1,000')"
-    )
+    page.locator("[role=status]", has_text="1,000").wait_for()
     first = page.locator(".vaelib-explorer").inner_html()
     page.wait_for_timeout(400)
     assert page.locator(".vaelib-explorer").inner_html() == first

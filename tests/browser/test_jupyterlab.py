@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.browser.figure_page import ALPHA
+from tests.browser.figure_page import ALPHA, numbers
 from vaelib.models import BernoulliDecoder
 
 CHAPTER = Path(__file__).parents[2] / "chapters" / "elbo.ipynb"
@@ -39,11 +39,8 @@ def lab(tmp_path_factory):
         port = s.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [f"--port={port}", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}"]
-    command += [
-        "--LabApp.news_url=None",
-        "--ServerApp.base_url=/",
-        "--LabApp.check_for_updates=False",
-    ]
+    command += ["--LabApp.news_url=None", "--LabApp.check_for_updates=False"]
+    command += ["--ServerApp.base_url=/"]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
         yield answering(f"http://127.0.0.1:{port}", server), folder
@@ -118,17 +115,13 @@ def test_dragged_in_jupyterlab_and_read_back_in_python(notebook):
     page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
     page.mouse.down()
     right, up = 0.75, 0.3
-    page.mouse.move(
-        plane["x"] + right * plane["width"], plane["y"] + (1 - up) * plane["height"], steps=8
-    )
+    x, y = plane["x"] + right * plane["width"], plane["y"] + (1 - up) * plane["height"]
+    page.mouse.move(x, y, steps=8)
     page.mouse.up()
-    shown = [
-        float(n)
-        for n in re.findall(r"-?\d+\.\d+", knob.get_attribute("aria-valuetext").replace("−", "-"))
-    ]
+    shown = numbers(knob.get_attribute("aria-valuetext"))
     page.wait_for_timeout(500)
     printed = run_cell(page, 1).locator(".jp-OutputArea-output").inner_text()
-    z = [float(n) for n in re.findall(r"-?\d+\.\d+", printed)]
+    z = numbers(printed)
     extent = float(knob.get_attribute("aria-valuemax"))
     np.testing.assert_allclose(z, [(2 * right - 1) * extent, (2 * up - 1) * extent], atol=0.05)
     np.testing.assert_allclose(z, shown, atol=0.006)
@@ -153,10 +146,8 @@ def test_a_chapter_renders_fully_in_jupyterlab(notebook):
     page = notebook(CHAPTER.read_text(encoding="utf-8"))
     page.wait_for_selector(".jp-MarkdownCell .katex, .jp-MarkdownCell mjx-container")
     page.wait_for_timeout(1000)
-    text = page.locator(
-        ".jp-MarkdownCell .jp-RenderedMarkdown, .jp-MarkdownCell .myst"
-    ).all_inner_texts()
-    seen = "\n".join(text)
+    rendered = page.locator(".jp-MarkdownCell .jp-RenderedMarkdown, .jp-MarkdownCell .myst")
+    seen = "\n".join(rendered.all_inner_texts())
     assert len(seen) > 1000
     assert "$$" not in seen
     assert not re.search(r"\(eq-[a-z-]+\)\]", seen)

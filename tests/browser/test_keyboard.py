@@ -5,6 +5,8 @@ from pathlib import Path
 import address
 import pytest
 
+from tests.browser.figure_page import blank
+
 KNOWN = bool(address.address(Path(__file__).parents[2]))
 STOPS = {
     "skip link": "#pst-skip-link a",
@@ -17,11 +19,9 @@ HERE = "selector => Boolean(document.activeElement?.matches(selector))"
 
 @pytest.fixture
 def chapter(browser, site):
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.goto(f"{site.as_uri()}/chapters/elbo.html")
-    yield page
-    context.close()
+    with blank(browser, viewport={"width": 1280, "height": 900}) as page:
+        page.goto(f"{site.as_uri()}/chapters/elbo.html")
+        yield page
 
 
 def tab_to(page, selector, limit=200):

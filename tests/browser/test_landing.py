@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.browser.figure_page import ALPHA, blank, centre, drag, said
+from tests.browser.figure_page import ALPHA, blank, centre, drag, numbers, said
 from vaelib.explorer.saved import SavedExplorer
 
 KNOB = "Point in the latent plane"
@@ -27,18 +27,14 @@ def assert_drawn(page, z):
     drawn = torch.tensor(page.locator(".vaelib-explorer canvas").first.evaluate(ALPHA))
     assert drawn.max() > 100
     torch.testing.assert_close(drawn.double(), 255 * mean, rtol=0, atol=0.51)
-    shown = [float(n) for n in said(page, KNOB).split(")")[0].removeprefix("z = (").split(", ")]
-    assert shown == pytest.approx(z, abs=0.006)
+    assert numbers(said(page, KNOB))[:2] == pytest.approx(z, abs=0.006)
 
 
 def under(page, x, y):
     """The latent point under a place of the window."""
-    box = page.locator(".vaelib-plane svg").evaluate(
-        "e => (({ left, top, width, height }) => [left, top, width, height])"
-        "(e.getBoundingClientRect())"
-    )
+    box = page.locator(".vaelib-plane svg").evaluate("e => e.getBoundingClientRect().toJSON()")
+    right, down = (x - box["left"]) / box["width"], (y - box["top"]) / box["height"]
     extent = RECORDED.explorer().extent
-    right, down = (x - box[0]) / box[2], (y - box[1]) / box[3]
     return [extent * (2 * right - 1), extent * (1 - 2 * down)]
 
 

@@ -1,13 +1,24 @@
 """The latent plane: its decoder against torch, and the point under mouse, finger and keys."""
 
 import base64
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tests.browser.figure_page import ALPHA, blank, drag, number, opened, said, settle, swipe
+from tests.browser.figure_page import (
+    ALPHA,
+    blank,
+    drag,
+    number,
+    numbers,
+    opened,
+    said,
+    settle,
+    swipe,
+)
 from vaelib.explorer import LatentExplorer, pack
 from vaelib.models import BernoulliDecoder, GaussianDecoder
 
@@ -22,10 +33,8 @@ DECODE = """([layers, text, precision, points]) => {
 @pytest.fixture(scope="module")
 def figure():
     torch.manual_seed(0)
-    decoder = BernoulliDecoder(2, [16, 16], 64)
-    return LatentExplorer(
-        decoder, torch.randn(20, 2), torch.arange(20) % 10, (8, 8), torch.rand(20, 64)
-    )
+    decoder, images = BernoulliDecoder(2, [16, 16], 64), torch.rand(20, 64)
+    return LatentExplorer(decoder, torch.randn(20, 2), torch.arange(20) % 10, (8, 8), images)
 
 
 @pytest.fixture
@@ -35,8 +44,7 @@ def page(browser, figure, tmp_path):
 
 
 def point(page):
-    place = said(page, KNOB).split(";")[0].removeprefix("z = (").removesuffix(")")
-    return [float(value) for value in place.split(", ")]
+    return numbers(said(page, KNOB).split(";")[0])
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
@@ -44,12 +52,8 @@ def point(page):
 @pytest.mark.parametrize("squashed", [True, False])
 def test_the_browser_decodes_what_torch_decodes(browser, precision, activation, squashed):
     torch.manual_seed(1)
-    sizes = (2, [24, 16], 64)
-    decoder = (
-        BernoulliDecoder(*sizes, activation)
-        if squashed
-        else GaussianDecoder(*sizes, 0.1, activation=activation)
-    )
+    kind = BernoulliDecoder if squashed else partial(GaussianDecoder, sigma=0.1)
+    decoder = kind(2, [24, 16], 64, activation=activation)
     layers, weights = pack(decoder, precision)
     z = 3 * torch.randn(200, 2, dtype=torch.float64)
     with blank(browser, LatentExplorer) as page:
@@ -127,20 +131,22 @@ def test_the_nearest_image_is_named_and_shown(page, figure):
     np.testing.assert_allclose(alpha, grey, atol=1)
 
 
+def ink(page):
+    canvas = page.locator(".vaelib-explorer canvas").first
+    pixel = canvas.evaluate("c => [...c.getContext('2d').getImageData(3, 3, 1, 1).data]")
+    return sum(pixel[:3])
+
+
 def test_ink_follows_light_and_dark(browser, figure, tmp_path):
-    colours = {}
-    for scheme in ("light", "dark"):
+    first, then = {}, {}
+    for scheme, other in (("light", "dark"), ("dark", "light")):
         with opened(browser, tmp_path, figure, color_scheme=scheme) as page:
-            canvas = page.locator(".vaelib-explorer canvas").first
-            pixels = canvas.evaluate("c => [...c.getContext('2d').getImageData(3, 3, 1, 1).data]")
-            colours[scheme] = sum(pixels[:3])
-            other = {"light": "dark", "dark": "light"}[scheme]
+            first[scheme] = ink(page)
             page.emulate_media(color_scheme=other)
             page.wait_for_timeout(100)
-            pixels = canvas.evaluate("c => [...c.getContext('2d').getImageData(3, 3, 1, 1).data]")
-            colours[f"{scheme}, then {other}"] = sum(pixels[:3])
-    assert colours["light"] == colours["dark, then light"] < 200
-    assert colours["dark"] == colours["light, then dark"] > 500
+            then[other] = ink(page)
+    assert first["light"] == then["light"] < 200
+    assert first["dark"] == then["dark"] > 500
 
 
 def test_a_move_is_drawn_well_within_a_frame(page):

@@ -6,6 +6,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.browser.figure_page import blank
+
 WORD, PAGE = "quadrature", "chapters/kl_checks.html"
 
 
@@ -24,13 +26,8 @@ def served(site):
 
 @pytest.fixture
 def page(browser):
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page, errors = context.new_page(), []
-    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert errors == []
+    with blank(browser, viewport={"width": 1280, "height": 900}) as page:
+        yield page
 
 
 def search(page, home):

@@ -13,6 +13,7 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A pa
 }}</style>
 </head><body><main><h1>Words</h1><p>{}</p>{}</main></body></html>"""
 MANY = 10 * "word <b>word</b> <a href='#'>word</a> "
+HIDDEN = '<a style="color: #444; text-decoration: none" href="#">hidden</a>'
 DARK = ".dark { color: #ddd }"
 
 
@@ -37,11 +38,7 @@ def test_nothing_is_wrong_with_a_plain_page(browser, tmp_path):
         (DARK, '<span style="color: #bbb">pale</span>', {"light": ["color-contrast"]}),
         ("", '<span class="dark">unchanged</span>', {"dark": ["color-contrast"]}),
         (DARK, '<span style="background: #777">dull</span>', {"light": ["color-contrast"]}),
-        (
-            DARK,
-            '<a style="color: #444; text-decoration: none" href="#">hidden</a>',
-            {"light": ["link-in-text-block"], "dark": ["color-contrast"]},
-        ),
+        (DARK, HIDDEN, {"light": ["link-in-text-block"], "dark": ["color-contrast"]}),
         (DARK, '<img src="data:,">', {"in any colours": ["image-alt"]}),
     ],
 )

@@ -1,5 +1,6 @@
 import json
 import re
+from math import inf, nan
 
 import pytest
 import traitlets
@@ -15,19 +16,11 @@ def test_starts_with_two_standard_normals_and_takes_what_it_is_given():
     assert (figure.mu_q, figure.sigma_q, figure.mu_p, figure.sigma_p) == (1.0, 1.0, 0.0, 2.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "bad"),
-    [
-        ("mu_q", 3.5),
-        ("mu_p", float("nan")),
-        ("sigma_q", 0.0),
-        ("sigma_q", -1.0),
-        ("sigma_p", float("inf")),
-        ("sigma_p", 0.4),
-        ("draws", 9),
-        ("draws", 100_001),
-    ],
-)
+BAD = {"mu_q": [3.5], "mu_p": [nan], "sigma_q": [0.0, -1.0], "sigma_p": [inf, 0.4]}
+BAD |= {"draws": [9, 100_001]}
+
+
+@pytest.mark.parametrize(("name", "bad"), [(name, bad) for name in BAD for bad in BAD[name]])
 def test_what_cannot_be_drawn_is_refused_by_name(name, bad):
     with pytest.raises(traitlets.TraitError, match=f"{name} must lie between .* got {bad}"):
         GaussianExplorer(**{name: bad})

@@ -3,7 +3,16 @@
 from vaelib.explorer.gap import GapExplorer
 from vaelib.explorer.gaussians import GaussianExplorer
 from vaelib.explorer.latent import LatentExplorer
+from vaelib.explorer.patch import PatchExplorer
 from vaelib.explorer.saved import SavedExplorer, unpack
 from vaelib.explorer.weights import pack
 
-__all__ = ["GapExplorer", "GaussianExplorer", "LatentExplorer", "SavedExplorer", "pack", "unpack"]
+__all__ = [
+    "GapExplorer",
+    "GaussianExplorer",
+    "LatentExplorer",
+    "PatchExplorer",
+    "SavedExplorer",
+    "pack",
+    "unpack",
+]

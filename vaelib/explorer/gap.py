@@ -1,7 +1,5 @@
 """A normal moved over the posterior of one image by hand, and the gap that it leaves."""
 
-from __future__ import annotations
-
 import math
 from copy import deepcopy
 
@@ -18,6 +16,7 @@ from vaelib.explorer.weights import pack, to_bytes
 from vaelib.explorer.widget import Explorer
 from vaelib.models import VAE
 from vaelib.objectives import log_likelihood
+from vaelib.validation import check_shape
 
 BUDGET = 3e6  # multiplications for one frame
 MOST = 16  # nodes for each coordinate
@@ -150,8 +149,7 @@ def _check(model: VAE, x: Tensor, log_evidence: float, shape: tuple[int, int]) -
     standard = prior.event_shape == (2,) and (prior.mean == 0).all() and (prior.stddev == 1).all()
     if not standard:
         raise ValueError(f"the model's prior must be N(0, I) in two latents, got {prior}")
-    if x.shape != (math.prod(shape),):
-        raise ValueError(f"x must have shape ({math.prod(shape)},), got {tuple(x.shape)}")
+    check_shape("x must have shape", x.shape, (math.prod(shape),))
     log_likelihood(model, x, prior.mean)  # raises on pixels that do not fit the decoder
     if not math.isfinite(log_evidence):
         raise ValueError(f"log_evidence must be finite, got {log_evidence}")

@@ -1,7 +1,5 @@
 """Two normals moved by hand, and the divergence between them in both directions."""
 
-from __future__ import annotations
-
 import traitlets
 
 from vaelib.explorer.widget import Explorer

@@ -1,7 +1,5 @@
 """The latent plane of a trained decoder, to be walked through by hand."""
 
-from __future__ import annotations
-
 import math
 
 import traitlets
@@ -57,15 +55,14 @@ class LatentExplorer(Explorer, module="latent.js"):
     ) -> None:
         layers, weights = pack(decoder, precision)
         _check(layers, means, labels, math.prod(shape), images)
+        grey = [] if images is None else (255 * images).round().int().flatten().tolist()
         fixed = {
             "layers": layers,
             "weights": weights,
             "precision": precision,
             "means": to_bytes(means),
             "labels": bytes(labels.tolist()),
-            "images": b""
-            if images is None
-            else bytes((255 * images).round().int().flatten().tolist()),
+            "images": bytes(grey),
             "shape": list(shape),
             "extent": max(3.2, 1.04 * float(means.abs().max())),
         }

@@ -1,13 +1,12 @@
 """A latent explorer in one file: the rounded decoder, the means, and how they came about."""
 
-from __future__ import annotations
-
 import json
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -121,7 +120,7 @@ class SavedExplorer:
         files.write_text(path, self.text())
 
     @classmethod
-    def load(cls, path: str | PathLike) -> SavedExplorer:
+    def load(cls, path: str | PathLike) -> Self:
         """Read a file that :meth:`save` wrote.
 
         Raises:

@@ -1,6 +1,6 @@
 """The decoder's network as numbers that the browser can compute with."""
 
-from __future__ import annotations
+import copy
 
 import numpy as np
 import torch
@@ -40,9 +40,15 @@ def pack(decoder: nn.Module, precision: str = "float32") -> tuple[list[dict], by
     >>> [layer["activation"] for layer in layers], len(weights)
     (['tanh', 'sigmoid'], 2400)
     """
-    network = getattr(decoder, "network", None)
-    if not isinstance(network, nn.Sequential) or not isinstance(network[0], nn.Linear):
-        raise ValueError(f"{type(decoder).__name__} has no network that starts with a linear layer")
+    network = whole_network(decoder)
+    layers, weights = pack_network(network, precision)
+    if _squashes(decoder, network):
+        layers[-1]["activation"] = "sigmoid"
+    return layers, weights
+
+
+def pack_network(network: nn.Sequential, precision: str = "float32") -> tuple[list[dict], bytes]:
+    """The layers of a network of linear ones, as :func:`pack` gives those of a mean."""
     layers, arrays = [], []
     for module in network:
         if isinstance(module, nn.Linear):
@@ -54,9 +60,22 @@ def pack(decoder: nn.Module, precision: str = "float32") -> tuple[list[dict], by
             layers[-1]["activation"] = ACTIVATIONS[type(module)]
         else:
             raise ValueError(f"the browser cannot compute {module} at this place of a network")
-    if _squashes(decoder, network):
-        layers[-1]["activation"] = "sigmoid"
     return layers, b"".join(to_bytes(array, precision) for array in arrays)
+
+
+@torch.no_grad()
+def whole_network(decoder: nn.Module) -> nn.Sequential:
+    """A decoder's network, with the units that ``start_at`` has set in its last layer."""
+    network = getattr(decoder, "network", None)
+    if not isinstance(network, nn.Sequential) or not isinstance(network[0], nn.Linear):
+        raise ValueError(f"{type(decoder).__name__} has no network that starts with a linear layer")
+    if getattr(decoder, "place", None) is None:
+        return network
+    network = copy.deepcopy(network)
+    last, size = network[-1], decoder.size.expand(decoder.place.shape)
+    last.weight.mul_(size[:, None])
+    last.bias.mul_(size).add_(decoder.place)
+    return network
 
 
 def to_bytes(array: Tensor, precision: str = "float32") -> bytes:

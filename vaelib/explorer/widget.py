@@ -1,7 +1,5 @@
 """A figure that answers the hand: one JavaScript module for Jupyter, Colab and a static page."""
 
-from __future__ import annotations
-
 import base64
 import json
 import sys
