@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from nbclient import NotebookClient
 from reading import EQUATION, prose
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,15 @@ GREEK = re.compile(
     r"|(?:var)?pi|(?:var)?rho|(?:var)?sigma|tau|upsilon|(?:var)?phi|chi|psi|omega"
     r"|Gamma|Delta|Theta|Lambda|Xi|Pi|Sigma|Upsilon|Phi|Psi|Omega)(?![A-Za-z])"
 )
+
+
+def executed(path, at, before, after="", timeout=600):
+    """Run a notebook with a cell put in at a place, and one at its end; return it."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(at, nbformat.v4.new_code_cell(before))
+    notebook.cells.append(nbformat.v4.new_code_cell(after))
+    place = {"metadata": {"path": path.parent}}
+    return NotebookClient(notebook, timeout=timeout, resources=place).execute()
 
 
 class Page:

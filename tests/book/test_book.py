@@ -4,17 +4,9 @@ import ast
 import re
 from statistics import median
 
-import pytest
+import yaml
 from address import ASK, CELL
-from reading import (
-    EQUATION,
-    description,
-    lines,
-    seconds_to_read,
-    tags,
-    visible_lines,
-    words,
-)
+from reading import EQUATION, description, lines, seconds_to_read, tags, visible_lines, words
 
 from tests.book.chapter_source import (
     CHAPTERS,
@@ -37,33 +29,16 @@ FINDINGS = [label for page in PAGES for label in page.findings]
 FIGURES = {figure["name"] for page in PAGES for figure in page.figures if "name" in figure}
 SOURCES = set(re.findall(r"@\w+\{(\S+),", (ROOT / "references.bib").read_text("utf8")))
 INSTALL = CELL.format(ASK)
+ABOUT = ("_config.yml", "CITATION.cff")
 ENDING = ["Summary", "What goes wrong", "Exercises", "References"]
+KINDS = {"chapter": CHAPTERS, "further": FURTHER, "notebook": NOTEBOOKS, "page": PAGES}
+KINDS |= {"read": READ}  # a chapter, or a further page
 
 
-@pytest.fixture(params=CHAPTERS, ids=lambda chapter: chapter.id)
-def chapter(request):
-    return request.param
-
-
-@pytest.fixture(params=FURTHER, ids=lambda further: further.id)
-def further(request):
-    return request.param
-
-
-@pytest.fixture(params=READ, ids=lambda read: read.id)
-def read(request):
-    """A chapter, or a further page."""
-    return request.param
-
-
-@pytest.fixture(params=NOTEBOOKS, ids=lambda notebook: notebook.id)
-def notebook(request):
-    return request.param
-
-
-@pytest.fixture(params=PAGES, ids=lambda page: page.id)
-def page(request):
-    return request.param
+def pytest_generate_tests(metafunc):
+    """What a test asks for by the name of a kind, it is asked of every page of that kind."""
+    for kind in KINDS.keys() & {*metafunc.fixturenames}:
+        metafunc.parametrize(kind, KINDS[kind], ids=lambda page: page.id)
 
 
 def test_every_page_is_in_the_contents_and_every_entry_exists():
@@ -82,30 +57,39 @@ def test_a_further_page_bears_the_name_of_a_chapter_and_both_link_to_each_other(
     assert "Exercises" not in {title for _, title in further.headings}
 
 
-def test_further_pages_stand_in_one_part_without_a_number():
+def test_further_pages_stand_in_a_part_without_a_number_and_those_for_maintainers_last():
     parts = [[c["file"] for c in part["chapters"]] for part in CONTENTS["parts"]]
     names = [page.name for page in FURTHER]
     assert not names or names in parts
     assert not {*names} & {*NUMBERED}
+    assert CONTENTS["parts"][-1]["caption"] == "For maintainers"
+    last = ["ledger", "as_shipped", "benchmarks", "tested"]
+    assert parts[-1] == [f"chapters/{name}" for name in last]
 
 
-def test_what_is_for_maintainers_stands_apart_and_last():
-    *_, last = CONTENTS["parts"]
-    names = [c["file"].removeprefix("chapters/") for c in last["chapters"]]
-    assert last["caption"] == "For maintainers"
-    assert names == ["ledger", "as_shipped", "benchmarks", "tested"]
+def test_title_author_and_year_are_the_same_wherever_they_stand():
+    config, citation = (yaml.safe_load((ROOT / name).read_text("utf8")) for name in ABOUT)
+    assert (ROOT / "index.md").read_text("utf8").startswith(f"# {config['title']}\n")
+    for entry in citation, citation["preferred-citation"]:
+        assert entry["title"] == config["title"]
+        assert entry["authors"][0]["name"] == config["author"]
+    assert str(citation["preferred-citation"]["year"]) == config["copyright"]
 
 
 def test_no_label_stands_twice_in_the_book():
     labels = [label for page in PAGES for label in page.labels]
     labels += [figure["name"] for page in PAGES for figure in page.figures if "name" in figure]
     assert sorted(set(labels)) == sorted(labels)
+    assert len(FINDINGS) == len({*FINDINGS})
 
 
 def test_source_is_clean(notebook):
     assert notebook.notebook.metadata.kernelspec.name == "python3"
     assert all(not c.outputs and c.execution_count is None for c in notebook.code)
     assert len({c.id for c in notebook.cells}) == len(notebook.cells)
+    for cell in notebook.code:
+        if "hide-input" in tags(cell):  # in Jupyter, too
+            assert cell.metadata.get("jupyter", {}).get("source_hidden") is True
 
 
 def test_begins_with_its_only_title(read):
@@ -156,16 +140,10 @@ def chosen_by_name(source):
     return bool(words & {*names()} or {*named} - {*shown})
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        'epochs = {"digits": 32, "mnist": 2}[key]',
-        "epochs = table.get(digits.name, 2)",
-        'small = load().name == "digits"',
-    ],
-)
-def test_a_choice_by_a_data_sets_name_is_seen(source):
-    assert chosen_by_name(source)
+def test_a_choice_by_a_data_sets_name_is_seen():
+    assert chosen_by_name('epochs = {"digits": 32, "mnist": 2}[key]')
+    assert chosen_by_name("epochs = table.get(digits.name, 2)")
+    assert chosen_by_name('small = load().name == "digits"')
     assert not chosen_by_name('x, text = data.load("digits").train, f"{digits.name}"')
 
 
@@ -183,11 +161,7 @@ def test_every_claim_has_a_check_and_every_check_a_claim(read):
     assert all(label.startswith(("eq-", "def-")) for label in read.labels)
     claims = {label for label in read.labels if label.startswith("eq-")}
     assert set(CHECK.findall(read.source)) == claims
-
-
-def test_findings_have_names_of_their_own():
-    assert all(label.startswith("fd-") for label in FINDINGS)
-    assert len(FINDINGS) == len({*FINDINGS})
+    assert all(label.startswith("fd-") for label in read.findings)
 
 
 def test_displayed_equations_stand_on_their_own_lines(read):
@@ -214,12 +188,6 @@ def test_every_definition_named_figure_and_source_is_linked_to():
     assert sorted((definitions | FIGURES | SOURCES) - linked) == []
 
 
-def test_folded_input_is_folded_in_jupyter_too(notebook):
-    for cell in notebook.code:
-        if "hide-input" in tags(cell):
-            assert cell.metadata.get("jupyter", {}).get("source_hidden") is True
-
-
 def test_pictures_have_captions_and_alternative_text(read):
     for cell in read.code:
         if tags(cell) & {"hide-input", "hide-cell"} and "plots." in cell.source:
@@ -242,16 +210,10 @@ def test_installs_itself_where_it_is_missing(read):
     assert re.search(r"^(from|import) vaelib", read.source, re.MULTILINE)
 
 
-def minutes(chapter):
-    return seconds_to_read(chapter.notebook) / 60
-
-
-def test_a_chapter_is_read_in_one_sitting(chapter):
-    assert minutes(chapter) <= 25
-
-
-def test_the_chapters_are_read_in_twenty_two_minutes_on_average():
-    assert sum(map(minutes, CHAPTERS)) <= 22 * len(CHAPTERS)
+def test_a_chapter_is_read_in_one_sitting():
+    minutes = {chapter.id: seconds_to_read(chapter.notebook) / 60 for chapter in CHAPTERS}
+    assert {name: n for name, n in minutes.items() if n > 25} == {}
+    assert sum(minutes.values()) <= 22 * len(minutes)
 
 
 def test_describes_itself_in_one_sentence(read):

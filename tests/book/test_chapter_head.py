@@ -36,9 +36,12 @@ def head(book, name):
 def test_every_chapter_says_how_long_it_takes(book):
     for name in ("first", "second", "last", "chapter"):
         assert re.fullmatch(r"\d+ s to read · \d+ s to run", head(book, name)[0])
+    for name in ("index", "ledger", "bibliography"):  # no chapter
+        assert "chapter-head" not in book.page(name)
 
 
 def test_a_chapter_builds_on_those_before_it_that_it_links_to(book):
+    assert head(book, "first")[1:] == head(book, "chapter")[1:] == []
     assert head(book, "second")[1:] == ["Builds on 1 The first"]
     assert head(book, "last")[1:] == ["Builds on 1 The first, 2 The second"]
     assert '<a class="reference internal" href="first.html">' in book.page("last")
@@ -49,15 +52,6 @@ def test_a_further_page_says_to_which_chapter_it_belongs(book):
     assert '<a class="reference internal" href="../second.html">' in book.page("further/second")
     assert re.fullmatch(r"\d+ s to read · \d+ s to run", head(book, "further/second")[1])
     assert len(head(book, "further/second")) == 2
-
-
-def test_a_chapter_that_links_to_none_before_it_names_none(book):
-    assert head(book, "first")[1:] == head(book, "chapter")[1:] == []
-
-
-@pytest.mark.parametrize("name", ["index", "ledger", "bibliography"])
-def test_other_pages_have_no_head(book, name):
-    assert "chapter-head" not in book.page(name)
 
 
 def test_the_head_follows_the_chapter_it_names(book):

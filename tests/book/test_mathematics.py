@@ -26,6 +26,10 @@ def test_formulas_become_containers_and_all_else_stays(typesetter):
     assert "\\[" not in page
     assert NUMBER in page
     assert f'<div {CLASSES} id="equation-eq-a">' in page
+    assert "<mi>x</mi><mo>&lt;</mo><mi>y</mi>" in page
+    assert 'url("../_static/mathjax/MathJax_Main-Regular.woff")' in page
+    among_words = f"<head></head>So <span {CLASSES}>\\(x\\)</span> y"
+    assert "unbroken" not in typesetter.page(among_words, "")
 
 
 @pytest.mark.parametrize(("before", "after"), [("", ","), ("(", ")."), ("(", "")])
@@ -36,15 +40,6 @@ def test_punctuation_stays_with_its_formula(typesetter, before, after):
     assert f"</mjx-container></span>{after}</span> y" in done
 
 
-def test_a_formula_among_words_needs_no_wrapping(typesetter):
-    done = typesetter.page(f"<head></head>So <span {CLASSES}>\\(x\\)</span> y", "")
-    assert "unbroken" not in done
-
-
-def test_formulas_are_read_as_mathml(typesetter):
-    assert "<mi>x</mi><mo>&lt;</mo><mi>y</mi>" in typesetter.page(PAGE, "")
-
-
 @pytest.mark.parametrize("letter", ["|", "{", "}", "x", "z"])
 def test_every_letter_has_its_rule(typesetter, letter):
     tex = rf"\{letter}" if letter in "{}" else letter
@@ -52,10 +47,6 @@ def test_every_letter_has_its_rule(typesetter, letter):
     code = ord(letter) if letter in "|{}" else 0x1D44E + ord(letter) - ord("a")
     assert f"mjx-c.mjx-c{code:X}" in page.split("<body")[0]
     assert "mjx-c.mjx-c2211" not in page
-
-
-def test_letters_come_from_the_site(typesetter):
-    assert 'url("../_static/mathjax/MathJax_Main-Regular.woff")' in typesetter.page(PAGE, "../")
 
 
 def test_a_page_without_formulas_and_a_finished_one_stay_as_they_are(typesetter):

@@ -2,16 +2,9 @@
 
 import re
 
-import pytest
-
 from tests.book.chapter_source import CHAPTERS, READ, ROOT, letters
 
 COLUMNS = ["symbol", "in code", "meaning", "shape", "first in"]
-
-
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.id)
-def test_chapters_link_to_the_notation(chapter):
-    assert "notation.md" in chapter.page_links
 
 
 def rows():
@@ -27,12 +20,10 @@ def place(first_in):
     return min(n for n, c in enumerate(READ) if target in {f"{c.id}.ipynb", *c.labels})
 
 
-def test_no_symbol_is_explained_twice():
+def test_every_letter_is_explained_once_and_no_later_than_it_is_used():
+    assert all("notation.md" in chapter.page_links for chapter in CHAPTERS)
     symbols = [symbol.strip() for symbol, *_ in rows()]
     assert sorted({*symbols}) == sorted(symbols)
-
-
-def test_every_letter_is_explained_no_later_than_it_is_used():
     used, explained = {}, {}
     for n, page in enumerate(READ):
         used = dict.fromkeys(letters(page.text), n) | used

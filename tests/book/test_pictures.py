@@ -22,10 +22,9 @@ def write(folder):
         about = {"figure": {"caption": "A caption."}, "image": {"alt": source[-8:]}}
         cells.append(cell(source, metadata={"mystnb": about}))
     book = Book(folder)
-    path = folder / "chapter.ipynb"
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(folder / "chapter.ipynb", as_version=4)
     notebook.cells = cells
-    nbformat.write(notebook, path)
+    nbformat.write(notebook, folder / "chapter.ipynb")
     assert book.build(**EXTENSIONS) == (True, [])
     return book
 
@@ -51,34 +50,22 @@ def file(book, image):
 def test_of_both_files_the_page_shows_the_smaller(book, images):
     assert [file(book, image).suffix for image in images] == [".svg", ".png"]
     assert len(list((book.folder / "_build/html/_images").iterdir())) == 2
+    png, svg = file(book, images[1]).read_bytes(), file(book, images[0]).read_text("utf8")
+    sharper = int.from_bytes(png[16:20]) / int(attribute(images[1], "width"))
+    assert sharper > 1.3
+    assert "<text" not in svg, "letters are drawn, and need no font"
+    assert "<use" in svg
 
 
-def test_the_kernel_drew_sharper_than_it_is_shown(book, images):
-    png = file(book, images[1]).read_bytes()
-    assert int.from_bytes(png[16:20]) > 1.3 * int(attribute(images[1], "width"))
-
-
-def test_both_kinds_are_as_large_on_the_page_as_in_jupyter(images):
+def test_both_kinds_are_as_large_as_in_jupyter_wait_to_be_near_and_say_what_they_show(images):
+    assert [attribute(image, "alt") for image in images] == [LINE[-8:], NOISE[-8:]]
+    assert {attribute(image, "loading") for image in images} == {"lazy"}
     for image in images:
         width, height = (int(attribute(image, name)) for name in ("width", "height"))
         assert 0.8 * 4 * 144 < width < 1.05 * 4 * 144
         assert height / width == pytest.approx(3 / 4, rel=0.1)
 
 
-def test_alternative_text_survives(images):
-    assert [attribute(image, "alt") for image in images] == [LINE[-8:], NOISE[-8:]]
-
-
-def test_pictures_below_the_landing_page_wait_until_they_are_near(images):
-    assert {attribute(image, "loading") for image in images} == {"lazy"}
-
-
 def test_the_same_run_gives_the_same_files(book, images, tmp_path):
     again = re.findall("<img .*?>", write(tmp_path).page("chapter"))
     assert again == images
-
-
-def test_letters_are_drawn_and_need_no_font(book, images):
-    svg = file(book, images[0]).read_text("utf8")
-    assert "<text" not in svg
-    assert "<use" in svg

@@ -6,6 +6,7 @@ from io import StringIO
 
 import nbformat
 from ledger import read_mark  # noqa: F401
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from reading import seconds_to_read  # noqa: F401
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
@@ -53,17 +54,11 @@ $$ b = c $$ (def-two)
 
 By [(eq-one)](#eq-one) and [(def-two)](#def-two) of [Somebody (2001)](#somebody).
 """
+ABOUT = "What it is about."
 CODE = "from IPython.display import display\nimport vaelib\n\nvaelib.display = display"
+OWN = ("chapter_map", "ledger_page", "links", "execution")
 SETTINGS = {
-    "extensions": [
-        "myst_nb",
-        "sphinx_multitoc_numbering",
-        "sphinxcontrib.bibtex",
-        "chapter_map",
-        "ledger_page",
-        "links",
-        "execution",
-    ],
+    "extensions": ["myst_nb", "sphinx_multitoc_numbering", "sphinxcontrib.bibtex", *OWN],
     "myst_enable_extensions": ["dollarmath"],
     "nb_execution_mode": "cache",
     "nb_execution_raise_on_error": True,
@@ -89,31 +84,23 @@ class Book:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf8")
 
-    def chapter(
-        self, text=TEXT, labels=("eq-one",), name="chapter", about="What it is about.", code=CODE
-    ):
-        cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(code)]
+    def chapter(self, text=TEXT, labels=("eq-one",), name="chapter", about=ABOUT, code=CODE):
         tell = {"eq": "check", "fd": "finding"}
-        cells += [
-            nbformat.v4.new_code_cell(f'vaelib.{tell[label[:2]]}("{label}")') for label in labels
-        ]
+        sources = [code, *(f'vaelib.{tell[label[:2]]}("{label}")' for label in labels)]
+        cells = [new_markdown_cell(text), *map(new_code_cell, sources)]
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         metadata = {"kernelspec": kernel, "myst": {"html_meta": {"description": about}}}
-        notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+        notebook = new_notebook(cells=cells, metadata=metadata)
         self.write(f"{name}.ipynb", nbformat.writes(notebook))
 
     def build(self, **settings):
         """Build the site; return whether a notebook ran, and the warnings; note what was read."""
-        said, warned = StringIO(), StringIO()
-        out = self.folder / "_build/html"
-        tree = self.folder / "_build/.doctrees"
+        said, warned, self.read = StringIO(), StringIO(), set()
+        places = (self.folder / f"_build/{name}" for name in ("html", ".doctrees"))
         with patch_docutils(), docutils_namespace(), warnings.catch_warnings():
             warnings.simplefilter("ignore", PendingDeprecationWarning)
-            settings = SETTINGS | settings
-            app = Sphinx(
-                self.folder, None, out, tree, "html", settings, status=said, warning=warned
-            )
-            self.read = set()
+            how = {"confoverrides": SETTINGS | settings, "status": said, "warning": warned}
+            app = Sphinx(self.folder, None, *places, "html", **how)
             app.connect("source-read", lambda app, docname, source: self.read.add(docname))
             app.build()
         text = said.getvalue() + warned.getvalue()

@@ -1,19 +1,16 @@
-"""The training chapter once more, on other data: in short, and on all of MNIST."""
+"""The chapters that train once more, on other data: in short, and on all of MNIST."""
 
 import json
-from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 import torch
-from nbclient import NotebookClient
 from PIL import Image
 
+from tests.book.chapter_source import ROOT, executed
 from vaelib.experiments import Sweep
 from vaelib.experiments.learners import standard
 
-CHAPTER = Path(__file__).parents[2] / "chapters" / "vae.ipynb"
 BOUND = -100.5
 SHORT = """\
 from vaelib import data, training
@@ -40,12 +37,8 @@ print(json.dumps([digits.name, *sizes, whole.elbo, repr(model), epochs, slow_rat
 def ran(monkeypatch, source, before=""):
     """Run the chapter; return its data, its score, its network and how it was trained."""
     monkeypatch.setenv("VAELIB_DATASET", str(source))
-    notebook = nbformat.read(CHAPTER, as_version=4)
-    notebook.cells.insert(1, nbformat.v4.new_code_cell(before))
-    notebook.cells.append(nbformat.v4.new_code_cell(LAST))
-    place = {"metadata": {"path": CHAPTER.parent}}
-    NotebookClient(notebook, timeout=1800, resources=place).execute()
-    return json.loads(notebook.cells[-1].outputs[0].text)
+    done = executed(ROOT / "chapters/vae.ipynb", 1, before, LAST, timeout=1800)
+    return json.loads(done.cells[-1].outputs[0].text)
 
 
 @pytest.mark.mnist
@@ -92,3 +85,36 @@ def test_the_training_chapter_reaches_its_bound_on_all_of_mnist(monkeypatch):
     name, images, _, _, elbo, *_ = ran(monkeypatch, "mnist")
     assert (name, images) == ("mnist", 60_000)
     assert elbo >= BOUND
+
+
+FEW = """\
+from vaelib import data
+
+def few():
+    found = load(IMAGES)
+    return found._replace(train=found.train[:128], test=found.test[:40])
+
+load, IMAGES = data.load, data.dataset.os.environ["VAELIB_IMAGES"]
+data.load = lambda name: few()
+"""
+
+
+def told_of_images(monkeypatch, source):
+    """Run the chapter on a few images; return what it says of them."""
+    monkeypatch.setenv("VAELIB_IMAGES", str(source))
+    cells = executed(ROOT / "chapters/images.ipynb", 2, FEW).cells
+    outputs = [o for c in cells for o in c.get("outputs", ()) if "data" in o]
+    return "\n".join(o["data"].get("text/markdown", "") for o in outputs)
+
+
+@pytest.mark.cifar_png
+def test_the_chapter_on_images_runs_on_a_folder_in_colour(monkeypatch, place_of, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    told = told_of_images(monkeypatch, place_of("cifar_png"))
+    assert "128 images to learn from and 40 to test on, 3 channels of 32 × 32 pixels" in told
+    assert "40 test images became" in told
+
+
+def test_the_chapter_on_images_runs_on_grey_digits(monkeypatch):
+    told = told_of_images(monkeypatch, "digits")
+    assert "1 channel of 8 × 8 pixels, so $D = 64$ numbers, each of 17 levels" in told
