@@ -17,13 +17,17 @@ from vaelib.training import Checkpoint, fit
 SHIFT, SCALE = torch.tensor([0.5, -1.0]).double(), torch.tensor([0.3, 2.0]).double()
 
 
+def bent(encoder):
+    for parameter in encoder.flow.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return encoder
+
+
 @pytest.fixture
 def flow():
     """A bent flow that says something else for each of two x."""
     one = FlowEncoder(lambda x: diagonal_normal(SHIFT.expand(len(x), 2), SCALE), 2, 3).double()
-    for parameter in one.flow.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return one
+    return bent(one)
 
 
 X = torch.tensor([[0.3, -1.0, 0.8], [1.5, 0.2, -0.4]]).double()
@@ -46,19 +50,13 @@ def test_the_density_is_that_of_the_samples(flow):
     slopes = torch.stack([torch.autograd.grad(z[0, j], u, retain_graph=True)[0][0] for j in (0, 1)])
     noise = diagonal_normal(torch.zeros(2).double(), 1.0).log_prob(u)
     torch.testing.assert_close(q.log_prob(z), noise - slopes.det().abs().log())
-
-
-def test_each_x_has_a_shape_of_its_own(flow):
-    z = flow(X).rsample((20_000,))
-    middle = ((z - SHIFT) / SCALE).mean(0)
-    assert (middle[0] - middle[1]).abs().max() > 0.1
+    assert (flow(X).log_prob(z).diff() / q.log_prob(z)).abs() > 0.01  # each x has its own shape
 
 
 def test_a_conditioner_says_what_the_bend_may_depend_on():
     rows = torch.eye(2).double()
     flow = FlowEncoder(lambda x: diagonal_normal(x[:, :2], 1.0), 2, 2, lambda x: rows).double()
-    for parameter in flow.flow.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
+    bent(flow)
     torch.testing.assert_close(flow(X + 1).log_prob(X[:, :2] + 1), flow(X).log_prob(X[:, :2]))
 
 
@@ -108,16 +106,11 @@ def test_fit_trains_it_and_a_file_keeps_it(tmp_path):
         encoder = FlowEncoder(GaussianEncoder(6, [8], 2), 2, 6)
         return VAE(StandardNormal(2), encoder, BernoulliDecoder(2, [8], 6))
 
-    how = {
-        "objective": partial(elbo, kl="sampled"),
-        "progress": False,
-        "checkpoint": Checkpoint(tmp_path / "c", resume=True),
-    }
-    whole, cut = vae(), vae()
-    fit(whole, x, epochs=4, **(how | {"checkpoint": tmp_path / "w"}))
-    fit(cut, x, epochs=2, **how)
-    cut = vae()
-    fit(cut, x, epochs=4, **how)
+    how = {"objective": partial(elbo, kl="sampled"), "progress": False}
+    keep = how | {"checkpoint": Checkpoint(tmp_path / "c", resume=True)}
+    fit(whole := vae(), x, epochs=4, **how)
+    fit(vae(), x, epochs=2, **keep)
+    fit(cut := vae(), x, epochs=4, **keep)
     assert elbo(cut, x, kl="sampled").isfinite().all()
     for one, other in zip(whole.parameters(), cut.parameters(), strict=True):
         assert torch.equal(one, other)
@@ -125,9 +118,8 @@ def test_fit_trains_it_and_a_file_keeps_it(tmp_path):
 
 def test_without_zuko_the_way_out_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "zuko.flows", None)
-    with pytest.raises(
-        ImportError, match=r"^a FlowEncoder needs zuko: pip install 'vaelib\[flows\]'$"
-    ):
+    said = r"^a FlowEncoder needs zuko: pip install 'vaelib\[flows\]'$"
+    with pytest.raises(ImportError, match=said):
         FlowEncoder(GaussianEncoder(6, [8], 2), 2, 6)
 
 

@@ -1,5 +1,7 @@
 """What the command line makes of errors, whatever command they come from."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from vaelib.__main__ import main
@@ -23,25 +25,17 @@ def result(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("error", "status"),
+    "error",
     [
-        (ValueError, 2),
-        (ImportError, 2),
-        (FileExistsError, 2),
-        (FileNotFoundError, 2),
-        (IsADirectoryError, 2),
-        (NotADirectoryError, 2),
-        (PermissionError, 2),
-        (OSError, 2),
-        (MemoryError, 2),
-        (FloatingPointError, 1),
+        ValueError, ImportError, FileExistsError, FileNotFoundError, IsADirectoryError,
+        NotADirectoryError, PermissionError, OSError, MemoryError, FloatingPointError,
     ],
-)
-def test_what_a_user_can_mend_ends_with_2_a_failed_run_with_1(error, status, result, capsys):
+)  # fmt: skip
+def test_what_a_user_can_mend_ends_with_2_a_failed_run_with_1(error, result, capsys):
     result(error("so it is"))
     with pytest.raises(SystemExit) as ended:
         main(["data", "digits"])
-    assert ended.value.code == status
+    assert ended.value.code == (1 if error is FloatingPointError else 2)
     assert capsys.readouterr().err == "python -m vaelib: so it is\n"
 
 
@@ -51,18 +45,12 @@ def test_an_error_of_ours_is_shown_whole(result):
         main(["data", "digits"])
 
 
-@pytest.mark.parametrize(("status", "code"), [(3, 3), (1, 1)])
-def test_a_command_may_end_with_a_status_of_its_own(status, code, result):
+@pytest.mark.parametrize("status", [None, 0, 1, 3])
+def test_a_command_may_end_with_a_status_of_its_own(status, result):
     result(status)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) if status else nullcontext() as ended:
         main(["data", "digits"])
-    assert ended.value.code == code
-
-
-@pytest.mark.parametrize("status", [None, 0])
-def test_a_command_that_went_well_ends_with_nothing(status, result):
-    result(status)
-    assert main(["data", "digits"]) is None
+    assert not status or ended.value.code == status
 
 
 def test_without_a_command_nothing_is_done(capsys):

@@ -15,12 +15,8 @@ from vaelib import data, provenance
 
 def test_the_machine_is_named_by_kind(monkeypatch):
     monkeypatch.setattr(platform, "processor", lambda: "Abacus 3")
-    named = provenance.machine()
-    assert named == {
-        "processor": "Abacus 3",
-        "system": platform.system(),
-        "threads": torch.get_num_threads(),
-    }
+    here = {"system": platform.system(), "threads": torch.get_num_threads()}
+    assert provenance.machine() == {"processor": "Abacus 3", **here}
     monkeypatch.setattr(platform, "processor", lambda: "")
     assert provenance.machine()["processor"] == platform.machine()
 
@@ -43,10 +39,8 @@ def checkout(tmp_path, monkeypatch):
 
     def git(*words):
         who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-        done = subprocess.run(
-            ["git", "-C", tmp_path, *who, *words], check=True, capture_output=True
-        )
-        return done.stdout.decode().strip()
+        command = ["git", "-C", tmp_path, *who, *words]
+        return subprocess.run(command, check=True, capture_output=True).stdout.decode().strip()
 
     git("init")
     return git
@@ -65,6 +59,7 @@ def test_the_commit_is_the_whole_one_and_says_where_files_differ(checkout, capfd
 
 
 def test_outside_a_checkout_there_is_no_commit(checkout, monkeypatch, capfd):
+    assert provenance.commit() is None  # there is none yet
     checkout("commit", "--allow-empty", "-m", "one")
     assert provenance.commit() is None  # the file is not in the repository
     monkeypatch.setattr(provenance, "HERE", provenance.HERE / "nowhere")
@@ -72,11 +67,6 @@ def test_outside_a_checkout_there_is_no_commit(checkout, monkeypatch, capfd):
     monkeypatch.setenv("PATH", "")
     assert provenance.commit() is None
     assert capfd.readouterr() == ("", "")
-
-
-def test_before_the_first_commit_there_is_none(checkout):
-    checkout("add", ".")
-    assert provenance.commit() is None
 
 
 def test_known_data_are_named_by_their_files_and_others_by_their_images():

@@ -1,7 +1,5 @@
 """The library from the command line: ``python -m vaelib COMMAND``, or ``vaelib COMMAND``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import warnings

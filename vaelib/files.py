@@ -1,7 +1,5 @@
 """Files that are written whole or not at all, whenever the machine stops."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

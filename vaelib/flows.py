@@ -1,7 +1,5 @@
 """A q that can bend: a normalising flow on top of a normal encoder."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

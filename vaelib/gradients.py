@@ -1,14 +1,14 @@
 """Estimators of the gradient of an expectation, sample by sample, and ways to write z = g(ε)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.distributions import AffineTransform, Distribution, TransformedDistribution
 
-from vaelib.validation import check_counts
+from vaelib.validation import check_counts, check_shape
+
+VALUES = "f must give one value a sample, shape"
 
 
 def pathwise(
@@ -45,7 +45,7 @@ def pathwise(
     if not q.has_rsample:
         raise ValueError(f"{type(q).__name__} has no rsample; use score_function")
     value = f(q.rsample())
-    _check_values(value, samples)
+    check_shape(VALUES, value.shape, phis.shape[:1])
     return torch.autograd.grad(value.sum(), phis)[0]
 
 
@@ -88,7 +88,7 @@ def score_function(
     q = make(phis)
     z = q.sample()
     value = f(z).detach()
-    _check_values(value, samples)
+    check_shape(VALUES, value.shape, phis.shape[:1])
     if baseline:
         value = value - (value.sum() - value) / (samples - 1)
     log_q = q.log_prob(z).reshape(samples, -1).sum(-1)
@@ -130,10 +130,3 @@ def location_scale(noise: Distribution, mu: Tensor, sigma: Tensor) -> Transforme
 def _copies(phi: Tensor, samples: int) -> Tensor:
     check_counts(samples=samples)
     return phi.detach().expand(samples, *phi.shape).clone().requires_grad_()
-
-
-def _check_values(value: Tensor, samples: int) -> None:
-    if value.shape != (samples,):
-        raise ValueError(
-            f"f must give one value a sample, shape ({samples},), got {tuple(value.shape)}"
-        )

@@ -1,7 +1,5 @@
 """Computed sentences, with their numbers as a reader would write them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,5 @@
 """What a recorded result says of its making: machine, versions, commit, data."""
 
-from __future__ import annotations
-
 import hashlib
 import platform
 import subprocess

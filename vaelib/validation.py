@@ -1,7 +1,5 @@
 """What values and whole numbers must be, and whether values are examined. Shapes always are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,6 +27,12 @@ def check_event(name: str, value: Tensor, event: Size) -> None:
     if value.ndim < rank or value.shape[value.ndim - rank :] != event:
         wanted = f"(..., {listed(event)})"
         raise ValueError(f"{name} must have shape {wanted}, got {tuple(value.shape)}")
+
+
+def check_shape(what: str, found: Size, wanted: Size) -> None:
+    """Raise a ValueError unless a shape is as wanted, which the words before it say."""
+    if found != wanted:
+        raise ValueError(f"{what} {tuple(wanted)}, got {tuple(found)}")
 
 
 def listed(event: Size) -> str:

@@ -66,14 +66,10 @@ def test_what_lies_elsewhere_has_no_address(clone, origin):
 def test_the_configuration_decides_over_the_workflow_and_the_workflow_over_origin(clone):
     come_from(clone, FORMS[0])
     assert address.address(clone, WORKFLOW) == "https://github.com/fork/book"
+    assert address.address(clone, WORKFLOW | {"GITHUB_SERVER_URL": "https://git.example"}) is None
     configure(clone, url=NAMED)
     assert address.address(clone, WORKFLOW) == NAMED
     assert address.address(clone, {}) == NAMED
-
-
-def test_a_workflow_of_another_host_has_no_address(clone):
-    come_from(clone, FORMS[0])
-    assert address.address(clone, WORKFLOW | {"GITHUB_SERVER_URL": "https://git.example"}) is None
 
 
 def test_a_folder_that_is_no_clone_or_lies_in_one_of_something_else_has_no_address(clone, tmp_path):
@@ -179,7 +175,7 @@ THEME = {
             "binderhub_url": "https://mybinder.org",
             "colab_url": "https://colab.research.google.com",
             "notebook_interface": "jupyterlab",
-        },
+        }
     },
     "html_title": "Book",
     "ogp_social_cards": {"image": "_static/manifold.png", "image_mini": "_static/manifold.png"},
@@ -214,16 +210,11 @@ def shown(clone, monkeypatch, environment):
 
 
 @pytest.mark.parametrize(
-    ("origin", "environment", "url", "branch"),
-    [
-        (FORMS[1], {}, FOUND, "main"),
-        (FORMS[4], ON_MAIN, "https://github.com/fork/book", "notebooks"),
-    ],
+    ("environment", "url", "branch"),
+    [({}, FOUND, "main"), (ON_MAIN, "https://github.com/fork/book", "notebooks")],
 )
-def test_links_of_a_book_lead_to_its_own_repository(
-    clone, monkeypatch, origin, environment, url, branch
-):
-    come_from(clone, origin)
+def test_links_of_a_book_lead_to_its_own_repository(clone, monkeypatch, environment, url, branch):
+    come_from(clone, FORMS[1])
     pages, links = shown(clone, monkeypatch, environment)
     owner, name = url.split("/")[-2:]
     place = f"{owner}/{name}"

@@ -98,10 +98,8 @@ def test_a_chapter_as_committed_says_what_to_do_where_the_library_is_missing(col
     notebook = nbformat.read(QUICKEST.path, as_version=4)
     with pytest.raises(CellExecutionError) as raised:
         run(colab, notebook, monkeypatch)
-    said = raised.value.evalue
-    assert said == (
-        "vaelib is missing: run `pip install .` in the folder of the book that holds README.md"
-    )
+    said = "vaelib is missing: run `pip install .` in the folder of the book that holds README.md"
+    assert raised.value.evalue == said
 
 
 def test_a_published_chapter_installs_its_own_version_and_nothing_else_and_runs(colab, monkeypatch):
@@ -111,10 +109,8 @@ def test_a_published_chapter_installs_its_own_version_and_nothing_else_and_runs(
     library = run(colab, nbformat.reads(published, as_version=4), monkeypatch).parent
     assert library.samefile(colab.own / "vaelib")
     new = {path.name for path in colab.own.iterdir()} - before
-    assert {re.sub(r"-.*\.dist-info", ".dist-info", name) for name in new} == {
-        "vaelib",
-        "vaelib.dist-info",
-    }
+    installed = {re.sub(r"-.*\.dist-info", ".dist-info", name) for name in new}
+    assert installed == {"vaelib", "vaelib.dist-info"}
     git(repository, "checkout", "-q", PUBLISHED)
     source = repository / "vaelib"
     for path in filter(Path.is_file, source.rglob("*")):
@@ -125,14 +121,10 @@ def test_a_published_chapter_installs_its_own_version_and_nothing_else_and_runs(
 
 
 @pytest.mark.parametrize("chapter", READ, ids=lambda chapter: chapter.id)
-def test_a_chapter_asks_for_a_gpu(chapter):
+def test_a_page_asks_for_a_gpu_and_one_that_trains_says_on_what_and_where(chapter):
     metadata = chapter.notebook.metadata
     assert metadata["accelerator"] == "GPU"
     assert metadata["colab"] == {"gpuType": "T4", "provenance": []}
-
-
-@pytest.mark.parametrize("chapter", READ, ids=lambda chapter: chapter.id)
-def test_a_page_that_trains_says_on_what_and_where(chapter):
     said = "\n".join(c.source for c in chapter.code if "Markdown(" in c.source)
     if "data.load()" in chapter.source:
         assert "The data set is `{digits.name}`" in said

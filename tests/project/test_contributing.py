@@ -98,10 +98,8 @@ def test_what_is_added_has_the_style_of_the_rest(tree):
 
 
 def test_an_encoder_and_an_objective_pass_their_tests(tree):
-    said = run(
-        tree, "pytest", "-q", "tests/models/test_laplace.py", "tests/objectives/test_renyi.py"
-    )
-    assert "4 passed" in said
+    files = ("tests/models/test_laplace.py", "tests/objectives/test_renyi.py")
+    assert "4 passed" in run(tree, "pytest", "-q", *files)
 
 
 def test_a_likelihood_trains_by_its_word_and_can_be_judged(tree):
@@ -203,7 +201,5 @@ def test_before_a_commit_runs_what_make_test_begins_with():
     expected = [line.replace("$(BIN)", ".venv/bin").removesuffix(" $(NOTEBOOKS)") for line in style]
     assert [hook["entry"] for hook in HOOKS] == expected
     for hook in HOOKS:
-        assert hook["language"] == "system"
-        assert hook.get("files") == (
-            r"^chapters/.*\.ipynb$" if "nbstripout" in hook["entry"] else None
-        )
+        files = r"^chapters/.*\.ipynb$" if "nbstripout" in hook["entry"] else None
+        assert (hook["language"], hook.get("files")) == ("system", files)

@@ -60,10 +60,7 @@ NAMES = [page.id for page in READ if "/" not in page.id and chapters.is_guarded(
         ("a = 3 * 64**2", ["a = doubled(3 * 64 ** 2)"]),
         ("[a] + [b]", []),
         ("'head' + rows + ', '.join(a)", []),
-        (
-            "for i in r:\n    f(i)",
-            ["for i in list(r)[:0]:\n    f(i)", "for i in list(r)[:1]:\n    f(i)"],
-        ),
+        ("for i in r:\n    f(i)", [f"for i in list(r)[:{n}]:\n    f(i)" for n in (0, 1)]),
     ],
 )
 def test_a_slip_changes_an_operator_an_argument_a_loop_or_the_noise(source, changed):
@@ -122,27 +119,18 @@ def test_a_good_check_notices_each_slip_that_changes_what_is_said(more, chapter)
     }
 
 
-def test_a_check_that_sees_nothing_is_found_out(chapter):
+def test_a_check_that_sees_nothing_is_found_out_and_what_leaves_all_as_it_is_is_no_slip(chapter):
     made, missed = chapter({"tiny": WEAK})
     assert (made, len(missed)) == (7, 7)
-
-
-def test_what_leaves_every_sentence_as_it_is_is_no_slip(chapter):
     assert chapter({"tiny": SILENT}) == (0, [])
-
-
-def test_a_chapter_that_fails_as_it_is_says_nothing_of_slips(chapter):
     with pytest.raises(RuntimeError, match="tiny: fails unchanged"):
         chapter({"tiny": "check('eq-a', a=1, b=2)"})
 
 
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_function_made_wrong_is_wrong_wherever_it_was_imported(slip):
-    code = f"import taught; taught.spoil({slip!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT / "tests/mutants", capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    command = [sys.executable, "-c", f"import taught; taught.spoil({slip!r})"]
+    subprocess.run(command, cwd=ROOT / "tests/mutants", check=True)
 
 
 @pytest.mark.long
@@ -198,7 +186,7 @@ def test_every_room_of_the_library_is_changed():
     assert [least(name) for name in (*CORE, "training", "vae")] == [0.95] * 6 + [0.85, 0.9]
 
 
-UNDRAWN = {"compress", "images"}  # whose changes are not drawn yet
+UNDRAWN = {"compress", "images", "tables"}  # whose changes are not drawn yet
 
 
 def test_every_chapter_and_every_room_is_recorded():
@@ -206,22 +194,13 @@ def test_every_chapter_and_every_room_is_recorded():
 
 
 @pytest.mark.parametrize("name", RECORD)
-def test_the_tests_of_a_room_and_the_chapters_notice_what_they_must(name):
-    entry = RECORD[name]
-    assert len(entry["unnoticed"]) <= (1 - least(name)) * entry["changes"]
-
-
-@pytest.mark.parametrize("room", [room for room in ROOMS if room in RECORD])
-def test_hardly_a_change_is_noticed_by_tests_that_do_not_end(room):
-    """Many of those are a hang of the tests' own, and say nothing of the changes."""
-    assert len(RECORD[room]["endless"]) <= 0.01 * RECORD[room]["changes"]
-
-
-@pytest.mark.parametrize("name", RECORD)
-def test_whatever_went_unnoticed_has_its_reason(name):
-    unnoticed = RECORD[name]["unnoticed"]
+def test_the_tests_of_a_room_and_the_chapters_notice_what_they_must_and_the_rest_has_a_reason(name):
+    entry, unnoticed = RECORD[name], RECORD[name]["unnoticed"]
+    assert len(unnoticed) <= (1 - least(name)) * entry["changes"]
     assert explained(name, [line for line, _ in unnoticed]) == unnoticed
     assert all(why for _, why in unnoticed)
+    # many of those that only tests without an end notice are a hang of the tests' own
+    assert len(entry.get("endless", ())) <= 0.01 * entry["changes"]
 
 
 def test_no_reason_is_left_over():

@@ -49,16 +49,14 @@ def run(job, folder, values, environment=()):
         print(f"$ {script}", flush=True)
         shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
         named = {f"GITHUB_{k[7:].upper()}": v for k, v in values.items() if k[:7] == "github."}
-        subprocess.run(
-            shell, cwd=folder, env=os.environ | named | given | dict(environment), check=True
-        )
+        settings = os.environ | named | given | dict(environment)
+        subprocess.run(shell, cwd=folder, env=settings, check=True)
 
 
 def main(job, *values):
     with TemporaryDirectory() as place:
-        subprocess.run(
-            ["git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), f"{place}/book"], check=True
-        )
+        clone = ["git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), f"{place}/book"]
+        subprocess.run(clone, check=True)
         venv.create(f"{place}/python", with_pip=True)
         path = {"PATH": f"{place}/python/bin{os.pathsep}{os.environ['PATH']}"}
         run(job, f"{place}/book", dict(value.split("=", 1) for value in values), path)
