@@ -12,10 +12,11 @@ from vaelib.models.decoders import (
     levelled,
 )
 from vaelib.models.encoders import GaussianEncoder, StandardNormal, conv_encoder
+from vaelib.models.kinds import KINDS, Kind
 from vaelib.models.labels import M2
 from vaelib.models.model import VAE, Beside, Model
 from vaelib.models.network import mlp
-from vaelib.models.tables import KINDS, Kind, TableDecoder, TableEncoder
+from vaelib.models.tables import TableDecoder, TableEncoder
 
 __all__ = [
     "DECODERS",
