@@ -1,8 +1,10 @@
 """Mathematics, typeset while the book is built: MathJax in a small JavaScript engine.
 
-The pages then need no script for it, and nothing moves while they load.
+The pages then need no script for it, and nothing moves while they load: MathJax's font of no height
+comes first in every formula and decides its lines, so it is part of the page.
 """
 
+import base64
 import importlib.util
 import json
 import re
@@ -15,6 +17,7 @@ from sphinx.util import logging
 LOGGER = logging.getLogger(__name__)
 MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
 FONTS = "output/chtml/fonts/woff-v2"
+ZERO = "MathJax_Zero.woff"
 FORMULA = re.compile(
     r'(?P<before>\(?)(?P<open><(?P<tag>span|div) class="math notranslate nohighlight[^>]*>'
     r'\s*(?:<span class="eqno">.*?</a></span>)?)(?P<tex>[^<]+)(?P<close></(?P=tag)>)'
@@ -49,7 +52,8 @@ class Typesetter:
         done, count = FORMULA.subn(self.formula, html)
         if not count:
             return html
-        style = self.style(done).replace("FONTS", f"{root}_static/mathjax")
+        style = self.style(done).replace(f"FONTS/{ZERO}", within(MATHJAX / FONTS / ZERO))
+        style = style.replace("FONTS", f"{root}_static/mathjax")
         return done.replace("</head>", f"<style>{style}</style>\n</head>", 1)
 
     def formula(self, found):
@@ -67,6 +71,11 @@ class Typesetter:
         rules = RULE.finditer(self.call("styles"))
         used = "".join(r[0] for r in rules if any(needed(r[1].split(","), present)))
         return re.sub(r"\s+", " ", used)
+
+
+def within(path):
+    """Return the address of a font that a page holds itself."""
+    return f"data:font/woff;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def needed(selectors, present):

@@ -76,6 +76,19 @@ def test_a_scroll_bar_that_comes_while_a_page_arrives_moves_nothing(browser, sit
     assert (arriving["left"], arriving["width"]) == (whole["left"], whole["width"])
 
 
+def test_a_page_is_as_long_before_its_fonts_arrive(browser, site):
+    lengths = []
+    for fonts in ("arrive", "are late"):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        if fonts == "are late":
+            page.route("**/*.woff*", lambda route: route.abort())
+        page.goto((site / "chapters/kl_checks.html").as_uri())
+        page.evaluate("document.fonts.ready")
+        lengths.append(page.evaluate("document.querySelector('article').offsetHeight"))
+        page.close()
+    assert lengths[0] == lengths[1]
+
+
 def test_the_whole_site_is_light(site):
     files = [path for path in site.rglob("*") if path.is_file()]
     pages = [path for path in files if path.suffix == ".html"]
