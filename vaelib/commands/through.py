@@ -165,11 +165,7 @@ def register(commands) -> None:
     encoding("--give", nargs="+", choices=[*PARTS], default=["mean"], help="one or several of q")
     reconstructing("--count", type=positive, default=32, help="how many a picture shows")
     scoring("--samples", type=positive, default=100, help="weights for each log p(x)")
-    scoring(
-        "--given-others",
-        action="store_true",
-        help="of each cell of a table log p given the others, not its part in the reconstruction",
-    )
+    scoring("--given-others", action="store_true", help="of a table, log p of cells given others")
     imputing("--draws", type=positive, help="write so many copies, filled with draws, instead")
     imputing("--samples", type=positive, default=100, help="weights, and draws, for each row")
     interpolating(

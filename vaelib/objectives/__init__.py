@@ -8,13 +8,7 @@ A model is anything with ``prior``, ``decode(z)`` and ``encode(x)``, each giving
 """
 
 from vaelib.objectives.bounds import ELBO, Terms, elbo, elbo_terms
-from vaelib.objectives.importance import (
-    impute,
-    iwae,
-    log_conditionals,
-    log_evidence,
-    log_weights,
-)
+from vaelib.objectives.importance import impute, iwae, log_conditionals, log_evidence, log_weights
 from vaelib.objectives.joint import check_data, log_joint, log_likelihood
 from vaelib.objectives.labels import semi_supervised
 
