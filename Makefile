@@ -4,6 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PEERS := _build/peers
 SHIPPED := _build/shipped
+DETECTORS := _build/detectors
 FUZZ := _build/fuzz
 MUTMUT := _build/mutmut
 NOTEBOOKS := $(wildcard chapters/*.ipynb chapters/*/*.ipynb)
@@ -36,6 +37,9 @@ bench: $(READY) $(PEERS)/ready ## measure speed against peers and the machine (a
 
 shipped: $(READY) $(SHIPPED)/ready ## audit losses as well-known packages ship them (a minute)
 	PYTHONPATH=$(CURDIR)/$(SHIPPED) $(BIN)/python -m benchmarks.shipped
+
+detectors: $(READY) $(DETECTORS)/ready ## find odd rows with a VAE and with well-known detectors (half an hour)
+	PYTHONPATH=$(DETECTORS) $(BIN)/python -m benchmarks.detectors
 
 gpu: ## check and measure on a GPU, with a Python that has torch (nine minutes; OUT=folder)
 	PYTHONPATH=$(CURDIR) $(PYTHON) -m benchmarks.gpu --out $(OUT) $(OPTIONS)
@@ -87,6 +91,10 @@ $(SHIPPED)/ready: benchmarks/shipped/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(SHIPPED) --requirement $<
 	@touch $@
 
+$(DETECTORS)/ready: benchmarks/detectors/requirements.txt $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(DETECTORS) --requirement $<
+	@touch $@
+
 $(FUZZ)/ready: tests/fuzz/requirements.txt $(READY)
 	mkdir -p $(FUZZ)/corpus
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(FUZZ) --requirement $<
@@ -96,4 +104,4 @@ $(MUTMUT)/ready: tests/mutants/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(MUTMUT) --requirement $<
 	@touch $@
 
-.PHONY: help book test long lighthouse bench shipped gpu carry fuzz mutants tested lab notebooks clean
+.PHONY: help book test long lighthouse bench shipped detectors gpu carry fuzz mutants tested lab notebooks clean

@@ -63,7 +63,7 @@ def test_further_pages_stand_in_a_part_without_a_number_and_those_for_maintainer
     assert not names or names in parts
     assert not {*names} & {*NUMBERED}
     assert CONTENTS["parts"][-1]["caption"] == "For maintainers"
-    last = ["ledger", "as_shipped", "benchmarks", "tested"]
+    last = ["ledger", "as_shipped", "detectors", "benchmarks", "tested"]
     assert parts[-1] == [f"chapters/{name}" for name in last]
 
 

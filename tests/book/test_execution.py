@@ -66,6 +66,7 @@ def before(tree):
         ("recorded/benchmark.json", {"benchmarks"}),
         ("recorded/mutants.json", {"tested"}),
         ("recorded/shipped.json", {"as_shipped"}),
+        ("recorded/detectors.json", {"detectors"}),
         ("vaelib/commands/train.py", set()),
         ("tests/conftest.py", set()),
     ],

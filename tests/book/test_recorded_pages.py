@@ -1,6 +1,7 @@
 """Pages over recorded runs show every row and every number of their record, here of another one."""
 
 import json
+import re
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -131,6 +132,28 @@ SHIPPED = {
 }
 
 
+DETECTORS = {  # areas for rows of another class, and for shuffled ones
+    "vaelib, −log p": (0.9, 0.85),
+    "scikit-learn, EllipticEnvelope": (0.7, 0.86),
+    "pyod, KNN": (0.95, 0.8),
+    "pyod, COPOD": (0.91, 0.5),
+    "pyod, ECOD": (0.6, 0.51),
+}
+SORTS = [("irises", "setosa"), ("irises", "versicolor"), ("wines", "class_0")]
+SORTS += [("tumours", "malignant"), ("digits", "1")]
+
+
+def of_detectors(**changed):
+    """Three seeds, in each of which all find a little more, each in its own order."""
+    found, rows = DETECTORS | {name.replace("_", ", "): v for name, v in changed.items()}, []
+    for name, odd in SORTS + [(table, "shuffled") for table in dict(SORTS)]:
+        areas = {n: v[odd == "shuffled"] for n, v in found.items()}
+        seeds = {n: [v - k / 2000, v, v + 0.001] for k, (n, v) in enumerate(areas.items())}
+        rows.append({"table": name, "odd": odd, "areas": seeds})
+    made = {"command": "make detectors", "date": "2031-02-03", "versions": {"pyod": "9.8"}}
+    return made | {"rows": rows}
+
+
 @pytest.fixture
 def shown(tmp_path, monkeypatch):
     """Run a page where other records lie; return its text, and the rows of its tables."""
@@ -201,6 +224,35 @@ def test_the_losses_as_shipped(shown):
         "[Last](https://a.b/c), anew: VAE | says | Gaussian | – | Do.",
     ]
     assert "Made by `make shipped` on 3 February 2031; torch 9.8. 1 of the 4 losses" in text
+
+
+def test_the_detectors(shown):
+    text, rows = shown(Chapter(ROOT / "chapters/detectors.ipynb"), detectors=of_detectors())
+    by_class, shuffled = rows[2:7], rows[9:]
+    assert by_class[0] == "pyod, KNN | " + " | ".join(["0.950 ± 0.002"] * 4)
+    order = ["KNN", "COPOD", "−log p", "EllipticEnvelope", "ECOD"]
+    assert [row.split(" |")[0].split(", ")[1] for row in by_class] == order
+    assert [row.split(" |")[0].split(", ")[1] for row in shuffled][:2] == order[3:1:-1]
+    assert "Made by `make detectors` on 3 February 2031; pyod 9.8. 9 sorts of odd rows in 4" in text
+    assert text.count("verdict='found'") == 4
+
+
+@pytest.mark.parametrize(
+    ("what", "changed"),
+    [
+        ("columns", {"pyod_COPOD": (0.85, 0.5)}),
+        ("relations", {"pyod_ECOD": (0.6, 0.9)}),
+        ("gaps", {"pyod_KNN": (0.9, 0.8)}),
+        ("ellipse", {"scikit-learn_EllipticEnvelope": (0.7, 0.7)}),
+    ],
+)
+def test_a_sentence_on_detectors_that_the_record_does_not_bear_out_stops_the_page(
+    shown, capsys, what, changed
+):
+    with pytest.raises(AssertionError):
+        shown(Chapter(ROOT / "chapters/detectors.ipynb"), detectors=of_detectors(**changed))
+    (stopped,) = re.findall(r"CheckFailed.*: . \(fd-detectors-(\w+)\)", capsys.readouterr().out)
+    assert stopped == what
 
 
 def test_what_is_tested(shown):

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 import vaelib
-from vaelib import data
+from vaelib import data, objectives
 from vaelib.__main__ import main
 from vaelib.commands import filled, folder, through
+from vaelib.divergence import Estimate
 from vaelib.models import VAE
 from vaelib.objectives import ELBO, impute, log_evidence
 
@@ -112,6 +113,22 @@ def test_each_row_has_its_bounds_and_each_cell_its_part(run, monkeypatch):
     assert ((scores[:, 2] - evidence.mean).abs() < 7 * scores[:, 3] + 0.02).all()
     bound = ELBO(4000).measure(run.model, run.x, 1.0, None)[1].elbo
     assert ((scores[:, 0] - bound).abs() < 7 * scores[:, 1] + 0.05).all()
+
+
+def test_each_cell_has_its_log_p_given_the_others_where_that_is_asked(run, monkeypatch):
+    asked = []
+
+    def conditionals(model, x, samples, chunk):
+        asked.append((len(x), samples, chunk))
+        return Estimate(x + 1, x)
+
+    monkeypatch.setattr(objectives, "log_conditionals", conditionals)
+    words = ["--data", "other.csv", "--samples", 30, "--given-others", "--out", "scores.csv"]
+    run("score", *words)
+    rows = table("scores.csv")[1:]
+    cells = torch.tensor([[float(v or "nan") for v in row[6:]] for row in rows])
+    torch.testing.assert_close(cells, run.x + 1, equal_nan=True)
+    assert asked == [(40, 30, through.HELD // 16)]
 
 
 def test_a_table_is_filled_with_what_the_model_expects_and_stays_as_it_is(run, monkeypatch):
@@ -215,6 +232,7 @@ def test_other_data_are_judged_by_the_columns_of_the_run(run, capsys):
         ("score RUN --data x.npy --out x.csv", "x.npy is no table, and the run learned from one"),
         ("score RUN --data bad.csv --out x.csv", "line 3, column job: 'pilot' is none of its"),
         ("impute IMAGES --out x.csv", "impute means nothing for images"),
+        ("score IMAGES --given-others --out x.csv", "--given-others means nothing for images"),
         ("reconstruct IMAGES --out x.csv", "have no columns to name"),
         ("score IMAGES --data other.csv --out x.csv", "is a table, and the run learned from none"),
         ("train --data other.csv --out new --likelihood grey", "--likelihood means nothing for a"),

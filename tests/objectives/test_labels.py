@@ -118,20 +118,35 @@ def drawn(n):
     return x, torch.eye(3).double()[k]
 
 
+def test_held_out_rows_without_a_class_are_judged_by_what_validation_is_told():
+    x, c = drawn(20)
+    c[:15] = torch.nan
+    how = {"given": c, "objective": semi_supervised, "epochs": 2}
+    unlabelled = lambda model, x: model.labels.isnan().any(-1).double()  # noqa: E731
+    judged = train(networks(), x, validation=Validation(x, 1, c, unlabelled), **how).validation
+    assert [terms.elbo for terms in judged] == [0.75, 0.75]
+    with pytest.raises(ValueError, match=r"in Validation\(x, given=c, objective=semi_supervised\)"):
+        train(networks(), x, validation=Validation(x, given=c), **how)
+
+
 def test_a_few_labels_train_a_classifier_of_all_rows(tmp_path, monkeypatch):
     (x, c), held = drawn(600), drawn(50)
     some = c.clone()
     some[:570] = torch.nan
     objective = partial(semi_supervised, alpha=10.0)
     how = {"given": some, "objective": objective, "batch_size": 50, "learning_rate": 0.02}
-    how["validation"] = Validation(held[0], given=held[1])
+    held[1][:40] = torch.nan
+    how["validation"] = Validation(held[0], given=held[1], objective=semi_supervised)
     whole, halves = networks(), networks()
     whole.start_at(x)
     assert whole.vae.encoder.module.place is not None
     assert whole.given(c) is not whole
     assert not hasattr(whole, "labels")
     halves.start_at(x)
-    train(whole, x, epochs=12, **how)
+    judged = train(whole, x, epochs=12, **how).validation
+    again = evaluate(whole, held[0], semi_supervised, given=held[1]).elbo
+    assert judged[-1].elbo == pytest.approx(again, abs=0.3)
+    assert judged[-1].elbo > judged[0].elbo + 1
     assert (whole.classifier(x).probs.argmax(-1) == c.argmax(-1)).double().mean() > 0.95
     file = Checkpoint(tmp_path / "run.pt", resume=True)
     for epochs in (5, 12):

@@ -23,7 +23,8 @@ class Pictures:
         run: the settings of a run, or the options of ``train``, which bear the same names.
     """
 
-    one, many, an, draw, lacks = "image", "images", "an image", False, ("impute",)
+    one, many, an, draw = "image", "images", "an image", False
+    lacks = ("impute", "score --given-others")
 
     def __init__(self, run) -> None:
         self.run = run

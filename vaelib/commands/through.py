@@ -87,12 +87,18 @@ def score(stream: Stream, options: argparse.Namespace):
 
     The ELBO, log p(x), both with the error of sampling, and the reconstruction term; where pixels
     are levels, also the ELBO in bits per dimension, and of a table the part of each column in the
-    reconstruction term.
+    reconstruction term, or its log p given the others.
     """
     import torch
 
+    from vaelib.objectives import log_conditionals
+
     model, width = stream.model, stream.settings.widest
     names, further = stream.subject.further(model)
+    if options.given_others:
+        stream.subject.serve("score --given-others")
+        how = {"samples": options.samples, "chunk": max(1, HELD // width)}
+        further = lambda x, _: log_conditionals(model, x, **how).mean  # noqa: E731
     each = ((x, scores(model, x, options.samples, width)) for x in stream.batches())
     parts = (torch.cat([row, further(x, row)], 1) for x, row in each)
     return parts, (len(stream), len(HEAD) + len(names)), (*HEAD, *names)
@@ -159,6 +165,7 @@ def register(commands) -> None:
     encoding("--give", nargs="+", choices=[*PARTS], default=["mean"], help="one or several of q")
     reconstructing("--count", type=positive, default=32, help="how many a picture shows")
     scoring("--samples", type=positive, default=100, help="weights for each log p(x)")
+    scoring("--given-others", action="store_true", help="of a table, log p of cells given others")
     imputing("--draws", type=positive, help="write so many copies, filled with draws, instead")
     imputing("--samples", type=positive, default=100, help="weights, and draws, for each row")
     interpolating(

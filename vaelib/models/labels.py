@@ -19,7 +19,8 @@ class M2(nn.Module):
         q(z, c|x)  = q(c|x) q(z|x, c)
 
     It learns by ``fit(model, x, given=c, objective=semi_supervised)``, with the objective of
-    :mod:`vaelib.objectives`; a row of c is one-hot, or NaN where the class is not known.
+    :mod:`vaelib.objectives`; a row of c is one-hot, or NaN where the class is not known. Held-out
+    rows without a class are judged by ``Validation(x, given=c, objective=semi_supervised)``.
 
     Args:
         vae: whose encoder and decoder take c, as :class:`Beside` does.
@@ -54,7 +55,10 @@ class M2(nn.Module):
     def encode(self, x: Tensor) -> Distribution:
         """q(z|x, c)."""
         if self.labels.isnan().any():
-            raise ValueError("q(z|x, c) needs every c: take semi_supervised for unlabelled rows")
+            raise ValueError(
+                "q(z|x, c) needs every c: take semi_supervised for unlabelled rows, as objective "
+                "and, of those held out, in Validation(x, given=c, objective=semi_supervised)"
+            )
         return self.vae.given(self.labels).encode(x)
 
     def decode(self, z: Tensor) -> Distribution:

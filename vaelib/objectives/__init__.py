@@ -8,11 +8,11 @@ A model is anything with ``prior``, ``decode(z)`` and ``encode(x)``, each giving
 """
 
 from vaelib.objectives.bounds import ELBO, Terms, elbo, elbo_terms
-from vaelib.objectives.importance import impute, iwae, log_evidence, log_weights
+from vaelib.objectives.importance import impute, iwae, log_conditionals, log_evidence, log_weights
 from vaelib.objectives.joint import check_data, log_joint, log_likelihood
 from vaelib.objectives.labels import semi_supervised
 
 __all__ = [
-    "ELBO", "Terms", "check_data", "elbo", "elbo_terms", "impute", "iwae", "log_evidence",
-    "log_joint", "log_likelihood", "log_weights", "semi_supervised",
+    "ELBO", "Terms", "check_data", "elbo", "elbo_terms", "impute", "iwae", "log_conditionals",
+    "log_evidence", "log_joint", "log_likelihood", "log_weights", "semi_supervised",
 ]  # fmt: skip

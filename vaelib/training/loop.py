@@ -75,7 +75,7 @@ def fit(
         binarise: draw the training pixels black or white afresh each time they are seen, the
             validation pixels once.
         validation: data evaluated after each epoch by the ELBO, with weight 1 on the KL; or a
-            :class:`Validation`, which also says when to stop.
+            :class:`Validation`, which also says when to stop, and by what to judge.
         seed: decides the order of the data and all noise.
         device: where to train; the model's own if not given.
         checkpoint: a file that always holds a whole state of the run; or a :class:`Checkpoint`,
@@ -114,7 +114,7 @@ def fit(
         rows, held = _data(model, x, given, judged, device, parameters[0].dtype, binarise)
         moves = steps.start(parameters, device)
         loss = Loss(model, objective, binarise)
-        judge = partial(averages, objective=loss.objective.judge())
+        judge = partial(averages, objective=judged.objective or loss.objective.judge())
         run = Run(model, rows, held, moves, batch_size, steps.shuffle, judge)
         step = Step(rows, shares.distribute(loss, device), moves, batch_size, clip)
         step.record &= not steps.by_step

@@ -25,6 +25,8 @@ class Validation:
         patience: stop when their ELBO has not risen for so many epochs, and give the model its best
             parameters back.
         given: a condition for each example, if the training data have some.
+        objective: what they are judged by, as for :func:`~vaelib.training.evaluate`; if not given,
+            the ELBO with weight 1 on the KL.
 
     Raises:
         ValueError: a patience of less than one epoch.
@@ -33,6 +35,7 @@ class Validation:
     x: Data | None
     patience: int | None = None
     given: Data | None = None
+    objective: Callable | None = None
 
     def __post_init__(self) -> None:
         if self.patience is not None:

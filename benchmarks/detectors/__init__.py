@@ -1,0 +1,1 @@
+"""Which rows are odd: a VAE beside well-known detectors, on the same tables: ``make detectors``."""
