@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import islice, pairwise
-from math import exp, isclose, log, sqrt
+from math import exp, inf, isclose, log, sqrt
 
 import torch
 from scipy.optimize import bisect
 from torch import Tensor
 
-from vaelib.audit.divergence import RANGES, Divergence, read_within
+from vaelib.audit.divergence import RANGES, Bend, Divergence, read_within
 from vaelib.audit.powers import weight
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case
@@ -87,14 +87,12 @@ class _Profile:
         nats, before, beyond = jumps[0]
         whose, size = self._whose(nats, before)
         floor = abs(before) <= 1e-6 * abs(beyond)
-        far = AMOUNTS[-1] if floor else AMOUNTS[0]
-        per_latent = weight(lambda c: _Profile(self.probe, self.d, c).slope(far), self.case)
-        if not floor:
-            turn = (nats * size, beyond / before)
-            return replace(self.d, per_latent=per_latent, turn=turn, turn_of=whose)
         grows = size == 1 and self._grows(nats)
+        far = AMOUNTS[-1 if floor else 0]
+        per_latent = weight(lambda c: _Profile(self.probe, self.d, c).slope(far), self.case)
         nats *= 1 / self.entries if grows else size
-        return replace(self.d, per_latent=per_latent, floor=nats, floor_of=whose, floor_grows=grows)
+        bend = Bend(nats, inf if floor else beyond / before, whose, grows)
+        return replace(self.d, per_latent=per_latent, bend=bend)
 
     def _whose(self, nats: float, before: float) -> tuple[str, float]:
         """Whose KL decides, and its share of an image's: who feels it when one entry moves far."""

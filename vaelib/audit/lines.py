@@ -81,13 +81,8 @@ class Lines(Words):
         return text.removeprefix(" +").lstrip()
 
     def bends(self) -> Iterator[str]:
-        d, clamp = self.d, self.g.clamp
-        if d.floor:
-            yield self.floor()
-        if d.turn:
-            nats, ratio = map(number, d.turn)
-            yield f"from {nats} nats of {self.whose(d.turn_of)} on, {ratio} times that"
-        if clamp != (None, None):
+        yield self.bend()
+        if (clamp := self.g.clamp) != (None, None):
             low, high = ("…" if end is None else number(end) for end in clamp)
             yield f"log σ² clamped to [{low}, {high}]"
 

@@ -86,7 +86,7 @@ def _clamp(parts: Parts, far: float) -> float | None:
     """Where the loss stops to change with log σ² up to there; None where it does not stop."""
     d, probe = parts.divergence, parts.probe
     inputs = parts.case.draw(probe.roles, torch.Generator().manual_seed(14))
-    if d.reading is None or not (d.g or far > 0):
+    if d.reading is None or not (d.mean[-1] or far > 0):
         return None
     unit = abs(d.per_latent.at(parts.case.sizes())) * inputs["logvar"].numel()
 

@@ -7,9 +7,9 @@ from math import isclose, isnan
 from vaelib.audit.likelihood import NAMELESS
 from vaelib.audit.powers import number
 from vaelib.audit.reach import BUT_FOR_LOG_K, RIGHT, UNKNOWN
-from vaelib.audit.terms import BACKWARD, CODEBOOK
+from vaelib.audit.terms import BACKWARD, CODEBOOK, GIVEN
 from vaelib.audit.value import codes
-from vaelib.audit.words import Words, reductions
+from vaelib.audit.words import WHOSE, Words, reductions
 
 BOUND, NO_BOUND, OPEN = "bound", "no bound", "cannot tell"
 KL = "½ Σ [μ² + σ² − log σ² − 1]"
@@ -28,7 +28,7 @@ no name: Cannot tell: the reconstruction is {}; this is a bound only if that is 
 likelihood: Write the reconstruction as −log p(x|z) of a likelihood, summed over pixels: it is {}.
 goal: Leave the turn out for a bound: {2} is driven to {0} nats, not to its best value.
 turn: Give the KL one weight: beyond {} nats it counts {} times.
-floor: This bound lies below the ELBO: {}; without it, it is an ELBO.
+floor: This bound lies below the ELBO: {3}; without it, it is an ELBO.
 gradual: Cannot tell: the KL's weight changes with the KL, not at one place: it has no β.
 table: Cannot tell: this is a KL only if the model draws with the σ(h) of this table, {}: tell the
   model, audit(loss, model).
@@ -108,16 +108,18 @@ class Reasons(Words):
 
     def divergences(self) -> Found:
         d, s, reached = self.d, self.s, self.g.reached
-        if d.turn:
-            nats, ratio = map(number, d.turn)
-            kind, name = BOUND if d.turn[1] > 1 else NO_BOUND, "goal" if d.turn[1] < 0 else "turn"
-            yield True, kind, name, nats, ratio, self.whose(d.turn_of)
-        yield d.floor, BOUND, "floor", self.floor()
+        if d.bend:
+            nats, ratio, of, _ = d.bend
+            name = "floor" if d.floor else "goal" if ratio < 0 else "turn"
+            told = number(nats), number(ratio), WHOSE.get(of, of), self.bend()
+            yield True, BOUND if ratio > 1 else NO_BOUND, name, *told
         yield d.gradual, OPEN, "gradual"
         weights = {"error": self.p.per_pixel, "KL": d.kl and d.per_latent}
         wrong = " and ".join(part for part, w in weights.items() if w and w.factor < 0)
         yield wrong, NO_BOUND, wrong
-        yield not isclose(d.balance, 1, rel_tol=5e-3), NO_BOUND, "balance", number(d.balance)
+        to_q, to_prior = d.raw.mean(0) if d.form == GIVEN else (1, 1)
+        balance = float(to_prior / to_q)
+        yield not isclose(balance, 1, rel_tol=5e-3), NO_BOUND, "balance", number(balance)
         drawn = s and s.readings and s.agrees(d.reading)
         yield d.kl and d.head.table and not drawn, OPEN, "table", d.head.table
         none, head = d.form is None, reached["logvar"] or self.audit.stateful
@@ -128,17 +130,17 @@ class Reasons(Words):
 
     def no_kl(self) -> Found:
         """Where the weights of its terms are not those of one KL to the prior."""
-        d, p = self.d, self.p
+        d, p, (a, _, v, g) = self.d, self.p, self.d.mean
         if d.kl or d.form in (None, CODEBOOK):
             return
-        if d.each is not None and not d.prior:
+        if len(d.each) > 1 and not d.prior:
             a, m, v, g = d.each.unbind(-1)
             each = p.proper and p.per_pixel and max(m.norm(), (a - v).norm(), (a + g).norm()) < 1e-3
             least = each and 2 * float(a.min()) * d.per_latent.over(p.per_pixel).told(self.sizes)
             share = number(float(g.abs().min() / g.abs().max()))
             yield True, BOUND if least > 0.995 else NO_BOUND, "each", share
             return
-        shares = ", ".join(number(d.per_latent.factor * c) for c in (d.a, d.v, -d.g))
+        shares = ", ".join(number(d.per_latent.factor * c) for c in (a, v, -g))
         prior = f"; as written the prior is {self.prior}" if d.prior else ""
         yield True, OPEN if prior else NO_BOUND, "shares", *d.head.code, shares, prior
 

@@ -68,7 +68,7 @@ class Audit:
     def elbo(self) -> bool:
         """Whether that bound is minus an ELBO, but for scale and constants, at ``sizes``."""
         one = self.beta is None or isclose(self.beta, 1, rel_tol=5e-3)
-        return self.bound and one and not (self.divergence.floor or self.divergence.turn)
+        return self.bound and one and not self.divergence.bend
 
     @property
     def beta(self) -> float | None:

@@ -119,7 +119,7 @@ def find_value(parts: Parts) -> Value:
 def _at_scale(parts: Parts, v: Value) -> Value:
     """The same with its constants, and with β and σ² if those confirm its scale."""
     p, d, case = parts.likelihood, parts.divergence, parts.case
-    free = case.layout.axes if p.each is None and d.each is None else ()
+    free = case.layout.axes if p.each is None and len(d.each) == 1 else ()
     cases = {None: case} | {axis: case.times(axis, 2) for axis in free}
     above = {axis: _above(replace(parts, case=c), v.scale) for axis, c in cases.items()}
     half = d.per_latent.over(v.scale).at(case.sizes()) * case.latents / 2
@@ -151,9 +151,11 @@ def _above(parts: Parts, scale: Weight) -> dict[tuple[str, bool], float]:
     inputs = case.draw(parts.probe.roles, torch.Generator().manual_seed(8), held)
     one = scale.at(case.sizes())
     error, kl = (w.at(case.sizes()) / one for w in (p.per_pixel, d.per_latent))
-    pixels, each = inputs["x"].numel() // case.batch, d.floor_grows or "coordinate" in d.floor_of
+    pixels = inputs["x"].numel() // case.batch
     above = (parts.probe(inputs) / one - error * float(p.total(inputs))) / case.batch
-    above -= kl * d.floor * (case.latents if each else 1)
+    if d.floor:
+        each = d.floor.grows or "coordinate" in d.floor.of
+        above -= kl * d.floor.nats * (case.latents if each else 1)
     complete = pixels * normaliser(p, abs(1 / error), pixels, case.batch)
     terms = {THERE: complete, WITHOUT_2PI: complete - pixels * log(2 * pi) / 2, LEFT_OUT: 0.0}
     terms |= {True: 0.0, False: kl * case.latents / 2}
