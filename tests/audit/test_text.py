@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from tests.audit.pages import RIGHT, told
-from vaelib.audit.powers import Weight, number
 from vaelib.audit.reasons import Reasons
-from vaelib.audit.shapes import Layout
+from vaelib.audit.shapes import Layout, Weight, number
 
 NOTHING = "Nothing to change: this is minus an ELBO."
 

@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from vaelib.audit.bends import find_divergence, find_learned_prior
 from vaelib.audit.binding import ROLES, bind
-from vaelib.audit.powers import Weight
 from vaelib.audit.probe import Probe, Unreadable
 from vaelib.audit.reach import UNKNOWN, find_gradients, find_together
 from vaelib.audit.reconstruction import find_learned_variance, find_likelihood
 from vaelib.audit.report import Audit
 from vaelib.audit.sampler import find_sampler
-from vaelib.audit.shapes import AXES, CODE_AXES, Case
+from vaelib.audit.shapes import AXES, CODE_AXES, Case, Weight
 from vaelib.audit.terms import SAMPLED
 from vaelib.audit.trials import beginnings
 from vaelib.audit.value import Parts, find_value

@@ -11,9 +11,8 @@ from scipy.optimize import bisect
 from torch import Tensor
 
 from vaelib.audit.divergence import RANGES, Bend, Divergence, read_within
-from vaelib.audit.powers import weight
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import Case
+from vaelib.audit.shapes import Case, weight
 from vaelib.audit.terms import FORWARD, GIVEN, drawn, moved
 
 AMOUNTS = [10 ** (n / 4) for n in range(-16, 15)]  # KL of an image in nats, beyond 10³

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from vaelib.audit import terms
 from vaelib.audit.heads import GRID, READINGS, USUAL, Reading, solved
-from vaelib.audit.powers import Weight, weight
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import Case
+from vaelib.audit.shapes import Case, Weight, weight
 from vaelib.audit.terms import FORMS, FORWARD, HEADS, Fit, drawn, fit, fit_form
 
 RANGES = ((-2.0, 2.0), (4.0, 8.0), (20.0, 24.0))  # of μ, from near the prior to far from it

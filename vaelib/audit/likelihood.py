@@ -9,7 +9,7 @@ from torch.nn.functional import softplus
 
 from vaelib.audit.heads import READINGS
 from vaelib.audit.nameless import Nameless
-from vaelib.audit.powers import Weight
+from vaelib.audit.shapes import Weight
 
 Pixel = Callable[..., Tensor]  # of x̂, x and, where there is one, the decoder's own scale
 NAMELESS = "a function that has no name here"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from math import isclose, prod
 
-from vaelib.audit.powers import LETTERS, Weight, number
 from vaelib.audit.reach import BUT_FOR_LOG_K, WEIGHTED
 from vaelib.audit.reasons import OPEN
+from vaelib.audit.shapes import LETTERS, Weight, number
 from vaelib.audit.terms import SAMPLED
 from vaelib.audit.value import LEFT_OUT, WITHOUT_2PI, codes, normaliser
 from vaelib.audit.words import Words, reduced, signed, unit

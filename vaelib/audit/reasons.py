@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from math import isclose, isnan
 
 from vaelib.audit.likelihood import NAMELESS
-from vaelib.audit.powers import number
 from vaelib.audit.reach import BUT_FOR_LOG_K, RIGHT, UNKNOWN
+from vaelib.audit.shapes import number
 from vaelib.audit.terms import BACKWARD, CODEBOOK, GIVEN
 from vaelib.audit.value import codes
 from vaelib.audit.words import WHOSE, Words, reductions

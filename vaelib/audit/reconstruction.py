@@ -11,9 +11,8 @@ from torch import Tensor
 from vaelib.audit import likelihood
 from vaelib.audit.likelihood import FREE, KINDS, NAMELESS, Likelihood
 from vaelib.audit.nameless import find_nameless
-from vaelib.audit.powers import number, weight
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import BINARY, PIXELS, Case
+from vaelib.audit.shapes import BINARY, PIXELS, Case, number, weight
 from vaelib.audit.terms import Fit, drawn, fit, moved
 
 NOT_SCALED = "not a Gaussian with the variance that it is given"

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from vaelib.audit.divergence import RANGES, Divergence
 from vaelib.audit.likelihood import FITTED, Likelihood
-from vaelib.audit.powers import Weight
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import CODE_NAMES, PIXELS, Case
+from vaelib.audit.shapes import CODE_NAMES, PIXELS, Case, Weight
 
 THERE, LEFT_OUT, WITHOUT_2PI = "there", "left out", "there but for ½ log 2π"
 # what may be of it; a Bernoulli has none
@@ -119,19 +118,20 @@ def find_value(parts: Parts) -> Value:
 def _at_scale(parts: Parts, v: Value) -> Value:
     """The same with its constants, and with β and σ² if those confirm its scale."""
     p, d, case = parts.likelihood, parts.divergence, parts.case
+    pixels, latents = prod(case.layout.image), prod(case.layout.code)
     free = case.layout.axes if p.each is None and len(d.each) == 1 else ()
     cases = {None: case} | {axis: case.times(axis, 2) for axis in free}
     above = {axis: _above(replace(parts, case=c), v.scale) for axis, c in cases.items()}
-    half = d.per_latent.over(v.scale).at(case.sizes()) * case.latents / 2
-    rounding = min(0.1 * abs(half), 10 * parts.probe.tolerance * case.latents)
+    half = d.per_latent.over(v.scale).at(case.sizes()) * latents / 2
+    rounding = min(0.1 * abs(half), 10 * parts.probe.tolerance * latents)
     fits = [pair for pair in above[None] if all(abs(a[pair]) < rounding for a in above.values())]
     there, minus_one = ({fit[i] for fit in fits if v.said == (1, 1)} for i in (0, 1))
     there -= {WITHOUT_2PI} if LEFT_OUT in there else set()  # σ² = 1: its logarithm is nothing
     there, minus_one = (each.pop() if len(each) == 1 else None for each in (there, minus_one))
-    start, pixels, of = above[None][THERE, True], prod(case.layout.image), case.layout
+    start, of = above[None][THERE, True], case.layout
     last = [axes[-1] if free and axes else None for axes in (of.image_axes, of.code_axes)]
     more, longer = (above[axis][THERE, True] - start for axis in last)
-    constant = more / pixels, longer / case.latents, start - more - longer
+    constant = more / pixels, longer / latents, start - more - longer
     told = not p.free or there in (THERE, WITHOUT_2PI)
     return replace(
         v, beta=d.per_latent.over(v.scale) if told else None, normaliser=there,
@@ -143,22 +143,22 @@ def _at_scale(parts: Parts, v: Value) -> Value:
 def _above(parts: Parts, scale: Weight) -> dict[tuple[str, bool], float]:
     """Nats an image that the value lies, at the prior, above one with this normaliser and −1."""
     p, d, case = parts.likelihood, parts.divergence, parts.case
+    pixels, latents = prod(case.layout.image), prod(case.layout.code)
     mean, variance = d.prior
     of_q = {"mu": mean, "logvar": d.head.head(variance.log() / 2)}
-    held = {r: t.expand(case.batch, case.latents).reshape(case.shape(r)) for r, t in of_q.items()}
+    held = {r: t.expand(case.batch, latents).reshape(case.shape(r)) for r, t in of_q.items()}
     held |= {"prior_mu": held["mu"], "prior_logvar": held["logvar"]}
     held["z"] = held["mu"].reshape(case.shape("z"))  # a sampled KL is 0, whatever its noise
     inputs = case.draw(parts.probe.roles, torch.Generator().manual_seed(8), held)
     one = scale.at(case.sizes())
     error, kl = (w.at(case.sizes()) / one for w in (p.per_pixel, d.per_latent))
-    pixels = inputs["x"].numel() // case.batch
     above = (parts.probe(inputs) / one - error * float(p.total(inputs))) / case.batch
     if d.floor:
         each = d.floor.grows or "coordinate" in d.floor.of
-        above -= kl * d.floor.nats * (case.latents if each else 1)
+        above -= kl * d.floor.nats * (latents if each else 1)
     complete = pixels * normaliser(p, abs(1 / error), pixels, case.batch)
     terms = {THERE: complete, WITHOUT_2PI: complete - pixels * log(2 * pi) / 2, LEFT_OUT: 0.0}
-    terms |= {True: 0.0, False: kl * case.latents / 2}
+    terms |= {True: 0.0, False: kl * latents / 2}
     pairs = product(NORMALISERS.get(p.family, (THERE,)), (True, False))
     return {pair: above - sum(map(terms.get, pair)) for pair in pairs}
 

@@ -2,8 +2,7 @@
 
 from math import inf, isclose, log
 
-from vaelib.audit.powers import Weight, number
-from vaelib.audit.shapes import AXES, CODE_NAMES
+from vaelib.audit.shapes import AXES, CODE_NAMES, Weight, number
 from vaelib.audit.terms import BACKWARD, CATEGORICAL, CODEBOOK, FORMS, GIVEN, SAMPLED
 
 IMAGE = AXES[1] + AXES[3]
