@@ -8,13 +8,12 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from vaelib.audit.bends import find_divergence, find_learned_prior
+from vaelib.audit.bends import find_divergence, find_gradients, find_learned_prior
 from vaelib.audit.binding import ROLES, bind
 from vaelib.audit.probe import Probe, Unreadable
-from vaelib.audit.reach import UNKNOWN, find_gradients, find_together
 from vaelib.audit.reconstruction import find_learned_variance, find_likelihood
 from vaelib.audit.report import Audit
-from vaelib.audit.sampler import find_sampler
+from vaelib.audit.sampler import UNKNOWN, find_sampler, find_together
 from vaelib.audit.shapes import AXES, CODE_AXES, Case, Weight
 from vaelib.audit.terms import SAMPLED
 from vaelib.audit.trials import beginnings

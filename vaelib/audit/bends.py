@@ -1,9 +1,11 @@
-"""Where a loss weighs the KL otherwise near the prior than far from it: floors and turns."""
+"""Where the gradients of a loss change or end: floors and turns of the KL, clamps, overflows."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from math import exp, inf, isclose, log, sqrt
 
 import torch
@@ -12,10 +14,12 @@ from torch import Tensor
 
 from vaelib.audit.divergence import RANGES, Bend, Divergence, read_within
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import Case, weight
+from vaelib.audit.shapes import BINARY, Case, weight
 from vaelib.audit.terms import FORWARD, GIVEN, drawn, moved
+from vaelib.audit.value import Parts
 
 AMOUNTS = [10 ** (n / 4) for n in range(-16, 15)]  # KL of an image in nats, beyond 10³
+ROLES, DECADES, STEPS = ("x_hat", "mu", "logvar"), 30, 2**40
 
 
 def find_divergence(probe: Probe, case: Case) -> Divergence:
@@ -111,3 +115,71 @@ class _Profile:
             return False
         wide = _Profile(self.probe, self.d, self.case.times("latents", 2))
         return any(isclose(jump, 2 * nats, rel_tol=1e-2) for jump, *_ in wide.jumps())
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Where the gradient of the loss is finite and reaches, in float32.
+
+    Attributes:
+        reached: whether it is not zero, for each of x̂, μ and the second head.
+        moves: whether the value depends on it.
+        smallest: the smallest power of ten σ for which loss and gradient are finite.
+        largest: the largest one.
+        edges: what the loss is at x̂ exactly 0 and 1: ``"finite"``, ``"not finite"`` or ``"—"``.
+        clamp: log σ² below which, and above which, the loss does not change any more.
+    """
+
+    reached: dict[str, bool]
+    moves: dict[str, bool]
+    smallest: int
+    largest: int
+    edges: str
+    clamp: tuple[float | None, float | None]
+
+
+def find_gradients(parts: Parts) -> Gradients:
+    probe, case, (inputs, other) = parts.probe, parts.case, parts.draw(2)
+    grads = probe.gradients(inputs, [r for r in (*ROLES, "z") if r in inputs])
+    through = {"mu", "logvar"} if "z" in grads and grads["z"].any() else ()
+    reached = {r: bool(grads[r].any()) or r in through for r in ROLES}
+    moves = {r: probe(inputs | {r: other[r]}) != probe(inputs) for r in ROLES}
+    single = replace(probe, dtype=torch.float32)
+    far = case.draw(probe.roles, torch.Generator().manual_seed(12))
+
+    def finite(decade: int) -> bool:
+        head = parts.divergence.head.at(inputs["logvar"], decade * log(10)).float()
+        return _state(single, far | {"logvar": head}) == "finite"
+
+    smallest, largest = (
+        sign * len([*takewhile(lambda k, s=sign: finite(s * k), range(1, DECADES + 1))])
+        for sign in (-1, 1)
+    )
+    edges, at = "—", case.within(x=BINARY).draw(probe.roles, torch.Generator().manual_seed(13))
+    if at["x_hat"].numel() == at["x"].numel():  # as wrong as a pixel can be
+        edges = _state(probe, at | {"x_hat": 1 - at["x"].reshape(at["x_hat"].shape)})
+    clamp = _clamp(parts, -60.0), _clamp(parts, 60.0)
+    return Gradients(reached, moves, smallest, largest, edges, clamp)
+
+
+def _state(probe: Probe, inputs: dict[str, Tensor]) -> str:
+    try:
+        found = probe.output(inputs), *probe.gradients(inputs, ROLES).values()
+    except Exception:
+        return "refused"
+    return "finite" if all(t.isfinite().all() for t in found) else "not finite"
+
+
+def _clamp(parts: Parts, far: float) -> float | None:
+    """From which log σ² to there no gradient reaches the second head; None if one does."""
+    d, probe = parts.divergence, parts.probe
+    inputs = parts.case.draw(probe.roles, torch.Generator().manual_seed(14))
+
+    def ended(share: float) -> bool:
+        head = {"logvar": d.head.at(inputs["logvar"], share * far / 2)}
+        return not probe.gradients(inputs | head, ["logvar"])["logvar"].any()
+
+    with suppress(Exception):  # the loss refuses such values
+        if d.reading and (d.mean[-1] or far > 0) and ended(1.0):
+            return far * bisect_left(range(STEPS), True, key=lambda i: ended(i / STEPS)) / STEPS
+    return None

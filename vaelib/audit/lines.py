@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from math import isclose, prod
 
-from vaelib.audit.reach import BUT_FOR_LOG_K, WEIGHTED
 from vaelib.audit.reasons import OPEN
+from vaelib.audit.sampler import BUT_FOR_LOG_K, WEIGHTED
 from vaelib.audit.shapes import LETTERS, Weight, number
 from vaelib.audit.terms import SAMPLED
 from vaelib.audit.value import LEFT_OUT, WITHOUT_2PI, codes, normaliser

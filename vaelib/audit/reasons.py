@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from math import isclose, isnan
 
 from vaelib.audit.likelihood import NAMELESS
-from vaelib.audit.reach import BUT_FOR_LOG_K, RIGHT, UNKNOWN
+from vaelib.audit.sampler import BUT_FOR_LOG_K, RIGHT, UNKNOWN
 from vaelib.audit.shapes import number
 from vaelib.audit.terms import BACKWARD, CODEBOOK, GIVEN
 from vaelib.audit.value import codes

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from html import escape
 from math import isclose
 
+from vaelib.audit.bends import Gradients
 from vaelib.audit.divergence import Divergence
 from vaelib.audit.likelihood import Likelihood
 from vaelib.audit.lines import Lines
-from vaelib.audit.reach import Gradients
 from vaelib.audit.reasons import BOUND, Reasons
 from vaelib.audit.sampler import Sampler
 from vaelib.audit.shapes import Layout
