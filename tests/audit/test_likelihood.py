@@ -70,9 +70,9 @@ def test_mixed_columns_are_told_by_their_parts():
 
     found = told(columns)
     assert found.proper
-    assert {kind: there.tolist() for kind, there in found.parts.items()} == {
-        "Bernoulli on logits": [0, 0, 1, 1, 1], "Gaussian with the mean tanh(x̂)": [1, 1, 0, 0, 0],
-    }  # fmt: skip
+    kinds = "Bernoulli on logits at 3 and Gaussian with the mean tanh(x̂) at 2"
+    assert found.kind == f"mixed: {kinds} pixels"
+    assert [there.tolist() for _, there in found.terms] == [[0, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
     assert found.per_pixel.factor == pytest.approx(5)
     assert found.each.tolist() == pytest.approx([3, 3, 1, 1, 1])
 
@@ -119,7 +119,12 @@ def with_scale(name, second=5.0, shaped=lambda s, x: s):
 def test_a_decoders_own_scale_is_read_with_the_weight_of_its_logarithm(name, second):
     found = audit(with_scale(name, second)).likelihood
     assert found == Likelihood(
-        "Gaussian", second == 5, found.per_pixel, "argument", name, found.normaliser, True
+        "Gaussian",
+        second == 5,
+        found.per_pixel,
+        f"an argument, read as {name}",
+        found.normaliser,
+        True,
     )
     assert found.normaliser == pytest.approx(second / 5)
     assert (found.per_pixel.factor, powers(found.per_pixel)) == (pytest.approx(5), {"batch": -1})
@@ -137,7 +142,8 @@ def of_dimensions(n):
 @pytest.mark.parametrize(("dimensions", "given"), [(0, {}), (2, IMAGE)])
 def test_a_scale_is_one_number_a_row_or_an_image(dimensions, given):
     found = audit(with_scale("log σ", shaped=of_dimensions(dimensions)), **given).likelihood
-    assert (found.kind, found.proper, found.scale) == ("Gaussian", True, "log σ")
+    assert (found.kind, found.proper) == ("Gaussian", True)
+    assert found.variance == "an argument, read as log σ"
     assert (found.per_pixel.factor, powers(found.per_pixel)) == (pytest.approx(5), {"batch": -1})
 
 

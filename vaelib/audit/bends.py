@@ -171,15 +171,17 @@ def _state(probe: Probe, inputs: dict[str, Tensor]) -> str:
 
 
 def _clamp(parts: Parts, far: float) -> float | None:
-    """From which log σ² to there no gradient reaches the second head; None if one does."""
+    """Where the loss stops to change with log σ² up to there; None where it does not stop."""
     d, probe = parts.divergence, parts.probe
     inputs = parts.case.draw(probe.roles, torch.Generator().manual_seed(14))
 
-    def ended(share: float) -> bool:
-        head = {"logvar": d.head.at(inputs["logvar"], share * far / 2)}
-        return not probe.gradients(inputs | head, ["logvar"])["logvar"].any()
+    def flat(share: float) -> bool:
+        heads = (d.head.at(inputs["logvar"], t * far / 2) for t in (share, 1.0))
+        near, last = (probe(inputs | {"logvar": head}) for head in heads)
+        unit = d.per_latent.at(parts.case.sizes()) * inputs["logvar"].numel()
+        return abs(near - last) < 1e-6 * abs(unit)
 
     with suppress(Exception):  # the loss refuses such values
-        if d.reading and (d.mean[-1] or far > 0) and ended(1.0):
-            return far * bisect_left(range(STEPS), True, key=lambda i: ended(i / STEPS)) / STEPS
+        if d.reading and (d.mean[-1] or far > 0) and flat(59 / 60):
+            return far * bisect_left(range(STEPS), True, key=lambda i: flat(i / STEPS)) / STEPS
     return None

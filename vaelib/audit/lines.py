@@ -15,10 +15,6 @@ Found = Iterator[tuple[str, ...]]  # what, told, and everything seen that tells 
 
 # of one pixel: the error, and what a normaliser adds to it
 PIXEL = {"Gaussian": ("½ (x − x̂)²", "½ log 2πσ²"), "Laplace": ("|x − x̂|", "log 2b")}
-FROM = {
-    "argument": ", {} from an argument, read as {}", "batch": ", {} from the batch's own error",
-    "image": ", {} from each image's own error", "constant": "",
-}  # fmt: skip
 OUTSIDE = {True: ", also for x̂ outside [0, 1]", False: "", None: "; only for x̂ in [0, 1]"}
 BINARY = {
     True: ("black and white, as a Bernoulli needs",),
@@ -38,8 +34,8 @@ class Lines(Words):
 
     def likelihoods(self) -> Found:
         p, w, of = self.p, self.p.per_pixel, self.audit.layout
-        source = FROM.get(p.variance, f", {{}} from the loss: its {p.variance}")
-        told = p.kind + source.format(self.letter, p.scale)
+        source = "" if p.variance == "constant" else f", {self.letter} from {p.variance}"
+        told = p.kind + source
         told += " for x̂ in [0, 1] alone, another rule outside" if p.everywhere is False else ""
         pixel = PIXEL.get("" if source else p.kind, ("one pixel's −log p",))[0]
         seen = w and f"the value holds {w} times {pixel}{OUTSIDE[p.everywhere]}"

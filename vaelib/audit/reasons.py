@@ -100,7 +100,7 @@ class Reasons(Words):
         p, named = self.p, self.p.kind != NAMELESS
         yield p.kind in SENTENCES, NO_BOUND, p.kind
         yield p.normaliser == 0, NO_BOUND, "no log term"
-        yield p.scale and not p.proper, NO_BOUND, "log term", number(p.normaliser)
+        yield not isclose(p.normaliser, 1, rel_tol=1e-3), NO_BOUND, "log term", number(p.normaliser)
         inside = self.s and self.s.probabilities
         yield p.everywhere is False and not inside, NO_BOUND, "outside", p.kind
         yield self.g.reached["x_hat"] and not named, OPEN, "no name", self.nameless()

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from math import isnan, log, nan
 
 import torch
 from torch import Tensor
 
 from vaelib.audit import likelihood
-from vaelib.audit.likelihood import FREE, KINDS, NAMELESS, Likelihood
+from vaelib.audit.likelihood import FREE, KINDS, NAMELESS, Likelihood, Pixel, summed
 from vaelib.audit.nameless import find_nameless
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import BINARY, PIXELS, Case, number, weight
@@ -22,21 +23,21 @@ def find_likelihood(probe: Probe, case: Case) -> Likelihood:
     """Tell what the reconstruction is, from its gradient to x̂ and to its scale."""
     scaled, inputs, fits = "scale" in probe.roles, drawn(probe, case, PIXELS, 6), {}
     of_classes = bool(case.layout.classes)
-    for name, sums in likelihood.known(scaled, of_classes):
-        found = fits[name] = fitted(probe, case, inputs, *sums)
+    for name, terms in likelihood.known(scaled, of_classes).items():
+        found = fits[name] = fitted(probe, case, inputs, *(partial(summed, t) for t in terms))
         sizes = found.coefficients.abs().amax(0)
         if found.residual > probe.tolerance or not sizes[0] > 1e-6 * sizes.max():
             continue
         if name in likelihood.WRONG:
             return Likelihood(name)
-        told = _named(name, found)
+        told = _named(name, terms, found)
         everywhere = _everywhere(probe, case, told)
         if everywhere is not False or told.family not in FREE:
             return _weighed(probe, case, replace(told, everywhere=everywhere))
     if scaled or of_classes:
         return Likelihood(NOT_SCALED if scaled else NAMELESS)
-    mixed = _by_parts(probe, fits)
     one_size = replace(case, layout=replace(case.layout, free=False))
+    mixed = _by_parts(probe, one_size, fits)
     return _weighed(probe, one_size, mixed) if mixed else _unnamed(probe, case)
 
 
@@ -45,16 +46,17 @@ def fitted(probe: Probe, case: Case, inputs: list[dict], *sums: Callable[[dict],
     return fit(probe, inputs, formulas, one=case.layout.single or bool(case.layout.classes))
 
 
-def _named(name: str, found: Fit) -> Likelihood:
+def _named(name: str, terms: tuple[Pixel, ...], found: Fit) -> Likelihood:
     """The likelihood of this name, with what the weights of its terms tell."""
+    shares = found.mean / found.mean[0]
+    shares = (shares * (shares.abs() > 1e-6)).tolist()
     each = None if found.alike else found.coefficients[:, 0] / found.mean[0]
-    if name in likelihood.SCALED:
-        error, logarithm = found.mean.tolist()
-        share = logarithm / error if abs(logarithm) > 1e-6 * abs(error) else 0.0
-        how = {"variance": "argument", "scale": name, "normaliser": share}
-        return Likelihood("Gaussian", abs(share - 1) < 1e-3, each=each, **how)
-    kind, variance = ("Gaussian", name) if name in likelihood.FITTED else (name, "constant")
-    return Likelihood(kind, True, variance=variance, each=each)
+    fixed = name not in likelihood.FITTED | likelihood.SCALED
+    kind, variance = (name, "constant") if fixed else ("Gaussian", name)
+    return Likelihood(
+        kind, abs(shares[-1] - 1) < 1e-3, variance=variance, normaliser=shares[-1], each=each,
+        terms=tuple(zip(terms, shares, strict=True)),
+    )  # fmt: skip
 
 
 def _everywhere(probe: Probe, case: Case, p: Likelihood) -> bool | None:
@@ -76,9 +78,9 @@ def _weighed(probe: Probe, case: Case, p: Likelihood) -> Likelihood:
     return replace(p, per_pixel=weight(measure, case), binary_only=binary)
 
 
-def _by_parts(probe: Probe, fits: dict[str, Fit]) -> Likelihood | None:
+def _by_parts(probe: Probe, case: Case, fits: dict[str, Fit]) -> Likelihood | None:
     """Pixels of several kinds, each of its own; None if one of them has no name."""
-    left, weights, parts = 1.0, 0.0, {}
+    left, weights, parts, shape = 1.0, 0.0, {}, case.shape("x")[1:]
     for kind in KINDS:
         each = fits[kind].coefficients[:, 0].nan_to_num()
         there = left * (fits[kind].residuals < probe.exact) * (each != 0).double()
@@ -89,7 +91,8 @@ def _by_parts(probe: Probe, fits: dict[str, Fit]) -> Likelihood | None:
     named = " and ".join(f"{kind} at {int(there.sum())}" for kind, there in parts.items())
     rigid = [there for kind, there in parts.items() if not kind.startswith(FREE)]
     main = weights[sum(rigid) > 0].mean() if rigid else weights.mean()
-    return Likelihood(f"mixed: {named} pixels", True, each=weights / main, parts=parts)
+    terms = tuple((KINDS[kind], there.reshape(shape)) for kind, there in parts.items())
+    return Likelihood(f"mixed: {named} pixels", True, each=weights / main, terms=terms)
 
 
 def _unnamed(probe: Probe, case: Case) -> Likelihood:
@@ -137,7 +140,7 @@ def find_learned_variance(probe: Probe, case: Case, found: Likelihood) -> Likeli
     free = found.free and not found.unnamed
     for name, other in moved(probe, case) if free else ():
         a, s = read(case, other)
-        told = replace(found, variance=f"parameter {name}")
+        told = replace(found, variance=f"the loss: its parameter {name}")
         if abs(s) < 1e-6 * abs(a):
             return replace(told, proper=False, normaliser=0.0)
         if not isnan(s):

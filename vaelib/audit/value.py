@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vaelib.audit.divergence import RANGES, Divergence
-from vaelib.audit.likelihood import FITTED, Likelihood
+from vaelib.audit.likelihood import BATCH, FITTED, Likelihood
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import CODE_NAMES, PIXELS, Case, Weight
 
@@ -171,5 +171,5 @@ def normaliser(p: Likelihood, variance: float, pixels: int = 1, batch: int = 1) 
     if p.family != "Gaussian":
         return 0.0
     if p.variance in FITTED:
-        return (1 + log(4 * pi / (pixels * (batch if p.variance == "batch" else 1)))) / 2
+        return (1 + log(4 * pi / (pixels * (batch if p.variance == BATCH else 1)))) / 2
     return log(2 * pi * variance) / 2
