@@ -94,7 +94,7 @@ def test_blocks_of_classes():
     table = -logits.log_softmax(-1)
     classes = Support("classes", torch.arange(7).double(), least=LEAST)
     assert normalised(classes, table - table.amin(0), 0).weight == pytest.approx(1, rel=1e-4)
-    assert not normalised(classes, table**2 - (table**2).amin(0), 0)
+    assert not normalised(classes, table**2 - (table**2).amin(0), 0).weight
 
 
 @pytest.mark.parametrize(("f", "at_x"), [(poisson, True), (focal, False)])

@@ -90,7 +90,8 @@ class _Profile:
         nats, before, beyond = jumps[0]
         whose, size = self._whose(nats, before)
         floor = abs(before) <= 1e-6 * abs(beyond)
-        grows = size == 1 and self._grows(nats)
+        wide = _Profile(self.probe, self.d, self.case.times("latents", 2)).jumps()
+        grows = size == 1 and any(isclose(jump, 2 * nats, rel_tol=1e-2) for jump, *_ in wide)
         far = AMOUNTS[-1 if floor else 0]
         per_latent = weight(lambda c: _Profile(self.probe, self.d, c).slope(far), self.case)
         nats *= 1 / self.entries if grows else size
@@ -105,16 +106,9 @@ class _Profile:
         moved = ~torch.isclose(felt, torch.tensor(before).double(), rtol=1e-3, atol=1e-12)
         row, column, count = moved[0].all(), moved[:, 0].all(), max(int(moved[0].sum()), 1)
         if row:
-            return "batch" if column else "image", 1.0
-        whose = "coordinate" if count == 1 else f"group of {count} coordinates"
-        return (f"{whose} of the batch" if column else whose), count / self.entries
-
-    def _grows(self, nats: float) -> bool:
-        """Whether twice the coordinates move the jump to twice the KL."""
-        if "latents" not in self.case.layout.axes:
-            return False
-        wide = _Profile(self.probe, self.d, self.case.times("latents", 2))
-        return any(isclose(jump, 2 * nats, rel_tol=1e-2) for jump, *_ in wide.jumps())
+            return "the batch's mean KL" if column else "an image's KL", 1.0
+        each = "each coordinate's KL" if count == 1 else f"the KL of each {count} coordinates"
+        return each + (", averaged over the batch" if column else ""), count / self.entries
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ class Bend(NamedTuple):
     Attributes:
         nats: the KL at which it does.
         ratio: the weight beyond as a multiple of that before; infinite for a floor.
-        of: whose KL that is: one ``"coordinate"``'s, an ``"image"``'s, the ``"batch"``'s mean, or
-            a ``"coordinate of the batch"``: its mean over the batch.
+        of: whose KL that is: an image's, each coordinate's, or a mean of these over the batch.
         grows: whether it is as many times larger as there are coordinates.
     """
 

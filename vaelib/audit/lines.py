@@ -56,7 +56,9 @@ class Lines(Words):
         yield "second head", told.format(d.reading), self.drawn()
         if w:
             told, alone = self.sums(w, of.code_axes, of.code, "coordinates")
-            yield "sums of the divergence", told, f"weight {w}", *self.bends(), alone
+            low, high = ("…" if end is None else number(end) for end in self.g.clamp)
+            clamp = self.g.clamp != (None, None) and f"log σ² clamped to [{low}, {high}]"
+            yield "sums of the divergence", told, f"weight {w}", self.bend(), clamp, alone
 
     def sums(self, w: Weight, axes: tuple[str, ...], shape: tuple[int, ...], every: str):
         """Over what a part is summed, and what its weight cannot tell of one size alone."""
@@ -75,12 +77,6 @@ class Lines(Words):
                 times = "" if isclose(abs(c), 1, rel_tol=1e-3) else f"{number(abs(c))} · "
                 text += f" {'−' if c < 0 else '+'} {times}{term}"
         return text.removeprefix(" +").lstrip()
-
-    def bends(self) -> Iterator[str]:
-        yield self.bend()
-        if (clamp := self.g.clamp) != (None, None):
-            low, high = ("…" if end is None else number(end) for end in clamp)
-            yield f"log σ² clamped to [{low}, {high}]"
 
     def drawn(self) -> str:
         if self.s is None:

@@ -47,7 +47,7 @@ def find_nameless(probe: Probe, case: Case) -> Nameless:
             changes = []
             for support in (*SUPPORTS, *OPEN):
                 found = pixels.ask(support)
-                if found and support not in OPEN:
+                if found.weight and support not in OPEN:
                     return Nameless(coupling, domain, found, at_x)
                 changes.append(found.change)
             change = min(changes) if CLEAR < min(changes) < inf else None
@@ -59,16 +59,14 @@ def find_coupling(probe: Probe, case: Case) -> str:
     """Whose x̂ and x move the gradient of one pixel."""
     inputs, *others = drawn(probe, case, probe.roles, 5)
 
-    def felt(given: dict) -> Tensor:
-        return probe.gradients(given, ["x_hat"])["x_hat"].flatten(1)
-
     def moves(other: dict, *part: int) -> Tensor:
         moved = {role: value.clone() for role, value in inputs.items()}
         for role in ("x_hat", "x"):
             moved[role].flatten(1)[part] = other[role].flatten(1)[part]
-        return (felt(moved) - before).abs() > probe.tolerance * before.abs().max()
+        felt = (probe.gradients(i, ["x_hat"])["x_hat"].flatten(1) for i in (inputs, moved))
+        before, after = felt
+        return (after - before).abs() > probe.tolerance * before.abs().max()
 
-    before = felt(inputs)
     if any(moves(other, 0)[1:].any() for other in others):
         return "all"
     return "images" if moves(others[0], 0, 0)[0, 1:].any() else "pixels"
@@ -149,7 +147,7 @@ class _Pixels:
             at = self.least(support.x, a)
             own = self._own(support, at) if support.least is None else 0 * at
             return normalised(support, self.table(support.x, a, at), own)
-        return Normalised(None, False, inf, support.name)
+        return Normalised(0.0, False, inf, support.name)
 
     def _own(self, support: Support, at: Tensor) -> Tensor:
         """The least over x̂, up to a constant: from values on a lattice, else from slopes in x."""

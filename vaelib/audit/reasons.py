@@ -9,7 +9,7 @@ from vaelib.audit.sampler import BUT_FOR_LOG_K, RIGHT, UNKNOWN
 from vaelib.audit.shapes import number
 from vaelib.audit.terms import BACKWARD, CODEBOOK, GIVEN
 from vaelib.audit.value import codes
-from vaelib.audit.words import WHOSE, Words, reductions
+from vaelib.audit.words import Words, reductions
 
 BOUND, NO_BOUND, OPEN = "bound", "no bound", "cannot tell"
 KL = "½ Σ [μ² + σ² − log σ² − 1]"
@@ -111,8 +111,8 @@ class Reasons(Words):
         if d.bend:
             nats, ratio, of, _ = d.bend
             name = "floor" if d.floor else "goal" if ratio < 0 else "turn"
-            told = number(nats), number(ratio), WHOSE.get(of, of), self.bend()
-            yield True, BOUND if ratio > 1 else NO_BOUND, name, *told
+            kind, told = BOUND if ratio > 1 else NO_BOUND, (number(nats), number(ratio), of)
+            yield True, kind, name, *told, self.bend()
         yield d.gradual, OPEN, "gradual"
         weights = {"error": self.p.per_pixel, "KL": d.kl and d.per_latent}
         wrong = " and ".join(part for part, w in weights.items() if w and w.factor < 0)

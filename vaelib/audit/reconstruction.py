@@ -21,10 +21,9 @@ NOT_SCALED = "not a Gaussian with the variance that it is given"
 
 def find_likelihood(probe: Probe, case: Case) -> Likelihood:
     """Tell what the reconstruction is, from its gradient to x̂ and to its scale."""
-    scaled, inputs, fits = "scale" in probe.roles, drawn(probe, case, PIXELS, 6), {}
-    of_classes = bool(case.layout.classes)
+    scaled, of_classes, fits = "scale" in probe.roles, bool(case.layout.classes), {}
     for name, terms in likelihood.known(scaled, of_classes).items():
-        found = fits[name] = fitted(probe, case, inputs, *(partial(summed, t) for t in terms))
+        found = fits[name] = fitted(probe, case, *(partial(summed, t) for t in terms))
         sizes = found.coefficients.abs().amax(0)
         if found.residual > probe.tolerance or not sizes[0] > 1e-6 * sizes.max():
             continue
@@ -41,9 +40,10 @@ def find_likelihood(probe: Probe, case: Case) -> Likelihood:
     return _weighed(probe, one_size, mixed) if mixed else _unnamed(probe, case)
 
 
-def fitted(probe: Probe, case: Case, inputs: list[dict], *sums: Callable[[dict], Tensor]) -> Fit:
+def fitted(probe: Probe, case: Case, *sums: Callable[[dict], Tensor], count: int = 6) -> Fit:
     formulas = {str(i): (total, ("x_hat", "scale")) for i, total in enumerate(sums)}
-    return fit(probe, inputs, formulas, one=case.layout.single or bool(case.layout.classes))
+    one = case.layout.single or bool(case.layout.classes)
+    return fit(probe, drawn(probe, case, PIXELS, count), formulas, one)
 
 
 def _named(name: str, terms: tuple[Pixel, ...], found: Fit) -> Likelihood:
@@ -61,21 +61,17 @@ def _named(name: str, terms: tuple[Pixel, ...], found: Fit) -> Likelihood:
 
 def _everywhere(probe: Probe, case: Case, p: Likelihood) -> bool | None:
     """Whether the formula also holds for x̂ between −4 and 4."""
-    wide = drawn(probe, case.within(x_hat=(-4.0, 4.0)), PIXELS, 6)
+    wide = case.within(x_hat=(-4.0, 4.0))
     with suppress(Exception):
-        if all(p.total(inputs).isfinite() for inputs in wide):
-            return fitted(probe, case, wide, p.total).residual < probe.tolerance
+        if all(p.total(inputs).isfinite() for inputs in drawn(probe, wide, PIXELS, 6)):
+            return fitted(probe, wide, p.total).residual < probe.tolerance
     return None
 
 
 def _weighed(probe: Probe, case: Case, p: Likelihood) -> Likelihood:
     """The same with the weight of a pixel, at several sizes."""
-
-    def measure(c: Case) -> float:
-        return float(fitted(probe, c, drawn(probe, c, PIXELS, 3), p.total).mean)
-
-    binary = case.ranges.get("x") == BINARY
-    return replace(p, per_pixel=weight(measure, case), binary_only=binary)
+    per_pixel = weight(lambda c: float(fitted(probe, c, p.total, count=3).mean), case)
+    return replace(p, per_pixel=per_pixel, binary_only=case.ranges.get("x") == BINARY)
 
 
 def _by_parts(probe: Probe, case: Case, fits: dict[str, Fit]) -> Likelihood | None:
@@ -130,12 +126,12 @@ def find_learned_variance(probe: Probe, case: Case, found: Likelihood) -> Likeli
     """
 
     def read(c: Case, other: Probe) -> tuple[float, float]:
-        inputs, share = drawn(probe, c, PIXELS, 3), 2 if found.family == "Gaussian" else 1
-        a, b = (float(fitted(p, c, inputs, found.total).mean) for p in (probe, other))
+        (inputs,), share = drawn(probe, c, PIXELS, 1), 2 if found.family == "Gaussian" else 1
+        a, b = (float(fitted(p, c, found.total, count=3).mean) for p in (probe, other))
         if a * b <= 0 or abs(a - b) < 1e-6 * abs(a):
             return a, nan
-        more = other(inputs[0]) - probe(inputs[0]) - (b - a) * float(found.total(inputs[0]))
-        return a, share * more / log(a / b) / inputs[0]["x"].numel()
+        more = other(inputs) - probe(inputs) - (b - a) * float(found.total(inputs))
+        return a, share * more / log(a / b) / inputs["x"].numel()
 
     free = found.free and not found.unnamed
     for name, other in moved(probe, case) if free else ():

@@ -165,18 +165,13 @@ def find_together(parts: Parts, v: Value) -> str:
         return CLOSED
     if weighted + mean == 1 and min(weighted, mean) > 0 and not own:
         return MIXED
-    if shares == (1, 0, 0) and _counts_samples(parts, scale):
+    one = parts.case.draw(probe.roles, torch.Generator().manual_seed(10))
+    often = replace(probe, layout=replace(case.layout, alone=True))  # the same sample K times
+    more = (probe(one) - often(one)) / scale / case.batch
+    if shares == (1, 0, 0) and abs(more - log(several)) < 1e-3:
         return BUT_FOR_LOG_K
     names = {(1, 0, 0): WEIGHTED, (0, 1, 0): MEAN, (0, several, 0): SUM, (0, 0, 1): OWN}
     return names.get(shares, UNKNOWN)
-
-
-def _counts_samples(parts: Parts, scale: float) -> bool:
-    """Whether the same sample K times is worth log K more than once."""
-    probe, case, of = parts.probe, parts.case, parts.case.layout
-    inputs = case.draw(probe.roles, torch.Generator().manual_seed(10))
-    often = replace(probe, layout=replace(of, alone=True))
-    return abs((probe(inputs) - often(inputs)) / scale / case.batch - log(of.several)) < 1e-3
 
 
 def _log_weights(parts: Parts, case: Case, inputs: dict[str, Tensor]) -> Tensor:

@@ -173,7 +173,7 @@ def drawn(probe: Probe, case: Case, roles, count: int) -> list[dict]:
 
 def moved(probe: Probe, case: Case) -> Iterator[tuple[str, Probe]]:
     """The loss's own parameters that get a gradient, and the loss with each of them moved."""
-    owner = _owner(probe.loss)
+    owner = getattr(probe.loss, "__self__", probe.loss)
     if not isinstance(owner, nn.Module):
         return
     y = probe.output(case.draw(probe.roles, torch.Generator().manual_seed(7))).sum()
@@ -182,9 +182,5 @@ def moved(probe: Probe, case: Case) -> Iterator[tuple[str, Probe]]:
             other = copy.copy(probe)
             other.loss = copy.deepcopy(probe.loss)
             with torch.no_grad():
-                _owner(other.loss).get_parameter(name).add_(STEP)
+                getattr(other.loss, "__self__", other.loss).get_parameter(name).add_(STEP)
             yield name, other
-
-
-def _owner(loss):
-    return getattr(loss, "__self__", loss)

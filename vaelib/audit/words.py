@@ -1,16 +1,12 @@
 """What both the lines and the sentences of an audit say."""
 
-from math import inf, isclose, log
+from math import isclose, log
 
 from vaelib.audit.shapes import AXES, CODE_NAMES, Weight, number
 from vaelib.audit.terms import BACKWARD, CATEGORICAL, CODEBOOK, FORMS, GIVEN, SAMPLED
 
 IMAGE = AXES[1] + AXES[3]
 NAMES = {"x_hat": "x̂", "mu": "μ", "logvar": "the second head"}
-WHOSE = {
-    "coordinate": "each coordinate's KL", "image": "an image's KL", "batch": "the batch's mean KL",
-    "coordinate of the batch": "each coordinate's KL, averaged over the batch",
-}  # fmt: skip
 
 
 def reduced(w: Weight, axes: tuple[str, ...], every: str, size: int = 1) -> str:
@@ -95,11 +91,9 @@ class Words:
         if self.d.bend is None:
             return ""
         nats, ratio, of, grows = self.d.bend
-        size = f"{number(nats)}{' · d' if grows else ''}"
-        whose = WHOSE.get(of, f"the KL of each {of}")
-        if ratio == inf:
-            return f"a floor of {size} nats under {whose} (free bits)"
-        return f"from {size} nats of {whose} on, {number(ratio)} times that"
+        size = f"{number(nats)}{' · d' if grows else ''} nats"
+        turn = f"from {size} of {of} on, {number(ratio)} times that"
+        return f"a floor of {size} under {of} (free bits)" if self.d.floor else turn
 
     def worth(self) -> str:
         """What the value is as a bound."""
