@@ -132,7 +132,7 @@ def fit(probe: Probe, inputs: list[dict], formulas: dict[str, Formula], one: boo
             shape = (-1, 1) if one else (len(given["x"]), -1)
             columns = [each.get(r, torch.zeros_like(given[r])).reshape(shape) for each in grads]
             blocks.append(torch.stack(columns, -1))
-    return _solve(torch.cat(blocks).transpose(0, 1))
+    return solve(torch.cat(blocks).transpose(0, 1))
 
 
 def means(form: str) -> Tensor:
@@ -148,7 +148,7 @@ def fit_form(probe: Probe, inputs: list[dict], form: str, head: Reading) -> Fit:
     return fit(probe, inputs, formulas)
 
 
-def _solve(table: Tensor) -> Fit:
+def solve(table: Tensor) -> Fit:
     """Least squares of the first column by the others: ``table`` is ``(places, rows, columns)``."""
     y, a = table[..., :1], table[..., 1:]
     scale, most = a.abs().amax((0, 1)).clamp(min=1e-300), y.abs().max().clamp(min=1e-300)

@@ -11,6 +11,7 @@ from vaelib.audit.divergence import RANGES, Divergence
 from vaelib.audit.likelihood import BATCH, FITTED, Likelihood
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import CODE_NAMES, PIXELS, Case, Weight
+from vaelib.audit.terms import solve
 
 THERE, LEFT_OUT, WITHOUT_2PI = "there", "left out", "there but for ½ log 2π"
 # what may be of it; a Bernoulli has none
@@ -83,23 +84,19 @@ class Parts:
             own = {r: t for r, t in inputs.items() if (r in PIXELS) is pixels}
             moved, roles = other | own, [r for r in own if r != "x"]
             felt, after = (self.probe.gradients(i, roles) for i in (inputs, moved))
-            for role, grad in felt.items():
-                rest = (after[role] - grad).abs().max()
-                if rest > 10 * self.probe.tolerance * grad.abs().max():
-                    return False
+            changes = ((after[r] - g).abs().max() / g.abs().max() for r, g in felt.items())
+            if any(change > 10 * self.probe.tolerance for change in changes):
+                return False
         return True
 
     def said(self) -> tuple[float, float] | None:
         """How much of each part the value counts, as a multiple of what its gradient counts."""
-        inputs, one = self.draw(8), torch.ones(1, dtype=torch.float64)
-        terms = torch.stack([torch.cat([self.terms(i), one]) for i in inputs])
-        y = torch.tensor([self.probe(i) for i in inputs], dtype=torch.float64)
-        size, sums = terms.abs().amax(0).clamp(min=1e-300), terms[:, :2].sum(1)
-        found = torch.linalg.lstsq(terms / size, y, driver="gelsd").solution / size
-        spread = (sums - sums.mean()).abs().max()
-        if (terms @ found - y).abs().max() > 10 * self.probe.tolerance * spread:
+        rows = ([torch.tensor([self.probe(i)]).double(), self.terms(i)] for i in self.draw(8))
+        table = torch.stack([torch.cat(row) for row in rows])
+        found = solve((table - table.mean(0))[None])
+        if found.residual > 10 * self.probe.tolerance:
             return None
-        return tuple(1.0 if isclose(c, 1, abs_tol=1e-2) else float(c) for c in found[:2])
+        return tuple(1.0 if isclose(c, 1, abs_tol=1e-2) else c for c in found.mean.tolist())
 
 
 def find_value(parts: Parts) -> Value:
