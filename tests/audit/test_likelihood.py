@@ -9,7 +9,7 @@ from tests.audit.kinds import from_logits as logits
 from tests.audit.probes import closed_form, powers, squares
 from vaelib.audit import audit
 from vaelib.audit.heads import READINGS
-from vaelib.audit.likelihood import NAMELESS, Likelihood
+from vaelib.audit.likelihood import Likelihood
 
 
 def told(error, images=torch.mean, **given):
@@ -44,17 +44,19 @@ def test_what_is_made_of_classes_is_told(error, kind):
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (lambda a, x: F.cross_entropy(a, (255 * x).long(), reduction="none") ** 2, NAMELESS),
+        (lambda a, x: F.cross_entropy(a, (255 * x).long(), reduction="none") ** 2,
+         "a function of classes that has no name here"),
         (lambda a, x: -(5 * x * a.log() + (1 - x) * (1 - a).log()),
          "a cross-entropy that weighs its two terms differently"),
         (lambda a, x: (a - x) ** 4 + a**3, "no likelihood: exp(−w f) over x changes by 0.27 nats "
          "with x̂, whatever the weight"),
-        (lambda a, x: squares(a, x).detach(), NAMELESS),
+        (lambda a, x: squares(a, x).detach(), "a function that has no name here"),
     ],
 )  # fmt: skip
 def test_what_is_no_likelihood_is_told_by_name_or_has_none(error, kind):
     found = told(error)
     assert (found.kind, found.proper, found.per_pixel) == (kind, False, None)
+    assert found.open is ("that has no name" in kind)
 
 
 def test_each_pixels_own_weight_is_told():

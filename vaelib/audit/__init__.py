@@ -121,7 +121,7 @@ def _one(probe: Probe, case: Case) -> Audit:
     told = p.per_pixel is not None and d.prior is not None
     parts = Parts(probe, case, p, d)
     v, several = find_value(parts) if told else None, case.layout.several > 1
-    several = told and several and case.layout.samples is not None and not p.unnamed
+    several = told and several and case.layout.samples is not None and bool(p.terms)
     return Audit(
         likelihood=p, divergence=d, value=v, gradients=find_gradients(parts),
         sampling=probe.draws, stateful=probe.fresh,

@@ -8,11 +8,9 @@ from torch.distributions import ContinuousBernoulli
 from torch.nn.functional import softplus
 
 from vaelib.audit.heads import READINGS
-from vaelib.audit.nameless import Nameless
 from vaelib.audit.shapes import Weight
 
 Pixel = Callable[..., Tensor]  # of x̂, x and, where there is one, the decoder's own scale
-NAMELESS = "a function that has no name here"
 FREE = ("Gaussian", "Laplace")  # whose scale is no part of x̂
 
 
@@ -109,28 +107,29 @@ class Likelihood:
     Attributes:
         kind: a key of KINDS, or in other words what it is.
         proper: whether ``kind`` is a likelihood.
+        open: whether it may be one.
         per_pixel: the weight of one pixel's −log p (Gaussian: at σ² = 1); None if unreadable.
-        variance: where a Gaussian's σ² comes from: ``"constant"``, a key of FITTED or SCALED, or
-            ``"the loss: its parameter …"``.
+        variance: where the scale of the noise comes from, a Gaussian's σ²: ``"constant"``, a key
+            of FITTED or SCALED, ``"the loss: its parameter …"``; empty where there is none.
         current: σ² as it is now, where it is a parameter.
         normaliser: weight of ½ log σ² beside that of the error; 1 is right.
         everywhere: whether the same formula holds for x̂ outside [0, 1]; None if not defined there.
         binary_only: whether the loss takes only black and white pixels.
         each: the weight of each pixel beside ``per_pixel``, where they differ.
-        unnamed: what is told of a reconstruction without a name.
-        terms: what adds up to −log p of a pixel, each with its share, or the share of every pixel.
+        terms: what adds up to −log p of a pixel, each with its share, or the share of every pixel;
+            nothing where it has no name.
     """
 
     kind: str
     proper: bool = False
     per_pixel: Weight | None = None
-    variance: str = "constant"
+    variance: str = ""
     normaliser: float = 1.0
     everywhere: bool | None = None
     binary_only: bool = False
     current: float | None = None
     each: Tensor | None = None
-    unnamed: Nameless | None = None
+    open: bool = False
     terms: tuple[tuple[Pixel, float | Tensor], ...] = field(default=(), compare=False)
 
     @property
@@ -141,9 +140,7 @@ class Likelihood:
     @property
     def free(self) -> bool:
         """Whether a constant scale of the noise and β are one degree of freedom."""
-        if self.unnamed:
-            return self.proper and self.unnamed.found.free
-        return self.kind.startswith(FREE) and self.variance == "constant"
+        return self.variance == "constant"
 
     def total(self, inputs: dict[str, Tensor]) -> Tensor:
         """Σ over all pixels of the unweighted −log p, but for constants."""

@@ -34,7 +34,7 @@ class Lines(Words):
 
     def likelihoods(self) -> Found:
         p, w, of = self.p, self.p.per_pixel, self.audit.layout
-        source = "" if p.variance == "constant" else f", {self.letter} from {p.variance}"
+        source = "" if p.variance in ("", "constant") else f", {self.letter} from {p.variance}"
         told = p.kind + source
         told += " for x̂ in [0, 1] alone, another rule outside" if p.everywhere is False else ""
         pixel = PIXEL.get("" if source else p.kind, ("one pixel's −log p",))[0]
@@ -99,7 +99,7 @@ class Lines(Words):
             variance = self.shown(v.variance) if v.variance else current
             told = f"β = {self.shown(v.beta)}" + (f", {letter} = {variance}" if variance else "")
             why = v.variance and f"the normaliser fits no other {letter}"
-        elif p.unnamed:
+        elif not p.terms:
             told = f"β = {ratio} at the scale of the noise that the loss has"
         else:
             told = f"{letter} = {ratio} at β = 1, or β = {ratio} at {letter} = 1"
@@ -119,7 +119,7 @@ class Lines(Words):
         yield "value", told, unit(v.scale, self.sizes) + (" (at β = 1)" if v.beta is None else "")
         if v.said != (1, 1):
             yield "value and gradient", "differ", self.said()
-        elif self.p.unnamed:
+        elif not self.p.terms:
             yield "constants", "cannot be told of a likelihood without a name"
         elif d.kl and d.reading:
             part = "constants" if d.form == SAMPLED or self.audit.sampling else "−1"

@@ -4,7 +4,6 @@ from collections import namedtuple
 from collections.abc import Iterator
 from math import isclose, isnan
 
-from vaelib.audit.likelihood import NAMELESS
 from vaelib.audit.sampler import BUT_FOR_LOG_K, RIGHT, UNKNOWN
 from vaelib.audit.shapes import number
 from vaelib.audit.terms import BACKWARD, CODEBOOK, GIVEN
@@ -97,14 +96,14 @@ class Reasons(Words):
         yield name and not changing, NO_BOUND, name, lost
 
     def likelihoods(self) -> Found:
-        p, named = self.p, self.p.kind != NAMELESS
+        p = self.p
         yield p.kind in SENTENCES, NO_BOUND, p.kind
         yield p.normaliser == 0, NO_BOUND, "no log term"
         yield not isclose(p.normaliser, 1, rel_tol=1e-3), NO_BOUND, "log term", number(p.normaliser)
         inside = self.s and self.s.probabilities
         yield p.everywhere is False and not inside, NO_BOUND, "outside", p.kind
-        yield self.g.reached["x_hat"] and not named, OPEN, "no name", self.nameless()
-        yield named and not p.proper, NO_BOUND, "likelihood", p.kind
+        yield self.g.reached["x_hat"] and p.open, OPEN, "no name", p.kind
+        yield not (p.open or p.proper), NO_BOUND, "likelihood", p.kind
 
     def divergences(self) -> Found:
         d, s, reached = self.d, self.s, self.g.reached
@@ -168,9 +167,9 @@ class Reasons(Words):
         if v.beta is None:
             first, noise = change and f"{change}, or ", self.noise()
             bound = "a bound" if d.floor else self.bound
-            yield p.unnamed, BOUND, "noise", first, shown
+            yield not p.terms, BOUND, "noise", first, shown
             shown = f"{shown}, {noise}" if noise else shown
-            yield not p.unnamed, BOUND, "σ²", first, self.letter, bound, shown, number(told)
+            yield p.terms, BOUND, "σ²", first, self.letter, bound, shown, number(told)
         elif isclose(told, 1, rel_tol=5e-3):
             yield self.audit.elsewhere, BOUND, "rows", self.audit.elsewhere
             yield not beta.fixed, BOUND, "sizes", beta, change
@@ -187,7 +186,7 @@ class Reasons(Words):
             return
         yield low is not None and low > -12, BOUND, "clamp", number(low or 0.0)
         yield v.said != (1, 1), BOUND, "value", self.said()
-        if v.said == (1, 1) and not self.p.unnamed:
+        if v.said == (1, 1) and self.p.terms:
             above, scale = v.above(self.sizes), v.scale.told(self.sizes | {"batch": 1})
             rest = v.minus_one is None and not self.p.free
             yield v.minus_one is False, BOUND, "−1", number(codes(self.sizes) / 2)

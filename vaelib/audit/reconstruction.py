@@ -6,17 +6,17 @@ from dataclasses import replace
 from functools import partial
 from math import isnan, log, nan
 
-import torch
 from torch import Tensor
 
 from vaelib.audit import likelihood
-from vaelib.audit.likelihood import FREE, KINDS, NAMELESS, Likelihood, Pixel, summed
+from vaelib.audit.likelihood import FREE, KINDS, Likelihood, Pixel, summed
 from vaelib.audit.nameless import find_nameless
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import BINARY, PIXELS, Case, number, weight
+from vaelib.audit.shapes import BINARY, PIXELS, Case, weight
 from vaelib.audit.terms import Fit, drawn, fit, moved
 
 NOT_SCALED = "not a Gaussian with the variance that it is given"
+OF_CLASSES = "a function of classes that has no name here"
 
 
 def find_likelihood(probe: Probe, case: Case) -> Likelihood:
@@ -34,10 +34,10 @@ def find_likelihood(probe: Probe, case: Case) -> Likelihood:
         if everywhere is not False or told.family not in FREE:
             return _weighed(probe, case, replace(told, everywhere=everywhere))
     if scaled or of_classes:
-        return Likelihood(NOT_SCALED if scaled else NAMELESS)
+        return Likelihood(NOT_SCALED if scaled else OF_CLASSES, open=not scaled)
     one_size = replace(case, layout=replace(case.layout, free=False))
     mixed = _by_parts(probe, one_size, fits)
-    return _weighed(probe, one_size, mixed) if mixed else _unnamed(probe, case)
+    return _weighed(probe, one_size, mixed) if mixed else find_nameless(probe, case)
 
 
 def fitted(probe: Probe, case: Case, *sums: Callable[[dict], Tensor], count: int = 6) -> Fit:
@@ -52,7 +52,8 @@ def _named(name: str, terms: tuple[Pixel, ...], found: Fit) -> Likelihood:
     shares = (shares * (shares.abs() > 1e-6)).tolist()
     each = None if found.alike else found.coefficients[:, 0] / found.mean[0]
     fixed = name not in likelihood.FITTED | likelihood.SCALED
-    kind, variance = (name, "constant") if fixed else ("Gaussian", name)
+    constant = "constant" if name.startswith(FREE) else ""
+    kind, variance = (name, constant) if fixed else ("Gaussian", name)
     return Likelihood(
         kind, abs(shares[-1] - 1) < 1e-3, variance=variance, normaliser=shares[-1], each=each,
         terms=tuple(zip(terms, shares, strict=True)),
@@ -91,32 +92,6 @@ def _by_parts(probe: Probe, case: Case, fits: dict[str, Fit]) -> Likelihood | No
     return Likelihood(f"mixed: {named} pixels", True, each=weights / main, terms=terms)
 
 
-def _unnamed(probe: Probe, case: Case) -> Likelihood:
-    """What normalises is a likelihood, though it has no name."""
-    told = find_nameless(probe, case)
-    if told.change:
-        nats = number(told.change)
-        kind = f"no likelihood: exp(−w f) over x changes by {nats} nats with x̂, whatever the weight"
-        return Likelihood(kind, unnamed=told)
-    generator = torch.Generator().manual_seed(6)
-    at = {r: v.flatten()[:1] for r, v in case.draw(("x_hat", "x"), generator).items()}
-
-    def felt(c: Case) -> float:
-        alike = {r: v.expand(c.shape(r)) for r, v in at.items()}
-        inputs = c.draw(probe.roles, generator, alike)
-        return float(probe.gradients(inputs, ["x_hat"])["x_hat"].mean())
-
-    base = told.found and felt(case)
-    if not base:
-        return Likelihood(NAMELESS, unnamed=told)
-    per_pixel = weight(lambda c: felt(c) / base / told.found.weight, case)
-    if told.found.free:  # at the scale that the loss has
-        per_pixel = replace(per_pixel, factor=1.0)
-    kind = f"a likelihood on {told.found.support} that has no name here"
-    everywhere = told.domain == "the line" or None
-    return Likelihood(kind, True, per_pixel, everywhere=everywhere, unnamed=told)
-
-
 def find_learned_variance(probe: Probe, case: Case, found: Likelihood) -> Likelihood:
     """The likelihood of ``found``, its σ² or b told as learned where a parameter moves it.
 
@@ -133,8 +108,7 @@ def find_learned_variance(probe: Probe, case: Case, found: Likelihood) -> Likeli
         more = other(inputs) - probe(inputs) - (b - a) * float(found.total(inputs))
         return a, share * more / log(a / b) / inputs["x"].numel()
 
-    free = found.free and not found.unnamed
-    for name, other in moved(probe, case) if free else ():
+    for name, other in moved(probe, case) if found.free and found.terms else ():
         a, s = read(case, other)
         told = replace(found, variance=f"the loss: its parameter {name}")
         if abs(s) < 1e-6 * abs(a):

@@ -103,7 +103,7 @@ def find_value(parts: Parts) -> Value:
     """The value, with β and σ² told apart where a normaliser does that."""
     p, d = parts.likelihood, parts.divergence
     ratio = d.per_latent.over(p.per_pixel)
-    if p.unnamed:
+    if not p.terms:
         return Value(ratio, None if p.free else ratio, None, p.per_pixel)
     one = Weight(1.0, {"batch": p.per_pixel.powers.get("batch", 0)})
     scales = (d.per_latent, one) if p.free else (p.per_pixel,)

@@ -119,13 +119,6 @@ class Words:
         wide = ", wider than they are" if variance > 1.005 else ""
         return f"a noise of {number(variance**0.5)} on pixels in [0, 1]{wide}"
 
-    def nameless(self) -> str:
-        told, over = self.p.unnamed, {"images": "all pixels of an image", "all": "the whole batch"}
-        if told and told.coupling in over:
-            return f"a term over {over[told.coupling]} that I cannot name"
-        least = ", least at x̂ = x," if told and told.at_x else ""
-        return f"a function of single pixels{least} that has no name here"
-
     def terms(self) -> dict[str, float]:
         """The weight of each term of the divergence, averaged over coordinates."""
         if self.d.form is None:
