@@ -164,7 +164,7 @@ class _Pixels:
             at = self.least(support.x, a)
             own = self._own(support, at) if support.least is None else 0 * at
             return normalised(support, self.table(support.x, a, at), own)
-        return Normalised(0.0, False, inf, support.name)
+        return Normalised(0.0, False, inf)
 
     def _own(self, support: Support, at: Tensor) -> Tensor:
         """The least over x̂, up to a constant: from values on a lattice, else from slopes in x."""

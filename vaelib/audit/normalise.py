@@ -26,13 +26,11 @@ class Normalised(NamedTuple):
         weight: w, so that w f = −log p(x|x̂) in nats up to a function of x; 0 without any.
         free: whether other weights normalise, too: a scale of the noise that β can absorb.
         change: by how many nats log Σ or ∫ h exp(−w f) moves with x̂, at the best w.
-        support: where x lies.
     """
 
     weight: float
     free: bool
     change: float
-    support: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +85,7 @@ def normalised(support: Support, table: Tensor, own: Tensor) -> Normalised:
     first = 0.1 / float((usual[inner] if inner.any() else usual).quantile(0.1).clamp(min=1e-9))
     known = most if support.far is None else most[~support.far]
     if known.min() < 1e-9 * known.quantile(0.75):  # points that x̂ does not move tell nothing of it
-        return Normalised(0.0, False, inf, support.name)
+        return Normalised(0.0, False, inf)
     if support.least is not None:
         ways = [(_solved(table, support), SOLVED, 10)]
     elif support.step is None:
@@ -96,10 +94,10 @@ def normalised(support: Support, table: Tensor, own: Tensor) -> Normalised:
         table, dx, flat = table[12:-12], support.step.log(), 0 * support.x
         bases = [(own, dx), (flat, dx), (flat, flat)]
         ways = [(_given(table + f, h, support), CLOSE, 5) for f, h in bases]
-    found = []
-    for moves, close, each in ways:
-        weights = [first * 10 ** (i / each) for i in range(int(4.2 * each))]
-        found.append(Normalised(*_search(moves, close, weights), support.name))
+    found = [
+        _search(moves, close, [first * 10 ** (i / each) for i in range(int(4.2 * each))])
+        for moves, close, each in ways
+    ]
     return min(found, key=lambda way: (not way.weight, not way.free, way.change))
 
 
@@ -142,14 +140,11 @@ def _solved(table: Tensor, support: Support) -> Callable[[float], float]:
     return moves
 
 
-def _search(moves: Callable, close: float, weights: list) -> tuple[float, bool, float]:
-    """The weight at which the integral stays, and whether others do; 1 where it stays at several.
-
-    And how far it moves there, or at the best weight.
-    """
+def _search(moves: Callable, close: float, weights: list) -> Normalised:
+    """The weight at which the integral stays; 1 where it stays at several."""
     scan = [moves(w) for w in weights]
     if any(max(scan[i : i + SEVERAL]) < close for i in range(len(scan) - SEVERAL + 1)):
-        return 1.0, True, min(scan)
+        return Normalised(1.0, True, min(scan))
     tried = dict(zip(scan, weights, strict=True))
     dips = [i for i in range(1, len(scan) - 1) if scan[i - 1] >= scan[i] < scan[i + 1]]
     for i in sorted(dips, key=scan.__getitem__)[:2]:
@@ -157,4 +152,4 @@ def _search(moves: Callable, close: float, weights: list) -> tuple[float, bool, 
         found = minimize_scalar(lambda u: min(moves(exp(u)), 1e9), bounds=bounds, options=FINE)
         tried[float(found.fun)] = exp(found.x)
     change = min(tried)
-    return (tried[change] if change < close else 0.0), False, change
+    return Normalised(tried[change] if change < close else 0.0, False, change)
