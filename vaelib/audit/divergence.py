@@ -15,6 +15,11 @@ from vaelib.audit.shapes import Case, Weight, weight
 from vaelib.audit.terms import FORMS, FORWARD, HEADS, Fit, drawn, fit, fit_form
 
 RANGES = ((-2.0, 2.0), (4.0, 8.0), (20.0, 24.0))  # of μ, from near the prior to far from it
+# the forms to try, by what a loss takes
+FORMS_OF = {
+    "prior": (terms.GIVEN,), "z": (terms.CODEBOOK, terms.SAMPLED),
+    "heads": (FORWARD, terms.BACKWARD, terms.CATEGORICAL),
+}  # fmt: skip
 
 
 class Bend(NamedTuple):
@@ -140,7 +145,9 @@ def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Diverge
     """
     tried, told = case.within(mu=where), None
     inputs = drawn(probe, tried, HEADS, 6)
-    forms = _forms(probe, inputs[0])
+    more = probe.gradients(inputs[0], [r for r in HEADS[2:] if r in probe.roles])
+    taken = {r for r, grad in more.items() if grad.any()}
+    forms = FORMS_OF["prior" if taken & {*terms.PRIOR} else "z" if taken else "heads"]
     for form, head in product(forms, READINGS.values()):
         found = fit_form(probe, inputs, form, head)
         this = _shares(form, head, found) if found.residual < probe.tolerance else None
@@ -155,17 +162,6 @@ def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Diverge
         return _per_coordinate(form, fit_form(probe, drawn(probe, c, HEADS, 3), form, told.head))
 
     return told and replace(told, per_latent=weight(measure, tried))
-
-
-def _forms(probe: Probe, inputs: dict) -> tuple[str, ...]:
-    """The forms to try: those that take what the loss takes."""
-    more = probe.gradients(inputs, [r for r in HEADS[2:] if r in probe.roles])
-    taken = {r for r, grad in more.items() if grad.any()}
-    if taken & {*terms.PRIOR}:
-        return (terms.GIVEN,)
-    if taken:
-        return (terms.CODEBOOK, terms.SAMPLED)
-    return (FORWARD, terms.BACKWARD, terms.CATEGORICAL)
 
 
 def _shares(form: str, head: Reading, found: Fit) -> Divergence | None:

@@ -194,8 +194,5 @@ def weight(measure: Callable[[Case], float], case: Case) -> Weight:
 
 def number(value: float) -> str:
     """Three digits, as in print; all digits of thousands."""
-    if isnan(value):
-        return "?"
-    if 999.5 <= abs(value) < 1e6:
-        return readable(f"{round(value):,}")
-    return readable(f"{value:.3g}")
+    whole = 999.5 <= abs(value) < 1e6
+    return "?" if isnan(value) else readable(f"{round(value):,}" if whole else f"{value:.3g}")
