@@ -99,12 +99,8 @@ class _Pixels:
 
     def per_pixel(self, found: Normalised) -> Weight:
         """The weight of a pixel; at the scale that the loss has, where that is free."""
-
-        def felt(c: Case) -> float:
-            return float(_Pixels(self.probe, c, self.a).once.mean())
-
-        here = float(self.once.mean()) * found.weight
-        per_pixel = weight(lambda c: felt(c) / here, self.case)
+        of, a, unit = self.probe, self.a, self.once.mean() * found.weight
+        per_pixel = weight(lambda c: float(_Pixels(of, c, a).once.mean() / unit), self.case)
         return replace(per_pixel, factor=1.0) if found.free else per_pixel
 
     def _inputs(self, a: Tensor, x: Tensor, count: int) -> dict[str, Tensor]:
