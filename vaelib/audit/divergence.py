@@ -197,4 +197,4 @@ def _with_unnamed_head(probe: Probe, inputs: list[dict]) -> Divergence | None:
     if head is None:
         return None
     told = Divergence(FORWARD, head, torch.tensor([terms.WHOLE], dtype=torch.float64))
-    return told if fit(probe, inputs, {"KL": (told.terms, ("logvar",))}).residual < 5e-3 else None
+    return told if fit(probe, inputs, [(told.terms, ("logvar",))]).residual < 5e-3 else None

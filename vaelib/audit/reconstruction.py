@@ -41,7 +41,7 @@ def find_likelihood(probe: Probe, case: Case) -> Likelihood:
 
 
 def fitted(probe: Probe, case: Case, *sums: Callable[[dict], Tensor], count: int = 6) -> Fit:
-    formulas = {str(i): (total, ("x_hat", "scale")) for i, total in enumerate(sums)}
+    formulas = [(total, ("x_hat", "scale")) for total in sums]
     one = case.layout.single or bool(case.layout.classes)
     return fit(probe, drawn(probe, case, PIXELS, count), formulas, one)
 

@@ -156,7 +156,7 @@ def find_together(parts: Parts, v: Value) -> str:
     def of_images(i: dict[str, Tensor], way: Callable) -> Tensor:
         return -scale * way(_log_weights(parts, case, i) / scale).sum()
 
-    formulas = {str(way): (partial(of_images, way=way), roles) for way in WAYS}
+    formulas = [(partial(of_images, way=way), roles) for way in WAYS]
     found = fit(probe, [inputs], formulas, one=True)
     if found.residual > 10 * probe.tolerance:
         return UNKNOWN

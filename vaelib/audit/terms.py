@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -110,22 +110,19 @@ class Fit:
         return self.coefficients.mean(0)
 
 
-Formula = tuple[Callable[[dict[str, Tensor]], Tensor], tuple[str, ...]]
-
-
-def fit(probe: Probe, inputs: list[dict], formulas: dict[str, Formula], one: bool = False) -> Fit:
+def fit(probe: Probe, inputs: list[dict], formulas: list[tuple], one: bool = False) -> Fit:
     """The weights with which the gradients of formulas add up to that of the loss.
 
     Each formula comes with the inputs to which its gradient counts, so that what a loss detaches
     from one of them is seen. Every entry of an input is a place with weights of its own, or all
     have ``one`` weight.
     """
-    roles = [r for r in probe.roles if any(r in of for _, of in formulas.values())]
+    roles = [r for r in probe.roles if any(r in of for _, of in formulas)]
     blocks = []
     for given in inputs:
         leaves = {r: given[r].detach().clone().requires_grad_() for r in roles}
         grads = [probe.gradients(given, roles)]
-        for formula, of in formulas.values():
+        for formula, of in formulas:
             felt = gradients_to(formula(given | leaves), leaves)
             grads.append({r: g for r, g in felt.items() if r in of and g is not None})
         for r in roles:
@@ -142,9 +139,8 @@ def means(form: str) -> Tensor:
 
 def fit_form(probe: Probe, inputs: list[dict], form: str, head: Reading) -> Fit:
     """The weights of the terms of a form, at every coordinate."""
-    formulas = {
-        n: (lambda i, t=t: t.of(symbols(i, head)).sum(), t.roles) for n, t in FORMS[form].items()
-    }
+    terms = FORMS[form].values()
+    formulas = [(lambda i, t=t: t.of(symbols(i, head)).sum(), t.roles) for t in terms]
     return fit(probe, inputs, formulas)
 
 
@@ -179,8 +175,7 @@ def moved(probe: Probe, case: Case) -> Iterator[tuple[str, Probe]]:
     y = probe.output(case.draw(probe.roles, torch.Generator().manual_seed(7))).sum()
     for name, grad in gradients_to(y, dict(owner.named_parameters())).items():
         if grad is not None and grad.any():
-            other = copy.copy(probe)
-            other.loss = copy.deepcopy(probe.loss)
+            other = replace(probe, loss=copy.deepcopy(probe.loss))
             with torch.no_grad():
                 getattr(other.loss, "__self__", other.loss).get_parameter(name).add_(STEP)
             yield name, other
