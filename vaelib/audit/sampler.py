@@ -119,11 +119,11 @@ def call(module: nn.Module, x: Tensor, outputs: tuple[str, ...] | None) -> dict[
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return by_role(module(given), outputs)
+                result = module(given)
         except Exception as error:
             raised = raised or error
-    if isinstance(raised, Unreadable):
-        raise raised
+        else:
+            return by_role(result, outputs)
     raise ValueError(f"the module ran on no images of {(*x.shape,)}: {raised!r}") from raised
 
 
