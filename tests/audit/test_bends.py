@@ -35,7 +35,8 @@ FLOORS = [(0.05, 2), (33, -2), (1, 1), (0.05, 1e-3), (100, 1)]
 def test_a_floor_is_told_in_nats_and_whose_it_is(whose, floor):
     nats, weight = floor
     told = found(lambda kl: weight * WHOSE[whose](lambda t: t.clamp(min=nats), kl))
-    assert (told.form, told.standard, told.floor) == (FORWARD, True, told.bend)
+    assert (told.form, told.standard) == (FORWARD, True)
+    assert (told.floor, told.floor_of) == (told.bend.nats, whose)
     assert told.bend == (pytest.approx(nats, rel=1e-3), inf, whose, False)
     assert told.per_latent.factor == pytest.approx(weight)
     assert powers(told.per_latent) == {"batch": -1}
@@ -44,7 +45,7 @@ def test_a_floor_is_told_in_nats_and_whose_it_is(whose, floor):
 @pytest.mark.parametrize(("whose", "share"), [(IMAGE, 0.05), (BATCH, 0.5), (IMAGE, 7)])
 def test_a_floor_that_grows_with_the_coordinates_is_told_for_one(share, whose):
     told = found(lambda kl: WHOSE[whose](lambda t: t.clamp(min=share * kl.shape[1]), kl))
-    assert told.floor == (pytest.approx(share, rel=1e-3), inf, whose, True)
+    assert told.bend == (pytest.approx(share, rel=1e-3), inf, whose, True)
 
 
 TURNS = [(0.1, 3, 2), (5, -1, -3), (100, 1 / 3, 6), (5, 0, 1), (100, 3, 2)]
@@ -59,7 +60,7 @@ def test_a_turn_is_told_by_its_nats_and_by_the_weight_beyond(whose, turn):
 
     told = found(lambda kl: WHOSE[whose](bent, kl))
     assert told.bend == (pytest.approx(nats, rel=1e-3), pytest.approx(beyond), whose, False)
-    assert told.floor is None
+    assert (told.floor, told.floor_of) == (0, "")
     assert told.per_latent.factor == pytest.approx(first)
 
 
@@ -97,7 +98,7 @@ def given(x_hat, x, mu, logvar, prior_mu, prior_logvar):
 def test_a_floor_is_told_of_any_second_head_and_under_a_given_prior(loss, form, head):
     told = audit(loss).divergence
     assert (told.form, told.reading) == (form, head)
-    assert told.floor == (pytest.approx(0.5, rel=1e-3), inf, EACH, False)
+    assert told.bend == (pytest.approx(0.5, rel=1e-3), inf, EACH, False)
 
 
 def joined(near, far):

@@ -15,11 +15,6 @@ from vaelib.audit.shapes import Case, Weight, weight
 from vaelib.audit.terms import FORMS, FORWARD, HEADS, Fit, drawn, fit, fit_form
 
 RANGES = ((-2.0, 2.0), (4.0, 8.0), (20.0, 24.0))  # of μ, from near the prior to far from it
-# the forms to try, by what a loss takes
-FORMS_OF = {
-    "prior": (terms.GIVEN,), "z": (terms.CODEBOOK, terms.SAMPLED),
-    "heads": (FORWARD, terms.BACKWARD, terms.CATEGORICAL),
-}  # fmt: skip
 
 
 class Bend(NamedTuple):
@@ -84,9 +79,14 @@ class Divergence:
         return tuple(self.each.mean(0).tolist())
 
     @property
-    def floor(self) -> Bend | None:
-        """The bend if the loss does not fall below it."""
-        return self.bend if self.bend and self.bend.ratio == inf else None
+    def floor(self) -> float:
+        """The KL in nats below which the loss does not fall; 0 where it falls everywhere."""
+        return self.bend.nats if self.bend and self.bend.ratio == inf else 0.0
+
+    @property
+    def floor_of(self) -> str:
+        """Whose KL that is."""
+        return self.bend.of if self.floor else ""
 
     @property
     def reading(self) -> str | None:
@@ -147,7 +147,7 @@ def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Diverge
     inputs = drawn(probe, tried, HEADS, 6)
     more = probe.gradients(inputs[0], [r for r in HEADS[2:] if r in probe.roles])
     taken = {r for r, grad in more.items() if grad.any()}
-    forms = FORMS_OF["prior" if taken & {*terms.PRIOR} else "z" if taken else "heads"]
+    forms = terms.FORMS_OF["prior" if taken & {*terms.PRIOR} else "z" if taken else "heads"]
     for form, head in product(forms, READINGS.values()):
         found = fit_form(probe, inputs, form, head)
         this = _shares(form, head, found) if found.residual < probe.tolerance else None

@@ -74,6 +74,11 @@ FORMS[SAMPLED] = {
     **FORMS[FORWARD],
 }
 
+# those to try, by what a loss takes
+FORMS_OF = {
+    "prior": (GIVEN,), "z": (CODEBOOK, SAMPLED), "heads": (FORWARD, BACKWARD, CATEGORICAL),
+}  # fmt: skip
+
 
 def symbols(inputs: dict[str, Tensor], head: Reading) -> SimpleNamespace:
     """What terms are made of: μ, σ, z and the prior's mean and σ, where they are there."""

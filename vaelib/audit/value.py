@@ -151,8 +151,8 @@ def _above(parts: Parts, scale: Weight) -> dict[tuple[str, bool], float]:
     error, kl = (w.at(case.sizes()) / one for w in (p.per_pixel, d.per_latent))
     above = (parts.probe(inputs) / one - error * float(p.total(inputs))) / case.batch
     if d.floor:
-        each = d.floor.grows or "coordinate" in d.floor.of
-        above -= kl * d.floor.nats * (latents if each else 1)
+        each = d.bend.grows or "coordinate" in d.floor_of
+        above -= kl * d.floor * (latents if each else 1)
     complete = pixels * normaliser(p, abs(1 / error), pixels, case.batch)
     terms = {THERE: complete, WITHOUT_2PI: complete - pixels * log(2 * pi) / 2, LEFT_OUT: 0.0}
     terms |= {True: 0.0, False: kl * latents / 2}
