@@ -8,7 +8,7 @@ import torch
 
 from vaelib.audit import Audit, audit
 from vaelib.audit.binding import bind
-from vaelib.audit.powers import LETTERS
+from vaelib.audit.shapes import LETTERS
 from vaelib.audit.trials import beginnings
 
 POINTS = 64

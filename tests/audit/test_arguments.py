@@ -22,7 +22,7 @@ def test_sizes_below_1_are_refused(shape, batch, latents):
     ("shape", "sizes"),
     [
         ((3, 4, 5), {"pixels": 60, "channels": 3, "height": 4, "width": 5}),
-        ((2, 3), {"pixels": 6}),
+        ((2, 3), {"pixels": 6, "height": 2, "width": 3}),
     ],
 )
 def test_sizes_are_counted_from_the_shape(shape, sizes):

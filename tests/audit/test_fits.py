@@ -11,7 +11,7 @@ from vaelib.audit.terms import Fit, fit
 BOTH = ("mu", "logvar")
 PRODUCT = (lambda i: (i["mu"] * i["logvar"]).sum(), BOTH)
 SQUARE = (lambda i: (i["mu"] ** 2).sum(), BOTH)
-PARTS = {"product": PRODUCT, "square": SQUARE}
+PARTS = [PRODUCT, SQUARE]
 
 
 def fitted(loss, formulas=PARTS, **how):
@@ -50,14 +50,14 @@ def test_weights_a_ten_thousandth_apart_are_alike(share, alike):
 
 def test_a_formula_counts_for_the_inputs_alone_that_it_is_said_to():
     """Its value is that of both; its gradient reaches one of them."""
-    parts = {"to h": (PRODUCT[0], ("logvar",)), "to μ": (PRODUCT[0], ("mu",))}
+    parts = [(PRODUCT[0], ("logvar",)), (PRODUCT[0], ("mu",))]
     found = fitted(lambda m, h: 0.8 * detached(m, h)[0] + 0.2 * detached(m, h)[1], parts)
     assert found.mean.tolist() == pytest.approx([0.8, 0.2])
     assert fitted(lambda m, h: detached(m, h)[0]).residual > 0.1
 
 
 def test_what_no_formula_explains_is_left_at_its_place():
-    one = {"square": (SQUARE[0], ("mu",))}
+    one = [(SQUARE[0], ("mu",))]
     found = fitted(lambda m, h: (5 * m**2).sum() + (h.exp() * m)[:, 1].sum(), one)
     assert found.residual == found.residuals.max() == found.residuals[1] > 1e-3
     assert found.residuals[[0, 2, 3]].max() < 1e-10
@@ -66,7 +66,7 @@ def test_what_no_formula_explains_is_left_at_its_place():
 def test_the_rest_is_a_share_of_the_largest_gradient():
     probe, case = begin(lambda x_hat, x, mu, logvar: (mu * logvar).sum())
     inputs = drawn(probe, case)
-    found = fit(probe, inputs, {"mean": (lambda i: i["mu"].sum(), ("mu",))})
+    found = fit(probe, inputs, [(lambda i: i["mu"].sum(), ("mu",))])
     h = torch.cat([i["logvar"] for i in inputs])
     assert found.coefficients[:, 0].tolist() == pytest.approx(h.mean(0).tolist())
     rest = (h - h.mean(0)).abs().amax(0) / h.abs().max()
@@ -76,7 +76,7 @@ def test_the_rest_is_a_share_of_the_largest_gradient():
 @pytest.mark.parametrize("bad", [nan, inf])
 @pytest.mark.parametrize("of", ["loss", "formula"])
 def test_gradients_that_are_not_finite_have_no_fit(bad, of):
-    worse = {"bad": (lambda i: bad * SQUARE[0](i), BOTH)} if of == "formula" else PARTS
+    worse = [(lambda i: bad * SQUARE[0](i), BOTH)] if of == "formula" else PARTS
     found = fitted(lambda m, h: (m**2).sum() * (bad if of == "loss" else 1), worse)
     assert found.residual == inf
     assert found.coefficients.isnan().all()

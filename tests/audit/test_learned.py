@@ -44,7 +44,7 @@ class Learned(nn.Module):
 def test_a_variance_that_is_a_parameter_is_told_with_its_name_and_value(module, image, weight):
     found = audit(module, shape=image).likelihood
     assert found == Likelihood(
-        "Gaussian", True, found.per_pixel, "parameter log_variance",
+        "Gaussian", True, found.per_pixel, "the loss: its parameter log_variance",
         everywhere=True, current=found.current,
     )  # fmt: skip
     assert found.current == pytest.approx(exp(-1), rel=1e-5)
@@ -55,7 +55,7 @@ def test_a_variance_that_is_a_parameter_is_told_with_its_name_and_value(module, 
 def test_a_parameter_that_only_weighs_the_error_is_told_to_lack_its_logarithm():
     found = audit(Learned(logarithm=0.0)).likelihood
     assert found == Likelihood(
-        "Gaussian", False, found.per_pixel, "parameter log_variance",
+        "Gaussian", False, found.per_pixel, "the loss: its parameter log_variance",
         normaliser=0.0, everywhere=True,
     )  # fmt: skip
     assert found.per_pixel.factor == pytest.approx(5 * exp(1))

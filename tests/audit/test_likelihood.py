@@ -9,7 +9,7 @@ from tests.audit.kinds import from_logits as logits
 from tests.audit.probes import closed_form, powers, squares
 from vaelib.audit import audit
 from vaelib.audit.heads import READINGS
-from vaelib.audit.likelihood import NAMELESS, Likelihood
+from vaelib.audit.likelihood import Likelihood
 
 
 def told(error, images=torch.mean, **given):
@@ -44,17 +44,19 @@ def test_what_is_made_of_classes_is_told(error, kind):
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (lambda a, x: F.cross_entropy(a, (255 * x).long(), reduction="none") ** 2, NAMELESS),
+        (lambda a, x: F.cross_entropy(a, (255 * x).long(), reduction="none") ** 2,
+         "a function of classes that has no name here"),
         (lambda a, x: -(5 * x * a.log() + (1 - x) * (1 - a).log()),
          "a cross-entropy that weighs its two terms differently"),
         (lambda a, x: (a - x) ** 4 + a**3, "no likelihood: exp(−w f) over x changes by 0.27 nats "
          "with x̂, whatever the weight"),
-        (lambda a, x: squares(a, x).detach(), NAMELESS),
+        (lambda a, x: squares(a, x).detach(), "a function that has no name here"),
     ],
 )  # fmt: skip
 def test_what_is_no_likelihood_is_told_by_name_or_has_none(error, kind):
     found = told(error)
     assert (found.kind, found.proper, found.per_pixel) == (kind, False, None)
+    assert found.open is ("that has no name" in kind)
 
 
 def test_each_pixels_own_weight_is_told():
@@ -70,9 +72,9 @@ def test_mixed_columns_are_told_by_their_parts():
 
     found = told(columns)
     assert found.proper
-    assert {kind: there.tolist() for kind, there in found.parts.items()} == {
-        "Bernoulli on logits": [0, 0, 1, 1, 1], "Gaussian with the mean tanh(x̂)": [1, 1, 0, 0, 0],
-    }  # fmt: skip
+    kinds = "Bernoulli on logits at 3 and Gaussian with the mean tanh(x̂) at 2"
+    assert found.kind == f"mixed: {kinds} pixels"
+    assert [there.tolist() for _, there in found.terms] == [[0, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
     assert found.per_pixel.factor == pytest.approx(5)
     assert found.each.tolist() == pytest.approx([3, 3, 1, 1, 1])
 
@@ -119,7 +121,12 @@ def with_scale(name, second=5.0, shaped=lambda s, x: s):
 def test_a_decoders_own_scale_is_read_with_the_weight_of_its_logarithm(name, second):
     found = audit(with_scale(name, second)).likelihood
     assert found == Likelihood(
-        "Gaussian", second == 5, found.per_pixel, "argument", name, found.normaliser, True
+        "Gaussian",
+        second == 5,
+        found.per_pixel,
+        f"an argument, read as {name}",
+        found.normaliser,
+        True,
     )
     assert found.normaliser == pytest.approx(second / 5)
     assert (found.per_pixel.factor, powers(found.per_pixel)) == (pytest.approx(5), {"batch": -1})
@@ -137,7 +144,8 @@ def of_dimensions(n):
 @pytest.mark.parametrize(("dimensions", "given"), [(0, {}), (2, IMAGE)])
 def test_a_scale_is_one_number_a_row_or_an_image(dimensions, given):
     found = audit(with_scale("log σ", shaped=of_dimensions(dimensions)), **given).likelihood
-    assert (found.kind, found.proper, found.scale) == ("Gaussian", True, "log σ")
+    assert (found.kind, found.proper) == ("Gaussian", True)
+    assert found.variance == "an argument, read as log σ"
     assert (found.per_pixel.factor, powers(found.per_pixel)) == (pytest.approx(5), {"batch": -1})
 
 

@@ -52,9 +52,10 @@ def told(f):
     (lambda a, x: entropy((a + 1) / 2, (x + 1) / 2), "{−1, 1}", 1),
 ])  # fmt: skip
 def test_a_likelihood_of_one_weight(f, support, weight):
-    found = told(f).found
-    assert (found.free, found.support) == (False, support)
-    assert found.weight == pytest.approx(weight, rel=1e-3)
+    found = told(f)
+    assert (found.proper, found.free) == (True, False)
+    assert found.kind == f"a likelihood on {support} that has no name here"
+    assert found.per_pixel.factor == pytest.approx(1 / weight, rel=1e-3)
 
 
 @pytest.mark.parametrize(("f", "support"), [
@@ -69,8 +70,9 @@ def test_a_likelihood_of_one_weight(f, support, weight):
     (lambda a, x: (x.log() - a) ** 2 / 2, POSITIVE),
 ])  # fmt: skip
 def test_a_family_of_scales(f, support):
-    found = told(f).found
-    assert (found.weight, found.free, found.support) == (1, True, support)
+    found = told(f)
+    assert (found.proper, found.free, found.per_pixel.factor) == (True, True, 1)
+    assert found.kind == f"a likelihood on {support} that has no name here"
 
 
 @pytest.mark.parametrize("f", [
@@ -86,7 +88,9 @@ def test_a_family_of_scales(f, support):
     lambda a, x: ((x - a) ** 2).clamp(max=1),
 ])  # fmt: skip
 def test_no_likelihood(f):
-    assert not told(f).found
+    found = told(f)
+    assert (found.proper, found.per_pixel) == (False, None)
+    assert found.open is not found.kind.startswith("no likelihood: ")
 
 
 def test_blocks_of_classes():
@@ -94,18 +98,18 @@ def test_blocks_of_classes():
     table = -logits.log_softmax(-1)
     classes = Support("classes", torch.arange(7).double(), least=LEAST)
     assert normalised(classes, table - table.amin(0), 0).weight == pytest.approx(1, rel=1e-4)
-    assert not normalised(classes, table**2 - (table**2).amin(0), 0)
+    assert not normalised(classes, table**2 - (table**2).amin(0), 0).weight
 
 
-@pytest.mark.parametrize(("f", "at_x"), [(poisson, True), (focal, False)])
+@pytest.mark.parametrize(("f", "at_x"), [(lambda a, x: (x - a) ** 2 / a, True), (focal, False)])
 def test_where_it_is_least(f, at_x):
-    assert told(f).at_x == at_x
+    assert ("least at x̂ = x" in told(f).kind) is at_x
 
 
 @pytest.mark.parametrize(("reconstruction", "coupling"), [
     (lambda x_hat, x: (x_hat - x).square().mean(), "pixels"),
-    (lambda x_hat, x: (x_hat - x).square().sum(1).sqrt().mean(), "images"),
-    (lambda x_hat, x: (x_hat - x).square().sum().sqrt(), "all"),
+    (lambda x_hat, x: (x_hat - x).square().sum(1).sqrt().mean(), "all pixels of an image"),
+    (lambda x_hat, x: (x_hat - x).square().sum().sqrt(), "the whole batch"),
 ])  # fmt: skip
 def test_what_moves_the_gradient_of_a_pixel(reconstruction, coupling):
     assert find_coupling(*begin(with_kl(reconstruction))) == coupling

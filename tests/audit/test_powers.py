@@ -5,8 +5,7 @@ from math import isnan, log, nan
 import pytest
 import torch
 
-from vaelib.audit.powers import Weight, number, weight
-from vaelib.audit.shapes import Case, Layout
+from vaelib.audit.shapes import Case, Layout, Weight, number, weight
 
 ROWS = Case(Layout((5,)))
 IMAGES = Case(Layout((2, 3, 5)))

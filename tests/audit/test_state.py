@@ -6,7 +6,7 @@ import random
 import pytest
 import torch
 
-from vaelib.audit.state import copied
+from vaelib.audit.probe import copied
 
 TOTAL, CALLS = 0, []
 

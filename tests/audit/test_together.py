@@ -4,7 +4,7 @@ import pytest
 from torch import Tensor
 
 from vaelib.audit import audit
-from vaelib.audit.reach import MIXED, UNKNOWN, WEIGHTED
+from vaelib.audit.sampler import MIXED, UNKNOWN, WEIGHTED
 
 # what becomes of log w along an axis
 WAYS = {

@@ -8,15 +8,13 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from vaelib.audit.bends import find_divergence, find_learned_prior
+from vaelib.audit.bends import find_divergence, find_gradients, find_learned_prior
 from vaelib.audit.binding import ROLES, bind
-from vaelib.audit.powers import Weight
 from vaelib.audit.probe import Probe, Unreadable
-from vaelib.audit.reach import UNKNOWN, find_gradients, find_together
 from vaelib.audit.reconstruction import find_learned_variance, find_likelihood
 from vaelib.audit.report import Audit
-from vaelib.audit.sampler import find_sampler
-from vaelib.audit.shapes import AXES, CODE_AXES, Case
+from vaelib.audit.sampler import UNKNOWN, find_sampler, find_together
+from vaelib.audit.shapes import CODE_AXES, Case, Layout, Weight
 from vaelib.audit.terms import SAMPLED
 from vaelib.audit.trials import beginnings
 from vaelib.audit.value import Parts, find_value
@@ -122,14 +120,14 @@ def _one(probe: Probe, case: Case) -> Audit:
     d = find_learned_prior(probe, case, find_divergence(probe, case))
     told = p.per_pixel is not None and d.prior is not None
     parts = Parts(probe, case, p, d)
-    v, several = find_value(parts) if told else None, case.layout.several > 1
-    several = told and several and case.layout.samples is not None and not p.unnamed
+    v, of = find_value(parts) if told else None, case.layout
+    several = told and p.terms and of.several > 1 and of.samples is not None
     return Audit(
         likelihood=p, divergence=d, value=v, gradients=find_gradients(parts),
         sampling=probe.draws, stateful=probe.fresh,
         together=find_together(parts, v) if several else None,
         consistent=told and (probe.draws or parts.consistent()),
-        unreduced=tuple(value.shape) if value.numel() > 1 else (), layout=case.layout,
+        unreduced=tuple(value.shape) if value.numel() > 1 else (), layout=of,
         elsewhere=_elsewhere(probe, case, p.per_pixel),
     )  # fmt: skip
 
@@ -151,6 +149,4 @@ def _sizes(shape: tuple[int, ...] | None, batch: int, code: tuple[int, ...]) -> 
     if not shape or len(code) not in CODE_AXES or min(*shape, batch, *code) < 1:
         told = ", ".join(map(str, code))
         raise ValueError(f"sizes must be at least 1, got {shape}, {batch}, {told}")
-    image = zip(AXES[3], shape, strict=True) if len(shape) == 3 else ()
-    codes = zip(CODE_AXES[len(code)], code, strict=True)
-    return {"batch": batch, "pixels": prod(shape), **dict(image), **dict(codes)}
+    return {"batch": batch, "pixels": prod(shape), **Layout(shape, code=code).sizes}

@@ -1,22 +1,25 @@
-"""Where a loss weighs the KL otherwise near the prior than far from it: floors and turns."""
+"""Where the gradients of a loss change or end: floors and turns of the KL, clamps, overflows."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice, pairwise
-from math import exp, isclose, log, sqrt
+from itertools import islice, pairwise, takewhile
+from math import exp, inf, isclose, log, sqrt
 
 import torch
 from scipy.optimize import bisect
 from torch import Tensor
 
-from vaelib.audit.divergence import RANGES, Divergence, read_within
-from vaelib.audit.powers import weight
+from vaelib.audit.divergence import RANGES, Bend, Divergence, read_within
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import Case
+from vaelib.audit.shapes import BINARY, Case, weight
 from vaelib.audit.terms import FORWARD, GIVEN, drawn, moved
+from vaelib.audit.value import Parts
 
 AMOUNTS = [10 ** (n / 4) for n in range(-16, 15)]  # KL of an image in nats, beyond 10³
+ROLES, DECADES, STEPS = ("x_hat", "mu", "logvar"), 30, 2**40
 
 
 def find_divergence(probe: Probe, case: Case) -> Divergence:
@@ -87,14 +90,13 @@ class _Profile:
         nats, before, beyond = jumps[0]
         whose, size = self._whose(nats, before)
         floor = abs(before) <= 1e-6 * abs(beyond)
-        far = AMOUNTS[-1] if floor else AMOUNTS[0]
+        wide = _Profile(self.probe, self.d, self.case.times("latents", 2)).jumps()
+        grows = size == 1 and any(isclose(jump, 2 * nats, rel_tol=1e-2) for jump, *_ in wide)
+        far = AMOUNTS[-1 if floor else 0]
         per_latent = weight(lambda c: _Profile(self.probe, self.d, c).slope(far), self.case)
-        if not floor:
-            turn = (nats * size, beyond / before)
-            return replace(self.d, per_latent=per_latent, turn=turn, turn_of=whose)
-        grows = size == 1 and self._grows(nats)
         nats *= 1 / self.entries if grows else size
-        return replace(self.d, per_latent=per_latent, floor=nats, floor_of=whose, floor_grows=grows)
+        bend = Bend(nats, inf if floor else beyond / before, whose, grows)
+        return replace(self.d, per_latent=per_latent, bend=bend)
 
     def _whose(self, nats: float, before: float) -> tuple[str, float]:
         """Whose KL decides, and its share of an image's: who feels it when one entry moves far."""
@@ -104,13 +106,76 @@ class _Profile:
         moved = ~torch.isclose(felt, torch.tensor(before).double(), rtol=1e-3, atol=1e-12)
         row, column, count = moved[0].all(), moved[:, 0].all(), max(int(moved[0].sum()), 1)
         if row:
-            return "batch" if column else "image", 1.0
-        whose = "coordinate" if count == 1 else f"group of {count} coordinates"
-        return (f"{whose} of the batch" if column else whose), count / self.entries
+            return "the batch's mean KL" if column else "an image's KL", 1.0
+        each = "each coordinate's KL" if count == 1 else f"the KL of each {count} coordinates"
+        return each + (", averaged over the batch" if column else ""), count / self.entries
 
-    def _grows(self, nats: float) -> bool:
-        """Whether twice the coordinates move the jump to twice the KL."""
-        if "latents" not in self.case.layout.axes:
-            return False
-        wide = _Profile(self.probe, self.d, self.case.times("latents", 2))
-        return any(isclose(jump, 2 * nats, rel_tol=1e-2) for jump, *_ in wide.jumps())
+
+@dataclass(frozen=True)
+class Gradients:
+    """Where the gradient of the loss is finite and reaches, in float32.
+
+    Attributes:
+        reached: whether it is not zero, for each of x̂, μ and the second head.
+        moves: whether the value depends on it.
+        smallest: the smallest power of ten σ for which loss and gradient are finite.
+        largest: the largest one.
+        edges: what the loss is at x̂ exactly 0 and 1: ``"finite"``, ``"not finite"`` or ``"—"``.
+        clamp: log σ² below which, and above which, the loss does not change any more.
+    """
+
+    reached: dict[str, bool]
+    moves: dict[str, bool]
+    smallest: int
+    largest: int
+    edges: str
+    clamp: tuple[float | None, float | None]
+
+
+def find_gradients(parts: Parts) -> Gradients:
+    probe, case, (inputs, other) = parts.probe, parts.case, parts.draw(2)
+    grads = probe.gradients(inputs, [r for r in (*ROLES, "z") if r in inputs])
+    through = {"mu", "logvar"} if "z" in grads and grads["z"].any() else ()
+    reached = {r: bool(grads[r].any()) or r in through for r in ROLES}
+    moves = {r: probe(inputs | {r: other[r]}) != probe(inputs) for r in ROLES}
+    single = replace(probe, dtype=torch.float32)
+    far = case.draw(probe.roles, torch.Generator().manual_seed(12))
+
+    def finite(decade: int) -> bool:
+        head = parts.divergence.head.at(inputs["logvar"], decade * log(10)).float()
+        return _state(single, far | {"logvar": head}) == "finite"
+
+    smallest, largest = (
+        sign * len([*takewhile(lambda k, s=sign: finite(s * k), range(1, DECADES + 1))])
+        for sign in (-1, 1)
+    )
+    edges, at = "—", case.within(x=BINARY).draw(probe.roles, torch.Generator().manual_seed(13))
+    if at["x_hat"].numel() == at["x"].numel():  # as wrong as a pixel can be
+        edges = _state(probe, at | {"x_hat": 1 - at["x"].reshape(at["x_hat"].shape)})
+    clamp = _clamp(parts, -60.0), _clamp(parts, 60.0)
+    return Gradients(reached, moves, smallest, largest, edges, clamp)
+
+
+def _state(probe: Probe, inputs: dict[str, Tensor]) -> str:
+    try:
+        found = probe.output(inputs), *probe.gradients(inputs, ROLES).values()
+    except Exception:
+        return "refused"
+    return "finite" if all(t.isfinite().all() for t in found) else "not finite"
+
+
+def _clamp(parts: Parts, far: float) -> float | None:
+    """Where the loss stops to change with log σ² up to there; None where it does not stop."""
+    d, probe = parts.divergence, parts.probe
+    inputs = parts.case.draw(probe.roles, torch.Generator().manual_seed(14))
+
+    def flat(share: float) -> bool:
+        heads = (d.head.at(inputs["logvar"], t * far / 2) for t in (share, 1.0))
+        near, last = (probe(inputs | {"logvar": head}) for head in heads)
+        unit = d.per_latent.at(parts.case.sizes()) * inputs["logvar"].numel()
+        return abs(near - last) < 1e-6 * abs(unit)
+
+    with suppress(Exception):  # the loss refuses such values
+        if d.reading and (d.mean[-1] or far > 0) and flat(59 / 60):
+            return far * bisect_left(range(STEPS), True, key=lambda i: flat(i / STEPS)) / STEPS
+    return None

@@ -1,19 +1,36 @@
 """What a loss takes of μ and the second head: which divergence, under which reading of it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
+from math import inf
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from vaelib.audit import terms
 from vaelib.audit.heads import GRID, READINGS, USUAL, Reading, solved
-from vaelib.audit.powers import Weight, weight
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import Case
+from vaelib.audit.shapes import Case, Weight, weight
 from vaelib.audit.terms import FORMS, FORWARD, HEADS, Fit, drawn, fit, fit_form
 
 RANGES = ((-2.0, 2.0), (4.0, 8.0), (20.0, 24.0))  # of μ, from near the prior to far from it
+
+
+class Bend(NamedTuple):
+    """Where the weight of the KL changes as q moves away from the prior.
+
+    Attributes:
+        nats: the KL at which it does.
+        ratio: the weight beyond as a multiple of that before; infinite for a floor.
+        of: whose KL that is: an image's, each coordinate's, or a mean of these over the batch.
+        grows: whether it is as many times larger as there are coordinates.
+    """
+
+    nats: float
+    ratio: float
+    of: str
+    grows: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,42 +51,47 @@ class Divergence:
 
     Attributes:
         form: which of these; None if none of them fits.
-        reading: what the second head must be for it; None if it does not matter, or nothing fits.
-        a, m, v, g: the coefficients, divided by the weight of one coordinate.
-        raw: the weight of each term by its name, likewise divided; one, or one a coordinate.
+        taken: what the second head must be for it; None if it does not matter, or nothing fits.
+        raw: the weight of each term, divided by that of one coordinate; shape ``(1, terms)``, or
+            ``(coordinates, terms)`` where they differ.
         per_latent: the weight of one coordinate's KL, from g (from a without a log σ² term).
-        floor: the loss does not fall where the KL lies below this, in nats.
-        floor_of: whose KL that is: one ``"coordinate"``'s, an ``"image"``'s, the ``"batch"``'s
-            mean, or a ``"coordinate of the batch"``: its mean over the batch.
-        floor_grows: whether it is as many times larger as there are coordinates.
-        turn: the KL of an image at which the weight changes, and the weight beyond it as a
-            multiple of the one here; None if it is one weight everywhere.
-        turn_of: as ``floor_of``.
-        gradual: whether the weight changes with the KL without a jump, or at several.
-        each: a, m, v, g of every coordinate, shape ``(coordinates, 4)``, where they differ.
-        unnamed: the second head's meaning, where it has no name in READINGS.
-        balance: how many times what q feels a prior that is given feels.
+        bend: where that weight changes; None if it is one weight everywhere.
+        gradual: whether it changes with the KL without a jump, or at several.
         learned: the parameter of the loss that moves the prior, if there is one.
     """
 
     form: str | None
-    reading: str | None = None
-    a: float = 0.0
-    m: float = 0.0
-    v: float = 0.0
-    g: float = 0.0
-    raw: dict[str, Tensor] = field(default_factory=dict)
+    taken: Reading | None = None
+    raw: Tensor | None = None
     per_latent: Weight | None = None
-    floor: float = 0.0
-    floor_of: str = ""
-    floor_grows: bool = False
-    turn: tuple[float, float] | None = None
-    turn_of: str = ""
+    bend: Bend | None = None
     gradual: bool = False
-    each: Tensor | None = None
-    unnamed: Reading | None = None
-    balance: float = 1.0
     learned: str = ""
+
+    @property
+    def each(self) -> Tensor:
+        """a, m, v and g in as many rows as ``raw``, divided as it is; 0 without a form."""
+        return torch.zeros(1, 4) if self.raw is None else self.raw @ terms.means(self.form)
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """a, m, v and g over all coordinates."""
+        return tuple(self.each.mean(0).tolist())
+
+    @property
+    def floor(self) -> float:
+        """The KL in nats below which the loss does not fall; 0 where it falls everywhere."""
+        return self.bend.nats if self.bend and self.bend.ratio == inf else 0.0
+
+    @property
+    def floor_of(self) -> str:
+        """Whose KL that is."""
+        return self.bend.of if self.floor else ""
+
+    @property
+    def reading(self) -> str | None:
+        """The name of what the second head must be."""
+        return self.taken and self.taken.name
 
     @property
     def prior(self) -> tuple[Tensor, Tensor] | None:
@@ -79,8 +101,7 @@ class Divergence:
         """
         if self.form in (None, terms.BACKWARD, terms.CODEBOOK):
             return None
-        here = torch.tensor([self.a, self.m, self.v, self.g], dtype=torch.float64)
-        a, m, v, g = (here[None] if self.each is None else self.each).unbind(-1)
+        a, m, v, g = self.each.unbind(-1)
         if (a - v).abs().max() > 1e-3 or a.min() < 1e-6 or (g + 0.5).abs().max() > 1e-3:
             return None
         return -m / (2 * a), -g / a
@@ -88,10 +109,8 @@ class Divergence:
     @property
     def standard(self) -> bool:
         """Whether it is the KL between q and N(0, I), of whatever sign and weight."""
-        if self.prior is None:
-            return False
-        mean, variance = self.prior
-        return bool(mean.abs().max() < 1e-3 and (variance - 1).abs().max() < 2e-3)
+        standard = zip(self.prior or (), (0, 1), strict=False)
+        return bool(self.prior) and all((t - of).abs().max() < 2e-3 for t, of in standard)
 
     @property
     def kl(self) -> bool:
@@ -106,14 +125,16 @@ class Divergence:
     @property
     def head(self) -> Reading:
         """What the second head means; the usual where it does not matter."""
-        return self.unnamed or READINGS[self.reading or USUAL]
+        return self.taken or READINGS[USUAL]
 
     def terms(self, inputs: dict[str, Tensor]) -> Tensor:
         """Σ over all coordinates, unweighted, without constants."""
         q, total = terms.symbols(inputs, self.head), 0.0
-        for name, share in self.raw.items():
-            term = FORMS[self.form][name].of(q).flatten(1)
-            total = total + (term * (share if len(share) == term.shape[1] else share.mean())).sum()
+        for term, share in zip(FORMS[self.form].values(), self.raw.unbind(-1), strict=True):
+            if term.seen:
+                value = term.of(q).flatten(1)
+                alike = len(share) != value.shape[1]
+                total = total + (value * (share.mean() if alike else share)).sum()
         return total
 
 
@@ -124,7 +145,9 @@ def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Diverge
     """
     tried, told = case.within(mu=where), None
     inputs = drawn(probe, tried, HEADS, 6)
-    forms = _forms(probe, inputs[0])
+    more = probe.gradients(inputs[0], [r for r in HEADS[2:] if r in probe.roles])
+    taken = {r for r, grad in more.items() if grad.any()}
+    forms = terms.FORMS_OF["prior" if taken & {*terms.PRIOR} else "z" if taken else "heads"]
     for form, head in product(forms, READINGS.values()):
         found = fit_form(probe, inputs, form, head)
         this = _shares(form, head, found) if found.residual < probe.tolerance else None
@@ -135,39 +158,21 @@ def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Diverge
     told = told or (_with_unnamed_head(probe, inputs) if FORWARD in forms else None)
 
     def measure(c: Case) -> float:
-        form = terms.SQUARE if told.unnamed else told.form
+        form = told.form if told.head in READINGS.values() else terms.SQUARE
         return _per_coordinate(form, fit_form(probe, drawn(probe, c, HEADS, 3), form, told.head))
 
     return told and replace(told, per_latent=weight(measure, tried))
 
 
-def _forms(probe: Probe, inputs: dict) -> tuple[str, ...]:
-    """The forms to try: those that take what the loss takes."""
-    more = probe.gradients(inputs, [r for r in HEADS[2:] if r in probe.roles])
-    taken = {r for r, grad in more.items() if grad.any()}
-    if taken & {*terms.PRIOR}:
-        return (terms.GIVEN,)
-    if taken:
-        return (terms.CODEBOOK, terms.SAMPLED)
-    return (FORWARD, terms.BACKWARD, terms.CATEGORICAL)
-
-
 def _shares(form: str, head: Reading, found: Fit) -> Divergence | None:
     """The coefficients as shares of the weight of one coordinate."""
-    main, of = _per_coordinate(form, found), FORMS[form]
+    main = _per_coordinate(form, found)
     if not main:
         return None
-    here = (found.mean[None] if found.alike else found.coefficients) / main
-    here = here * (here.abs() > 1e-6 * here.abs().max())
-    mean = here @ terms.means(form)
-    a, m, v, g = mean.mean(0).tolist()
-    raw = {n: c for n, c in zip(of, here.unbind(-1), strict=True) if of[n].seen}
-    used = (v or g) and any("logvar" in term.roles for term in of.values())
-    return Divergence(
-        form, head.name if used else None, a, m, v, g, raw,
-        each=None if found.alike else mean,
-        balance=float(found.mean[1] / found.mean[0]) if form == terms.GIVEN else 1.0,
-    )  # fmt: skip
+    raw = (found.mean[None] if found.alike else found.coefficients) / main
+    told = Divergence(form, head, raw * (raw.abs() > 1e-6 * raw.abs().max()))
+    used = any(told.mean[2:]) and any("logvar" in term.roles for term in FORMS[form].values())
+    return told if used else replace(told, taken=None)
 
 
 def _per_coordinate(form: str, found: Fit) -> float:
@@ -191,6 +196,5 @@ def _with_unnamed_head(probe: Probe, inputs: list[dict]) -> Divergence | None:
     head = solved(torch.cat(slopes))
     if head is None:
         return None
-    raw = {n: torch.tensor([c]).double() for n, c in zip(FORMS[FORWARD], terms.WHOLE, strict=True)}
-    told = Divergence(FORWARD, head.name, *terms.WHOLE, raw, unnamed=head)
-    return told if fit(probe, inputs, {"KL": (told.terms, ("logvar",))}).residual < 5e-3 else None
+    told = Divergence(FORWARD, head, torch.tensor([terms.WHOLE], dtype=torch.float64))
+    return told if fit(probe, inputs, [(told.terms, ("logvar",))]).residual < 5e-3 else None

@@ -1,6 +1,6 @@
 """What a reconstruction may be: what one pixel adds to it, where that has a name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -8,11 +8,9 @@ from torch.distributions import ContinuousBernoulli
 from torch.nn.functional import softplus
 
 from vaelib.audit.heads import READINGS
-from vaelib.audit.nameless import Nameless
-from vaelib.audit.powers import Weight
+from vaelib.audit.shapes import Weight
 
 Pixel = Callable[..., Tensor]  # of x̂, x and, where there is one, the decoder's own scale
-NAMELESS = "a function that has no name here"
 FREE = ("Gaussian", "Laplace")  # whose scale is no part of x̂
 
 
@@ -61,14 +59,17 @@ WRONG: dict[str, Pixel | tuple[Pixel, ...]] = {
         lambda a, x: x * a.log(), lambda a, x: (1 - x) * (1 - a).log(),
     ),
 }  # fmt: skip
-# a Gaussian whose σ² is the mean squared error of the batch, or of each image
+# a Gaussian whose σ² comes from there: the mean squared error of the batch, or of each image
+BATCH = "the batch's own error"
 FITTED: dict[str, Pixel] = {
-    "batch": lambda a, x: squares(a, x).sum().log() / 2 * x.numel(),
-    "image": lambda a, x: squares(a, x).flatten(1).sum(1).log() / 2 * x[0].numel(),
+    BATCH: lambda a, x: squares(a, x).sum().log() / 2 * x.numel(),
+    "each image's own error": (
+        lambda a, x: squares(a, x).flatten(1).sum(1).log() / 2 * x[0].numel()
+    ),
 }
-# a Gaussian whose σ² is the decoder's own head s, read as this: (x − x̂)²/(2σ²) and ½ log σ²
+# or from the decoder's own head s: (x − x̂)²/(2σ²) and ½ log σ²
 SCALED: dict[str, tuple[Pixel, Pixel]] = {
-    name: (
+    f"an argument, read as {name}": (
         lambda a, x, s, head=head: squares(a, x) / head.sigma(s) ** 2,
         lambda a, x, s, head=head: 0 * x + head.sigma(s).log(),
     )
@@ -76,12 +77,10 @@ SCALED: dict[str, tuple[Pixel, Pixel]] = {
 }
 
 
-def known(scaled: bool, of_classes: bool) -> Iterator[tuple[str, list[Callable]]]:
-    """Each name, of x̂ with a scale or of classes, with its terms summed over the pixels."""
+def known(scaled: bool, of_classes: bool) -> dict[str, tuple[Pixel, ...]]:
+    """The terms that have a name, of x̂ with a scale or of classes."""
     found = SCALED if scaled else OF_CLASSES if of_classes else KINDS | WRONG | FITTED
-    for name, terms in found.items():
-        terms = terms if isinstance(terms, tuple) else (terms,)
-        yield name, [lambda i, term=term: term(*pixels(i)).sum() for term in terms]
+    return {name: of if isinstance(of, tuple) else (of,) for name, of in found.items()}
 
 
 def pixels(inputs: dict) -> tuple[Tensor, ...]:
@@ -97,6 +96,10 @@ def pixels(inputs: dict) -> tuple[Tensor, ...]:
     return x_hat, classes.unsqueeze(-1)
 
 
+def summed(term: Pixel, inputs: dict) -> Tensor:
+    return term(*pixels(inputs)).sum()
+
+
 @dataclass(frozen=True)
 class Likelihood:
     """What the reconstruction is.
@@ -104,31 +107,30 @@ class Likelihood:
     Attributes:
         kind: a key of KINDS, or in other words what it is.
         proper: whether ``kind`` is a likelihood.
+        open: whether it may be one.
         per_pixel: the weight of one pixel's −log p (Gaussian: at σ² = 1); None if unreadable.
-        variance: where a Gaussian's σ² comes from: ``"constant"``, ``"argument"``, the error of the
-            ``"batch"`` or of each ``"image"``, or ``"parameter …"`` of the loss.
+        variance: where the scale of the noise comes from, a Gaussian's σ²: ``"constant"``, a key
+            of FITTED or SCALED, ``"the loss: its parameter …"``; empty where there is none.
         current: σ² as it is now, where it is a parameter.
-        scale: how the decoder's own head is read, where there is one.
         normaliser: weight of ½ log σ² beside that of the error; 1 is right.
         everywhere: whether the same formula holds for x̂ outside [0, 1]; None if not defined there.
         binary_only: whether the loss takes only black and white pixels.
         each: the weight of each pixel beside ``per_pixel``, where they differ.
-        unnamed: what is told of a reconstruction without a name.
-        parts: the kinds of single pixels, each with a one at those that are of it.
+        terms: what adds up to −log p of a pixel, each with its share, or the share of every pixel;
+            nothing where it has no name.
     """
 
     kind: str
     proper: bool = False
     per_pixel: Weight | None = None
-    variance: str = "constant"
-    scale: str | None = None
+    variance: str = ""
     normaliser: float = 1.0
     everywhere: bool | None = None
     binary_only: bool = False
     current: float | None = None
     each: Tensor | None = None
-    unnamed: Nameless | None = None
-    parts: dict[str, Tensor] = field(default_factory=dict)
+    open: bool = False
+    terms: tuple[tuple[Pixel, float | Tensor], ...] = field(default=(), compare=False)
 
     @property
     def family(self) -> str:
@@ -138,21 +140,12 @@ class Likelihood:
     @property
     def free(self) -> bool:
         """Whether a constant scale of the noise and β are one degree of freedom."""
-        if self.unnamed:
-            return self.proper and self.unnamed.found.free
-        return self.kind.startswith(FREE) and self.variance == "constant"
+        return self.variance == "constant"
 
     def total(self, inputs: dict[str, Tensor]) -> Tensor:
         """Σ over all pixels of the unweighted −log p, but for constants."""
         given = pixels(inputs)
-        if self.scale:
-            error, logarithm = (term(*given) for term in SCALED[self.scale])
-            terms = error + self.normaliser * logarithm
-        elif self.parts:
-            shape = given[1][0].shape
-            terms = sum(KINDS[k](*given) * there.reshape(shape) for k, there in self.parts.items())
-        else:
-            terms = (FITTED.get(self.variance) or (KINDS | OF_CLASSES)[self.kind])(*given)
+        terms = sum(share * term(*given) for term, share in self.terms)
         if self.each is not None and len(self.each) == terms[0].numel():
             terms = terms * self.each.reshape(terms[0].shape)
         return terms.sum() / (self.current or 1)

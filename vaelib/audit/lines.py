@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from math import isclose, prod
 
-from vaelib.audit.powers import LETTERS, Weight, number
-from vaelib.audit.reach import BUT_FOR_LOG_K, WEIGHTED
 from vaelib.audit.reasons import OPEN
+from vaelib.audit.sampler import BUT_FOR_LOG_K, WEIGHTED
+from vaelib.audit.shapes import LETTERS, Weight, number
 from vaelib.audit.terms import SAMPLED
 from vaelib.audit.value import LEFT_OUT, WITHOUT_2PI, codes, normaliser
 from vaelib.audit.words import Words, reduced, signed, unit
@@ -15,10 +15,6 @@ Found = Iterator[tuple[str, ...]]  # what, told, and everything seen that tells 
 
 # of one pixel: the error, and what a normaliser adds to it
 PIXEL = {"Gaussian": ("½ (x − x̂)²", "½ log 2πσ²"), "Laplace": ("|x − x̂|", "log 2b")}
-FROM = {
-    "argument": ", {} from an argument, read as {}", "batch": ", {} from the batch's own error",
-    "image": ", {} from each image's own error", "constant": "",
-}  # fmt: skip
 OUTSIDE = {True: ", also for x̂ outside [0, 1]", False: "", None: "; only for x̂ in [0, 1]"}
 BINARY = {
     True: ("black and white, as a Bernoulli needs",),
@@ -38,8 +34,8 @@ class Lines(Words):
 
     def likelihoods(self) -> Found:
         p, w, of = self.p, self.p.per_pixel, self.audit.layout
-        source = FROM.get(p.variance, f", {{}} from the loss: its {p.variance}")
-        told = p.kind + source.format(self.letter, p.scale)
+        source = "" if p.variance in ("", "constant") else f", {self.letter} from {p.variance}"
+        told = p.kind + source
         told += " for x̂ in [0, 1] alone, another rule outside" if p.everywhere is False else ""
         pixel = PIXEL.get("" if source else p.kind, ("one pixel's −log p",))[0]
         seen = w and f"the value holds {w} times {pixel}{OUTSIDE[p.everywhere]}"
@@ -60,7 +56,9 @@ class Lines(Words):
         yield "second head", told.format(d.reading), self.drawn()
         if w:
             told, alone = self.sums(w, of.code_axes, of.code, "coordinates")
-            yield "sums of the divergence", told, f"weight {w}", *self.bends(), alone
+            low, high = ("…" if end is None else number(end) for end in self.g.clamp)
+            clamp = self.g.clamp != (None, None) and f"log σ² clamped to [{low}, {high}]"
+            yield "sums of the divergence", told, f"weight {w}", self.bend(), clamp, alone
 
     def sums(self, w: Weight, axes: tuple[str, ...], shape: tuple[int, ...], every: str):
         """Over what a part is summed, and what its weight cannot tell of one size alone."""
@@ -79,17 +77,6 @@ class Lines(Words):
                 times = "" if isclose(abs(c), 1, rel_tol=1e-3) else f"{number(abs(c))} · "
                 text += f" {'−' if c < 0 else '+'} {times}{term}"
         return text.removeprefix(" +").lstrip()
-
-    def bends(self) -> Iterator[str]:
-        d, clamp = self.d, self.g.clamp
-        if d.floor:
-            yield self.floor()
-        if d.turn:
-            nats, ratio = map(number, d.turn)
-            yield f"from {nats} nats of {self.whose(d.turn_of)} on, {ratio} times that"
-        if clamp != (None, None):
-            low, high = ("…" if end is None else number(end) for end in clamp)
-            yield f"log σ² clamped to [{low}, {high}]"
 
     def drawn(self) -> str:
         if self.s is None:
@@ -112,7 +99,7 @@ class Lines(Words):
             variance = self.shown(v.variance) if v.variance else current
             told = f"β = {self.shown(v.beta)}" + (f", {letter} = {variance}" if variance else "")
             why = v.variance and f"the normaliser fits no other {letter}"
-        elif p.unnamed:
+        elif not p.terms:
             told = f"β = {ratio} at the scale of the noise that the loss has"
         else:
             told = f"{letter} = {ratio} at β = 1, or β = {ratio} at {letter} = 1"
@@ -132,7 +119,7 @@ class Lines(Words):
         yield "value", told, unit(v.scale, self.sizes) + (" (at β = 1)" if v.beta is None else "")
         if v.said != (1, 1):
             yield "value and gradient", "differ", self.said()
-        elif self.p.unnamed:
+        elif not self.p.terms:
             yield "constants", "cannot be told of a likelihood without a name"
         elif d.kl and d.reading:
             part = "constants" if d.form == SAMPLED or self.audit.sampling else "−1"

@@ -1,7 +1,9 @@
 """A reconstruction without a name: what it couples, and whether it normalises, by gradients."""
 
+from __future__ import annotations
+
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil, inf
 
 import numpy as np
@@ -9,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from vaelib.audit.likelihood import Likelihood
 from vaelib.audit.normalise import CLEAR, OPEN, SUPPORTS, Normalised, Support, even, normalised
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import Case
+from vaelib.audit.shapes import Case, Weight, number, weight
 from vaelib.audit.terms import drawn
 
 USUAL = 0.6  # x to begin with
@@ -26,52 +29,54 @@ NEAR = even(-18, 18, 121).sinh() / 50  # more of them, about where the term is l
 NODES = [*zip(*np.polynomial.legendre.leggauss(4), strict=True)]
 
 
-@dataclass(frozen=True)
-class Nameless:
-    """What is told of a reconstruction by its gradient to x̂ alone."""
+def find_nameless(probe: Probe, case: Case) -> Likelihood:
+    """What normalises is a likelihood, though it has no name.
 
-    coupling: str  # whose x̂ and x move the gradient of a pixel: its "pixels", "images" or "all"
-    domain: str | None = None  # what x̂ may be, of DOMAINS; None where the loss is finite on none
-    found: Normalised | None = None  # of the first pixel's term at the case's sizes, if it does
-    at_x: bool | None = None  # whether the term is least at x̂ = x, for x in [0, 1]
-    change: float | None = None  # nats that the integral over x moves at least, if clearly none
-
-
-def find_nameless(probe: Probe, case: Case) -> Nameless:
-    """Move x̂ and x of pixels alone, everything else held still."""
+    x̂ and x of pixels alone are moved, everything else held still.
+    """
     coupling = find_coupling(probe, case)
-    for domain in DOMAINS if coupling == "pixels" else ():
+    if coupling != "pixels":
+        return Likelihood(f"a term over {coupling} that I cannot name", open=True)
+    for domain, values in DOMAINS.items():
         with suppress(RuntimeError, ValueError):
-            pixels, unit = _Pixels(probe, case, DOMAINS[domain]), even(0.2, 0.8, 7)
-            at_x = torch.allclose(pixels.least(unit, pixels.core), unit, rtol=0, atol=1e-3)
-            changes = []
-            for support in (*SUPPORTS, *OPEN):
-                found = pixels.ask(support)
-                if found and support not in OPEN:
-                    return Nameless(coupling, domain, found, at_x)
-                changes.append(found.change)
-            change = min(changes) if CLEAR < min(changes) < inf else None
-            return Nameless(coupling, domain, None, at_x, change)
-    return Nameless(coupling)
+            return _of_pixels(_Pixels(probe, case, values), domain)
+    return Likelihood("a function that has no name here", open=True)
+
+
+def _of_pixels(pixels: _Pixels, domain: str) -> Likelihood:
+    changes, unit = [], even(0.2, 0.8, 7)
+    for support in (*SUPPORTS, *OPEN):
+        found = pixels.ask(support)
+        if found.weight and support not in OPEN:
+            kind = f"a likelihood on {support.name} that has no name here"
+            per_pixel, everywhere = pixels.per_pixel(found), domain == "the line" or None
+            variance = "constant" if found.free else ""
+            return Likelihood(kind, True, per_pixel, variance, everywhere=everywhere)
+        changes.append(found.change)
+    if CLEAR < min(changes) < inf:
+        nats = number(min(changes))
+        kind = f"exp(−w f) over x changes by {nats} nats with x̂, whatever the weight"
+        return Likelihood(f"no likelihood: {kind}")
+    at_x = torch.allclose(pixels.least(unit, pixels.core), unit, rtol=0, atol=1e-3)
+    least = ", least at x̂ = x," if at_x else ""
+    return Likelihood(f"a function of single pixels{least} that has no name here", open=True)
 
 
 def find_coupling(probe: Probe, case: Case) -> str:
-    """Whose x̂ and x move the gradient of one pixel."""
+    """Over what x̂ and x move the gradient of one pixel, if it is not its own alone."""
     inputs, *others = drawn(probe, case, probe.roles, 5)
-
-    def felt(given: dict) -> Tensor:
-        return probe.gradients(given, ["x_hat"])["x_hat"].flatten(1)
 
     def moves(other: dict, *part: int) -> Tensor:
         moved = {role: value.clone() for role, value in inputs.items()}
         for role in ("x_hat", "x"):
             moved[role].flatten(1)[part] = other[role].flatten(1)[part]
-        return (felt(moved) - before).abs() > probe.tolerance * before.abs().max()
+        felt = (probe.gradients(i, ["x_hat"])["x_hat"].flatten(1) for i in (inputs, moved))
+        before, after = felt
+        return (after - before).abs() > probe.tolerance * before.abs().max()
 
-    before = felt(inputs)
     if any(moves(other, 0)[1:].any() for other in others):
-        return "all"
-    return "images" if moves(others[0], 0, 0)[0, 1:].any() else "pixels"
+        return "the whole batch"
+    return "all pixels of an image" if moves(others[0], 0, 0)[0, 1:].any() else "pixels"
 
 
 class _Pixels:
@@ -91,6 +96,12 @@ class _Pixels:
             raise ValueError("not defined there")
         if not torch.allclose(ratios, ratios[:, :1, :1], rtol=1e-6, atol=0):
             raise ValueError("not one formula for all pixels")
+
+    def per_pixel(self, found: Normalised) -> Weight:
+        """The weight of a pixel; at the scale that the loss has, where that is free."""
+        of, a, unit = self.probe, self.a, self.once.mean() * found.weight
+        per_pixel = weight(lambda c: float(_Pixels(of, c, a).once.mean() / unit), self.case)
+        return replace(per_pixel, factor=1.0) if found.free else per_pixel
 
     def _inputs(self, a: Tensor, x: Tensor, count: int) -> dict[str, Tensor]:
         """Images of so many pixels: these, and usual ones behind them."""
@@ -149,7 +160,7 @@ class _Pixels:
             at = self.least(support.x, a)
             own = self._own(support, at) if support.least is None else 0 * at
             return normalised(support, self.table(support.x, a, at), own)
-        return Normalised(None, False, inf, support.name)
+        return Normalised(0.0, False, inf)
 
     def _own(self, support: Support, at: Tensor) -> Tensor:
         """The least over x̂, up to a constant: from values on a lattice, else from slopes in x."""

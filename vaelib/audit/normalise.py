@@ -23,19 +23,14 @@ class Normalised(NamedTuple):
     """Whether h(x) exp(−w f(x̂, x)) is a distribution of x, for some weight and some h(x) > 0.
 
     Attributes:
-        weight: w, so that w f = −log p(x|x̂) in nats up to a function of x; None without any.
+        weight: w, so that w f = −log p(x|x̂) in nats up to a function of x; 0 without any.
         free: whether other weights normalise, too: a scale of the noise that β can absorb.
         change: by how many nats log Σ or ∫ h exp(−w f) moves with x̂, at the best w.
-        support: where x lies.
     """
 
-    weight: float | None
+    weight: float
     free: bool
     change: float
-    support: str
-
-    def __bool__(self) -> bool:
-        return self.weight is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +85,7 @@ def normalised(support: Support, table: Tensor, own: Tensor) -> Normalised:
     first = 0.1 / float((usual[inner] if inner.any() else usual).quantile(0.1).clamp(min=1e-9))
     known = most if support.far is None else most[~support.far]
     if known.min() < 1e-9 * known.quantile(0.75):  # points that x̂ does not move tell nothing of it
-        return Normalised(None, False, inf, support.name)
+        return Normalised(0.0, False, inf)
     if support.least is not None:
         ways = [(_solved(table, support), SOLVED, 10)]
     elif support.step is None:
@@ -99,11 +94,11 @@ def normalised(support: Support, table: Tensor, own: Tensor) -> Normalised:
         table, dx, flat = table[12:-12], support.step.log(), 0 * support.x
         bases = [(own, dx), (flat, dx), (flat, flat)]
         ways = [(_given(table + f, h, support), CLOSE, 5) for f, h in bases]
-    found = []
-    for moves, close, each in ways:
-        weights = [first * 10 ** (i / each) for i in range(int(4.2 * each))]
-        found.append(Normalised(*_search(moves, close, weights), support.name))
-    return min(found, key=lambda way: (not way, not way.free, way.change))
+    found = [
+        _search(moves, close, [first * 10 ** (i / each) for i in range(int(4.2 * each))])
+        for moves, close, each in ways
+    ]
+    return min(found, key=lambda way: (not way.weight, not way.free, way.change))
 
 
 def _given(table: Tensor, h: Tensor, support: Support) -> Callable[[float], float]:
@@ -119,7 +114,9 @@ def _given(table: Tensor, h: Tensor, support: Support) -> Callable[[float], floa
             for end, inner in ((0, 20), (-1, -21)):
                 falls = (masses[:, end] < masses[:, inner]) | (masses[:, inner] == -inf)
                 kept &= falls | ~support.far[end]
-        return _spread(integral[kept]) if 2 * kept.sum() > len(table) else inf
+        if 2 * kept.sum() <= len(table):
+            return inf
+        return float(integral[kept].max() - integral[kept].min())
 
     return moves
 
@@ -138,23 +135,16 @@ def _solved(table: Tensor, support: Support) -> Callable[[float], float]:
         kernel = (-w * (table - least)).exp()
         rest = (1 - kernel @ positive).clamp(min=0)
         masses = kernel * (positive + torch.from_numpy(nnls(kernel.numpy(), rest.numpy())[0]))
-        return _spread(masses.sum(1).log())
+        return float((masses.sum(1).max() / masses.sum(1).min()).log())
 
     return moves
 
 
-def _spread(integral: Tensor) -> float:
-    return float(integral.max() - integral.min())
-
-
-def _search(moves: Callable, close: float, weights: list) -> tuple[float | None, bool, float]:
-    """The weight at which the integral stays, and whether others do; 1 where it stays at several.
-
-    And how far it moves there, or at the best weight.
-    """
+def _search(moves: Callable, close: float, weights: list) -> Normalised:
+    """The weight at which the integral stays; 1 where it stays at several."""
     scan = [moves(w) for w in weights]
     if any(max(scan[i : i + SEVERAL]) < close for i in range(len(scan) - SEVERAL + 1)):
-        return 1.0, True, min(scan)
+        return Normalised(1.0, True, min(scan))
     tried = dict(zip(scan, weights, strict=True))
     dips = [i for i in range(1, len(scan) - 1) if scan[i - 1] >= scan[i] < scan[i + 1]]
     for i in sorted(dips, key=scan.__getitem__)[:2]:
@@ -162,4 +152,4 @@ def _search(moves: Callable, close: float, weights: list) -> tuple[float | None,
         found = minimize_scalar(lambda u: min(moves(exp(u)), 1e9), bounds=bounds, options=FINE)
         tried[float(found.fun)] = exp(found.x)
     change = min(tried)
-    return (tried[change] if change < close else None), False, change
+    return Normalised(tried[change] if change < close else 0.0, False, change)

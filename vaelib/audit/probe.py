@@ -1,22 +1,23 @@
 """A loss as a function of inputs that we choose: in float64, its noise and its state held still."""
 
+import copy
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain
+from types import CellType, CodeType, FunctionType
 
 import torch
-from torch import Tensor
+from torch import Tensor, zeros_like
 from torch.overrides import TorchFunctionMode
 
 from vaelib.audit.binding import Binding
 from vaelib.audit.shapes import Layout
-from vaelib.audit.state import copied
 
 NORMAL = ("randn", "randn_like", "normal", "normal_")
-TO_LOW = {"float", "half", "bfloat16"}
-AS_IT_IS = {"__get__", "__set__", "__setitem__"}
+TO_LOW, AS_IT_IS = ("float", "half", "bfloat16"), ("__get__", "__set__", "__setitem__")
 
 
 class Unreadable(ValueError):
@@ -43,16 +44,12 @@ class Probe:
 
     def result(self, inputs: dict[str, Tensor], seed: int = 0):
         inputs = {role: self._ready(role, value) for role, value in inputs.items()}
-        double = Double() if self.dtype is torch.float64 else nullcontext()
-        loss = copied(self.loss) if self.fresh else self.loss
+        loss, self.steps = copied(self.loss) if self.fresh else self.loss, 0
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.default_generator.manual_seed(seed)
-            try:
-                with double:
-                    return self.binding.call(loss, inputs)
-            finally:
-                self.steps = getattr(double, "steps", 0)
+            with Double(self) if self.dtype is torch.float64 else nullcontext():
+                return self.binding.call(loss, inputs)
 
     def _ready(self, role: str, value: Tensor) -> Tensor:
         value, of = value.to(self.dtype) if value.is_floating_point() else value, self.layout
@@ -83,30 +80,28 @@ class Probe:
         """Those of the value to each of these inputs, in float64; zero where there is none."""
         leaves = {r: inputs[r].detach().to(self.dtype).requires_grad_() for r in roles}
         grads = gradients_to(self.output(inputs | leaves, seed).sum(), leaves)
-        return {
-            r: (torch.zeros_like(leaves[r]) if g is None else g).double() for r, g in grads.items()
-        }
+        return {r: (zeros_like(leaves[r]) if g is None else g).double() for r, g in grads.items()}
 
 
+@dataclass
 class Noise(TorchFunctionMode):
     """All normal noise is one number."""
 
-    def __init__(self, number: float) -> None:
-        super().__init__()
-        self.number = number
+    number: float
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         found = func(*args, **(kwargs or {}))
         return found.fill_(self.number) if getattr(func, "__name__", "") in NORMAL else found
 
 
+@dataclass
 class Double(TorchFunctionMode):
     """Each operation gets float64 for what is of fewer digits; nothing that is held is changed."""
 
-    steps = 0  # operations
+    probe: Probe  # that counts its steps
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        self.steps += 1
+        self.probe.steps += 1
         name, kwargs = getattr(func, "__name__", ""), kwargs or {}
         if name in AS_IT_IS or "out" in kwargs:
             found = func(*args, **kwargs)
@@ -121,14 +116,12 @@ class Double(TorchFunctionMode):
 
 def turned(value, to: torch.dtype = torch.float64):
     """The same in that type: a tensor of real numbers, a type of them, or several."""
-    if isinstance(value, Tensor):
-        real = value.is_floating_point() and to.is_floating_point
-        return value.to(to) if real else value
-    if isinstance(value, torch.dtype):
-        return to if value.is_floating_point else value
     if isinstance(value, tuple | list):
         return type(value)([turned(v, to) for v in value])
-    return value
+    if isinstance(value, torch.dtype):
+        return to if value.is_floating_point else value
+    real = isinstance(value, Tensor) and value.is_floating_point() and to.is_floating_point
+    return value.to(to) if real else value
 
 
 def parts(result) -> dict:
@@ -146,9 +139,10 @@ def parts(result) -> dict:
 
 def entries(result) -> dict[int | str | None, Tensor]:
     """Those parts that are numbers."""
-    found = {k: v for k, v in parts(result).items() if isinstance(v, int | float | Tensor)}
     return {
-        k: torch.as_tensor(v, dtype=getattr(v, "dtype", torch.float64)) for k, v in found.items()
+        name: torch.as_tensor(v, dtype=getattr(v, "dtype", torch.float64))
+        for name, v in parts(result).items()
+        if isinstance(v, int | float | Tensor)
     }
 
 
@@ -159,3 +153,48 @@ def gradients_to(y: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor | Non
         return dict.fromkeys(leaves)
     grads = torch.autograd.grad(y, [*leaves.values()], retain_graph=True, allow_unused=True)
     return dict(zip(leaves, grads, strict=True))
+
+
+def copied(loss: Callable) -> Callable:
+    """A copy, so that the caller's own keeps its state; what cannot be copied is shared.
+
+    A function is made anew with copies of its closure, its defaults, and what its file holds.
+    """
+    return _Copier(getattr(inspect.unwrap(loss), "__globals__", {})).copied(loss)
+
+
+class _Copier:
+    """Copies that share what the originals share, where these are written in one file."""
+
+    def __init__(self, file: dict) -> None:
+        self.file, self.names, self.memo = file, dict(file), {}
+
+    def copied(self, value):
+        if id(value) in self.memo:
+            return self.memo[id(value)]
+        if isinstance(value, FunctionType) and not hasattr(value, "_torchdynamo_orig_callable"):
+            return self._function(value)  # but a compiled one is known by its own code
+        memo = dict(self.memo)  # of a copy that fails, nothing is kept
+        with suppress(Exception):
+            value, self.memo = copy.deepcopy(value, memo), memo
+        return value
+
+    def _function(self, f: FunctionType) -> FunctionType:
+        own, cells = f.__globals__ is self.file, tuple(CellType() for _ in f.__closure__ or ())
+        names = self.names if own else f.__globals__
+        made = self.memo[id(f)] = FunctionType(f.__code__, names, f.__name__, None, cells or None)
+        for part in ("__defaults__", "__kwdefaults__"):
+            setattr(made, part, self.copied(getattr(f, part)))
+        made.__dict__.update((name, self.copied(value)) for name, value in vars(f).items())
+        for name in _names(f.__code__) & {*self.file} if own else ():
+            self.names[name] = self.copied(self.file[name])
+        for new, old in zip(cells, f.__closure__ or (), strict=True):
+            if old != CellType():  # filled already
+                new.cell_contents = self.copied(old.cell_contents)
+        return made
+
+
+def _names(code: CodeType) -> set[str]:
+    """The names that a function looks up, and those within it."""
+    inner = (_names(part) for part in code.co_consts if isinstance(part, CodeType))
+    return {*code.co_names}.union(*inner)

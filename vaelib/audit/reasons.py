@@ -4,10 +4,9 @@ from collections import namedtuple
 from collections.abc import Iterator
 from math import isclose, isnan
 
-from vaelib.audit.likelihood import NAMELESS
-from vaelib.audit.powers import number
-from vaelib.audit.reach import BUT_FOR_LOG_K, RIGHT, UNKNOWN
-from vaelib.audit.terms import BACKWARD, CODEBOOK
+from vaelib.audit.sampler import BUT_FOR_LOG_K, RIGHT, UNKNOWN
+from vaelib.audit.shapes import number
+from vaelib.audit.terms import BACKWARD, CODEBOOK, GIVEN
 from vaelib.audit.value import codes
 from vaelib.audit.words import Words, reductions
 
@@ -28,7 +27,7 @@ no name: Cannot tell: the reconstruction is {}; this is a bound only if that is 
 likelihood: Write the reconstruction as −log p(x|z) of a likelihood, summed over pixels: it is {}.
 goal: Leave the turn out for a bound: {2} is driven to {0} nats, not to its best value.
 turn: Give the KL one weight: beyond {} nats it counts {} times.
-floor: This bound lies below the ELBO: {}; without it, it is an ELBO.
+floor: This bound lies below the ELBO: {3}; without it, it is an ELBO.
 gradual: Cannot tell: the KL's weight changes with the KL, not at one place: it has no β.
 table: Cannot tell: this is a KL only if the model draws with the σ(h) of this table, {}: tell the
   model, audit(loss, model).
@@ -97,27 +96,29 @@ class Reasons(Words):
         yield name and not changing, NO_BOUND, name, lost
 
     def likelihoods(self) -> Found:
-        p, named = self.p, self.p.kind != NAMELESS
+        p = self.p
         yield p.kind in SENTENCES, NO_BOUND, p.kind
         yield p.normaliser == 0, NO_BOUND, "no log term"
-        yield p.scale and not p.proper, NO_BOUND, "log term", number(p.normaliser)
+        yield not isclose(p.normaliser, 1, rel_tol=1e-3), NO_BOUND, "log term", number(p.normaliser)
         inside = self.s and self.s.probabilities
         yield p.everywhere is False and not inside, NO_BOUND, "outside", p.kind
-        yield self.g.reached["x_hat"] and not named, OPEN, "no name", self.nameless()
-        yield named and not p.proper, NO_BOUND, "likelihood", p.kind
+        yield self.g.reached["x_hat"] and p.open, OPEN, "no name", p.kind
+        yield not (p.open or p.proper), NO_BOUND, "likelihood", p.kind
 
     def divergences(self) -> Found:
         d, s, reached = self.d, self.s, self.g.reached
-        if d.turn:
-            nats, ratio = map(number, d.turn)
-            kind, name = BOUND if d.turn[1] > 1 else NO_BOUND, "goal" if d.turn[1] < 0 else "turn"
-            yield True, kind, name, nats, ratio, self.whose(d.turn_of)
-        yield d.floor, BOUND, "floor", self.floor()
+        if d.bend:
+            nats, ratio, of, _ = d.bend
+            name = "floor" if d.floor else "goal" if ratio < 0 else "turn"
+            kind, told = BOUND if ratio > 1 else NO_BOUND, (number(nats), number(ratio), of)
+            yield True, kind, name, *told, self.bend()
         yield d.gradual, OPEN, "gradual"
         weights = {"error": self.p.per_pixel, "KL": d.kl and d.per_latent}
         wrong = " and ".join(part for part, w in weights.items() if w and w.factor < 0)
         yield wrong, NO_BOUND, wrong
-        yield not isclose(d.balance, 1, rel_tol=5e-3), NO_BOUND, "balance", number(d.balance)
+        to_q, to_prior = d.raw.mean(0) if d.form == GIVEN else (1, 1)
+        balance = float(to_prior / to_q)
+        yield not isclose(balance, 1, rel_tol=5e-3), NO_BOUND, "balance", number(balance)
         drawn = s and s.readings and s.agrees(d.reading)
         yield d.kl and d.head.table and not drawn, OPEN, "table", d.head.table
         none, head = d.form is None, reached["logvar"] or self.audit.stateful
@@ -128,17 +129,17 @@ class Reasons(Words):
 
     def no_kl(self) -> Found:
         """Where the weights of its terms are not those of one KL to the prior."""
-        d, p = self.d, self.p
+        d, p, (a, _, v, g) = self.d, self.p, self.d.mean
         if d.kl or d.form in (None, CODEBOOK):
             return
-        if d.each is not None and not d.prior:
+        if len(d.each) > 1 and not d.prior:
             a, m, v, g = d.each.unbind(-1)
             each = p.proper and p.per_pixel and max(m.norm(), (a - v).norm(), (a + g).norm()) < 1e-3
             least = each and 2 * float(a.min()) * d.per_latent.over(p.per_pixel).told(self.sizes)
             share = number(float(g.abs().min() / g.abs().max()))
             yield True, BOUND if least > 0.995 else NO_BOUND, "each", share
             return
-        shares = ", ".join(number(d.per_latent.factor * c) for c in (d.a, d.v, -d.g))
+        shares = ", ".join(number(d.per_latent.factor * c) for c in (a, v, -g))
         prior = f"; as written the prior is {self.prior}" if d.prior else ""
         yield True, OPEN if prior else NO_BOUND, "shares", *d.head.code, shares, prior
 
@@ -166,9 +167,9 @@ class Reasons(Words):
         if v.beta is None:
             first, noise = change and f"{change}, or ", self.noise()
             bound = "a bound" if d.floor else self.bound
-            yield p.unnamed, BOUND, "noise", first, shown
+            yield not p.terms, BOUND, "noise", first, shown
             shown = f"{shown}, {noise}" if noise else shown
-            yield not p.unnamed, BOUND, "σ²", first, self.letter, bound, shown, number(told)
+            yield p.terms, BOUND, "σ²", first, self.letter, bound, shown, number(told)
         elif isclose(told, 1, rel_tol=5e-3):
             yield self.audit.elsewhere, BOUND, "rows", self.audit.elsewhere
             yield not beta.fixed, BOUND, "sizes", beta, change
@@ -185,7 +186,7 @@ class Reasons(Words):
             return
         yield low is not None and low > -12, BOUND, "clamp", number(low or 0.0)
         yield v.said != (1, 1), BOUND, "value", self.said()
-        if v.said == (1, 1) and not self.p.unnamed:
+        if v.said == (1, 1) and self.p.terms:
             above, scale = v.above(self.sizes), v.scale.told(self.sizes | {"batch": 1})
             rest = v.minus_one is None and not self.p.free
             yield v.minus_one is False, BOUND, "−1", number(codes(self.sizes) / 2)

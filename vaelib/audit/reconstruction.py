@@ -3,83 +3,81 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from math import isnan, log, nan
 
-import torch
 from torch import Tensor
 
 from vaelib.audit import likelihood
-from vaelib.audit.likelihood import FREE, KINDS, NAMELESS, Likelihood
+from vaelib.audit.likelihood import FREE, KINDS, Likelihood, Pixel, summed
 from vaelib.audit.nameless import find_nameless
-from vaelib.audit.powers import number, weight
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import BINARY, PIXELS, Case
+from vaelib.audit.shapes import BINARY, PIXELS, Case, weight
 from vaelib.audit.terms import Fit, drawn, fit, moved
 
 NOT_SCALED = "not a Gaussian with the variance that it is given"
+OF_CLASSES = "a function of classes that has no name here"
 
 
 def find_likelihood(probe: Probe, case: Case) -> Likelihood:
     """Tell what the reconstruction is, from its gradient to x̂ and to its scale."""
-    scaled, inputs, fits = "scale" in probe.roles, drawn(probe, case, PIXELS, 6), {}
-    of_classes = bool(case.layout.classes)
-    for name, sums in likelihood.known(scaled, of_classes):
-        found = fits[name] = fitted(probe, case, inputs, *sums)
+    scaled, of_classes, fits = "scale" in probe.roles, bool(case.layout.classes), {}
+    for name, terms in likelihood.known(scaled, of_classes).items():
+        found = fits[name] = fitted(probe, case, *(partial(summed, t) for t in terms))
         sizes = found.coefficients.abs().amax(0)
         if found.residual > probe.tolerance or not sizes[0] > 1e-6 * sizes.max():
             continue
         if name in likelihood.WRONG:
             return Likelihood(name)
-        told = _named(name, found)
+        told = _named(name, terms, found)
         everywhere = _everywhere(probe, case, told)
         if everywhere is not False or told.family not in FREE:
             return _weighed(probe, case, replace(told, everywhere=everywhere))
     if scaled or of_classes:
-        return Likelihood(NOT_SCALED if scaled else NAMELESS)
-    mixed = _by_parts(probe, fits)
+        return Likelihood(NOT_SCALED if scaled else OF_CLASSES, open=not scaled)
     one_size = replace(case, layout=replace(case.layout, free=False))
-    return _weighed(probe, one_size, mixed) if mixed else _unnamed(probe, case)
+    mixed = _by_parts(probe, one_size, fits)
+    return _weighed(probe, one_size, mixed) if mixed else find_nameless(probe, case)
 
 
-def fitted(probe: Probe, case: Case, inputs: list[dict], *sums: Callable[[dict], Tensor]) -> Fit:
-    formulas = {str(i): (total, ("x_hat", "scale")) for i, total in enumerate(sums)}
-    return fit(probe, inputs, formulas, one=case.layout.single or bool(case.layout.classes))
+def fitted(probe: Probe, case: Case, *sums: Callable[[dict], Tensor], count: int = 6) -> Fit:
+    formulas = [(total, ("x_hat", "scale")) for total in sums]
+    one = case.layout.single or bool(case.layout.classes)
+    return fit(probe, drawn(probe, case, PIXELS, count), formulas, one)
 
 
-def _named(name: str, found: Fit) -> Likelihood:
+def _named(name: str, terms: tuple[Pixel, ...], found: Fit) -> Likelihood:
     """The likelihood of this name, with what the weights of its terms tell."""
+    shares = found.mean / found.mean[0]
+    shares = (shares * (shares.abs() > 1e-6)).tolist()
     each = None if found.alike else found.coefficients[:, 0] / found.mean[0]
-    if name in likelihood.SCALED:
-        error, logarithm = found.mean.tolist()
-        share = logarithm / error if abs(logarithm) > 1e-6 * abs(error) else 0.0
-        how = {"variance": "argument", "scale": name, "normaliser": share}
-        return Likelihood("Gaussian", abs(share - 1) < 1e-3, each=each, **how)
-    kind, variance = ("Gaussian", name) if name in likelihood.FITTED else (name, "constant")
-    return Likelihood(kind, True, variance=variance, each=each)
+    fixed = name not in likelihood.FITTED | likelihood.SCALED
+    constant = "constant" if name.startswith(FREE) else ""
+    kind, variance = (name, constant) if fixed else ("Gaussian", name)
+    return Likelihood(
+        kind, abs(shares[-1] - 1) < 1e-3, variance=variance, normaliser=shares[-1], each=each,
+        terms=tuple(zip(terms, shares, strict=True)),
+    )  # fmt: skip
 
 
 def _everywhere(probe: Probe, case: Case, p: Likelihood) -> bool | None:
     """Whether the formula also holds for x̂ between −4 and 4."""
-    wide = drawn(probe, case.within(x_hat=(-4.0, 4.0)), PIXELS, 6)
+    wide = case.within(x_hat=(-4.0, 4.0))
     with suppress(Exception):
-        if all(p.total(inputs).isfinite() for inputs in wide):
-            return fitted(probe, case, wide, p.total).residual < probe.tolerance
+        if all(p.total(inputs).isfinite() for inputs in drawn(probe, wide, PIXELS, 6)):
+            return fitted(probe, wide, p.total).residual < probe.tolerance
     return None
 
 
 def _weighed(probe: Probe, case: Case, p: Likelihood) -> Likelihood:
     """The same with the weight of a pixel, at several sizes."""
-
-    def measure(c: Case) -> float:
-        return float(fitted(probe, c, drawn(probe, c, PIXELS, 3), p.total).mean)
-
-    binary = case.ranges.get("x") == BINARY
-    return replace(p, per_pixel=weight(measure, case), binary_only=binary)
+    per_pixel = weight(lambda c: float(fitted(probe, c, p.total, count=3).mean), case)
+    return replace(p, per_pixel=per_pixel, binary_only=case.ranges.get("x") == BINARY)
 
 
-def _by_parts(probe: Probe, fits: dict[str, Fit]) -> Likelihood | None:
+def _by_parts(probe: Probe, case: Case, fits: dict[str, Fit]) -> Likelihood | None:
     """Pixels of several kinds, each of its own; None if one of them has no name."""
-    left, weights, parts = 1.0, 0.0, {}
+    left, weights, parts, shape = 1.0, 0.0, {}, case.shape("x")[1:]
     for kind in KINDS:
         each = fits[kind].coefficients[:, 0].nan_to_num()
         there = left * (fits[kind].residuals < probe.exact) * (each != 0).double()
@@ -90,33 +88,8 @@ def _by_parts(probe: Probe, fits: dict[str, Fit]) -> Likelihood | None:
     named = " and ".join(f"{kind} at {int(there.sum())}" for kind, there in parts.items())
     rigid = [there for kind, there in parts.items() if not kind.startswith(FREE)]
     main = weights[sum(rigid) > 0].mean() if rigid else weights.mean()
-    return Likelihood(f"mixed: {named} pixels", True, each=weights / main, parts=parts)
-
-
-def _unnamed(probe: Probe, case: Case) -> Likelihood:
-    """What normalises is a likelihood, though it has no name."""
-    told = find_nameless(probe, case)
-    if told.change:
-        nats = number(told.change)
-        kind = f"no likelihood: exp(−w f) over x changes by {nats} nats with x̂, whatever the weight"
-        return Likelihood(kind, unnamed=told)
-    generator = torch.Generator().manual_seed(6)
-    at = {r: v.flatten()[:1] for r, v in case.draw(("x_hat", "x"), generator).items()}
-
-    def felt(c: Case) -> float:
-        alike = {r: v.expand(c.shape(r)) for r, v in at.items()}
-        inputs = c.draw(probe.roles, generator, alike)
-        return float(probe.gradients(inputs, ["x_hat"])["x_hat"].mean())
-
-    base = told.found and felt(case)
-    if not base:
-        return Likelihood(NAMELESS, unnamed=told)
-    per_pixel = weight(lambda c: felt(c) / base / told.found.weight, case)
-    if told.found.free:  # at the scale that the loss has
-        per_pixel = replace(per_pixel, factor=1.0)
-    kind = f"a likelihood on {told.found.support} that has no name here"
-    everywhere = told.domain == "the line" or None
-    return Likelihood(kind, True, per_pixel, everywhere=everywhere, unnamed=told)
+    terms = tuple((KINDS[kind], there.reshape(shape)) for kind, there in parts.items())
+    return Likelihood(f"mixed: {named} pixels", True, each=weights / main, terms=terms)
 
 
 def find_learned_variance(probe: Probe, case: Case, found: Likelihood) -> Likelihood:
@@ -128,17 +101,16 @@ def find_learned_variance(probe: Probe, case: Case, found: Likelihood) -> Likeli
     """
 
     def read(c: Case, other: Probe) -> tuple[float, float]:
-        inputs, share = drawn(probe, c, PIXELS, 3), 2 if found.family == "Gaussian" else 1
-        a, b = (float(fitted(p, c, inputs, found.total).mean) for p in (probe, other))
+        (inputs,), share = drawn(probe, c, PIXELS, 1), 2 if found.family == "Gaussian" else 1
+        a, b = (float(fitted(p, c, found.total, count=3).mean) for p in (probe, other))
         if a * b <= 0 or abs(a - b) < 1e-6 * abs(a):
             return a, nan
-        more = other(inputs[0]) - probe(inputs[0]) - (b - a) * float(found.total(inputs[0]))
-        return a, share * more / log(a / b) / inputs[0]["x"].numel()
+        more = other(inputs) - probe(inputs) - (b - a) * float(found.total(inputs))
+        return a, share * more / log(a / b) / inputs["x"].numel()
 
-    free = found.free and not found.unnamed
-    for name, other in moved(probe, case) if free else ():
+    for name, other in moved(probe, case) if found.free and found.terms else ():
         a, s = read(case, other)
-        told = replace(found, variance=f"parameter {name}")
+        told = replace(found, variance=f"the loss: its parameter {name}")
         if abs(s) < 1e-6 * abs(a):
             return replace(told, proper=False, normaliser=0.0)
         if not isnan(s):

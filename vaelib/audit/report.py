@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from html import escape
 from math import isclose
 
+from vaelib.audit.bends import Gradients
 from vaelib.audit.divergence import Divergence
 from vaelib.audit.likelihood import Likelihood
 from vaelib.audit.lines import Lines
-from vaelib.audit.reach import Gradients
 from vaelib.audit.reasons import BOUND, Reasons
 from vaelib.audit.sampler import Sampler
 from vaelib.audit.shapes import Layout
@@ -68,7 +68,7 @@ class Audit:
     def elbo(self) -> bool:
         """Whether that bound is minus an ELBO, but for scale and constants, at ``sizes``."""
         one = self.beta is None or isclose(self.beta, 1, rel_tol=5e-3)
-        return self.bound and one and not (self.divergence.floor or self.divergence.turn)
+        return self.bound and one and not self.divergence.bend
 
     @property
     def beta(self) -> float | None:
@@ -78,7 +78,7 @@ class Audit:
     @property
     def variance(self) -> float | None:
         """A Gaussian's constant σ² (or a Laplace's b) at ``sizes``, at β = 1 where that is open."""
-        if self.value is None or self.likelihood.unnamed or not self.likelihood.free:
+        if self.value is None or not (self.likelihood.terms and self.likelihood.free):
             return self.likelihood.current
         return (self.value.variance or self.value.ratio).told(self.sizes)
 

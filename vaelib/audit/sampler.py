@@ -1,12 +1,14 @@
-"""How a whole model uses its second head: told from the gradients of what it draws."""
+"""What is made of samples of z: by a whole model of one, by a loss of several."""
 
 import copy
 import warnings
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
+from math import log
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +16,25 @@ from torch import Tensor, nn
 from vaelib.audit.binding import read
 from vaelib.audit.heads import READINGS, Reading
 from vaelib.audit.probe import Noise, Probe, Unreadable, gradients_to, parts
+from vaelib.audit.shapes import Case
+from vaelib.audit.terms import SAMPLED, fit
+from vaelib.audit.value import Parts, Value
 
 OUTPUTS = ("x_hat", "mu", "logvar")
 SCALES = (1, 4, 16, 64)  # of images, so that h is on both sides of 0: below, a softplus is as e^h
 NEAR, FAR = 1e-9, 8  # heads beyond which a reading, or what is decoded, has no gradient
 FEW = 16  # images
+
+UNKNOWN = "function of the samples that has no name"
+CLOSED = "log of the mean of p(x|z), beside a KL in closed form: that may lie above log p(x)"
+WEIGHTED, MEAN, SUM = "importance-weighted bound", "mean over samples", "sum over samples"
+OWN = "log w averaged by its own weights"
+BUT_FOR_LOG_K, MIXED = f"{WEIGHTED}, but for log K", f"{WEIGHTED}, mixed with the {MEAN}"
+RIGHT = (None, WEIGHTED, BUT_FOR_LOG_K, MIXED, MEAN)
+# of log w, shape (samples, batch)
+WAYS: tuple[Callable[[Tensor], Tensor], ...] = (
+    lambda w: w.logsumexp(0), lambda w: w.mean(0), lambda w: (w.softmax(0) * w).sum(0),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,11 +119,11 @@ def call(module: nn.Module, x: Tensor, outputs: tuple[str, ...] | None) -> dict[
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return by_role(module(given), outputs)
+                result = module(given)
         except Exception as error:
             raised = raised or error
-    if isinstance(raised, Unreadable):
-        raise raised
+        else:
+            return by_role(result, outputs)
     raise ValueError(f"the module ran on no images of {(*x.shape,)}: {raised!r}") from raised
 
 
@@ -128,3 +144,45 @@ def by_role(result, outputs: tuple[str, ...] | None) -> dict[str, Tensor]:
             "such as audit(loss, outputs=('x_hat', 'x', 'mu', 'logvar'))"
         )
     return found
+
+
+def find_together(parts: Parts, v: Value) -> str:
+    """What is made of log w, from the shares of WAYS in the gradient; UNKNOWN if it has no name."""
+    probe, several, scale = parts.probe, parts.case.layout.several, v.scale.at(parts.case.sizes())
+    case = replace(parts.case, samples=several)
+    inputs = case.draw(probe.roles, torch.Generator().manual_seed(10))
+    roles = tuple(r for r in ("x_hat", "z", "mu", "logvar") if r in inputs)
+
+    def of_images(i: dict[str, Tensor], way: Callable) -> Tensor:
+        return -scale * way(_log_weights(parts, case, i) / scale).sum()
+
+    formulas = [(partial(of_images, way=way), roles) for way in WAYS]
+    found = fit(probe, [inputs], formulas, one=True)
+    if found.residual > 10 * probe.tolerance:
+        return UNKNOWN
+    weighted, mean, own = shares = tuple(round(float(c), 3) for c in found.mean)
+    if weighted and not own and parts.divergence.form != SAMPLED:
+        return CLOSED
+    if weighted + mean == 1 and min(weighted, mean) > 0 and not own:
+        return MIXED
+    one = parts.case.draw(probe.roles, torch.Generator().manual_seed(10))
+    often = replace(probe, layout=replace(case.layout, alone=True))  # the same sample K times
+    more = (probe(one) - often(one)) / scale / case.batch
+    if shares == (1, 0, 0) and abs(more - log(several)) < 1e-3:
+        return BUT_FOR_LOG_K
+    names = {(1, 0, 0): WEIGHTED, (0, 1, 0): MEAN, (0, several, 0): SUM, (0, 0, 1): OWN}
+    return names.get(shares, UNKNOWN)
+
+
+def _log_weights(parts: Parts, case: Case, inputs: dict[str, Tensor]) -> Tensor:
+    """Log w of each sample and image, but for scale and constants; shape (samples, batch)."""
+    of, one = case.layout, replace(case, samples=1, batch=1)
+
+    def chosen(role: str, value: Tensor, sample: int, image: int) -> Tensor:
+        value = value.select(of.samples, sample) if of.sampled(role) else value
+        return (value[image] if value.dim() else value).reshape(one.shape(role))
+
+    pairs = product(range(case.samples), range(case.batch))
+    chosen_of = ({r: chosen(r, t, *pair) for r, t in inputs.items()} for pair in pairs)
+    found = [-parts.terms(each).sum() for each in chosen_of]
+    return torch.stack(found).reshape(case.samples, case.batch)

@@ -1,13 +1,16 @@
-"""The inputs that a loss is tried with: shapes, sizes, values."""
+"""The inputs that a loss is tried with, and how weights change with their sizes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
-from math import prod
+from math import isclose, isnan, log, nan, prod
 
 import torch
 from torch import Tensor
+
+from vaelib.prose import readable
 
 RANGES = {
     "x_hat": (0.1, 0.9), "x": (0.1, 0.9), "mu": (-2.0, 2.0), "logvar": (0.2, 1.5),
@@ -18,13 +21,12 @@ BINARY, CLASSES, LEVELS = "binary", "classes", "levels"  # 0 and 1; whole number
 LEVEL_COUNT = 256
 AXES = {1: ("pixels",), 2: ("height", "width"), 3: ("channels", "height", "width")}
 CODE_AXES = {
-    1: ("latents",),
-    2: ("positions", "latents"),
-    3: ("latents", "latent height", "latent width"),
-}
+    1: ("latents",), 2: ("positions", "latents"), 3: ("latents", "latent height", "latent width"),
+}  # fmt: skip
+CODE_NAMES = tuple(dict.fromkeys(sum(CODE_AXES.values(), ())))
 TOKEN_AXES = ("positions", "pixels")
+LETTERS = dict(zip(("batch", *AXES[1], *AXES[3], *CODE_NAMES), "MDCHWdThw", strict=True))
 PIXELS = ("x_hat", "x", "scale")
-CODE_NAMES = ("latents", "positions", "latent height", "latent width")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,6 @@ class Layout:
     samples: int | None = None  # the axis of several samples of z, in x̂ and z
     wide: tuple[str, ...] = ()  # the other arguments that have that axis, too
     single: bool = False  # whether the decoder's own scale is one number
-
     code: tuple[int, ...] = (4,)
     free_code: bool = True
     shared: bool = False  # whether the first axis of the image and of the code is one, of positions
@@ -79,20 +80,15 @@ class Case:
     samples: int = 1
     ranges: dict = field(default_factory=dict)
 
-    @property
-    def latents(self) -> int:
-        return prod(self.layout.code)
-
     def times(self, axis: str, n: int) -> Case:
         """The same, ``n`` times as long along one axis."""
-        if axis == "batch":
-            return replace(self, batch=n * self.batch)
         of = self.layout
         image, code = (
             tuple(n * size if name == axis else size for size, name in zip_longest(shape, axes))
             for shape, axes in ((of.image, of.image_axes), (of.code, of.code_axes))
         )
-        return replace(self, layout=replace(of, image=image, code=code))
+        batch = n * self.batch if axis == "batch" else self.batch
+        return replace(self, batch=batch, layout=replace(of, image=image, code=code))
 
     def within(self, **ranges) -> Case:
         return replace(self, ranges={**self.ranges, **ranges})
@@ -136,3 +132,67 @@ class Case:
         else:
             values = bounds[0] + (bounds[1] - bounds[0]) * values**bent
         return values.expand(self.shape(role)).clone()
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight that depends on the sizes: a factor times a power of each size."""
+
+    factor: float
+    powers: dict[str, int | None]  # of each axis; None where the dependence is no power
+
+    def at(self, sizes: dict[str, int]) -> float:
+        """The weight for the sizes named, in which only powers count."""
+        return self.factor * prod(float(sizes[a]) ** p for a, p in self.powers.items() if p)
+
+    def told(self, sizes: dict[str, int]) -> float:
+        """The same for other sizes than those tried; NaN where no power or no size is known."""
+        known = all(not p or a in sizes for a, p in self.powers.items())
+        return self.at(sizes) if known and None not in self.powers.values() else nan
+
+    def over(self, other: Weight) -> Weight:
+        axes = self.powers | other.powers
+        pairs = {a: (self.powers.get(a, 0), other.powers.get(a, 0)) for a in axes}
+        powers = {a: None if None in (p, q) else p - q for a, (p, q) in pairs.items()}
+        return Weight(self.factor / other.factor, powers)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it is the same for all sizes."""
+        return not any(p is None or p for p in self.powers.values())
+
+    def __str__(self) -> str:
+        """As a formula: M images, D pixels, d coordinates."""
+        if None in self.powers.values():
+            return "? (no power of the sizes)"
+        letters = [(LETTERS.get(a, a), p) for a, p in sorted(self.powers.items()) if p]
+        over, under = (
+            [a if p == sign else f"{a}^{abs(p)}" for a, p in letters if p * sign > 0]
+            for sign in (1, -1)
+        )
+        factor = self.factor
+        short = isclose(float(f"{factor:.3g}"), factor, rel_tol=1e-6)
+        whole = 0 < factor < 0.05 and isclose(1 / factor, round(1 / factor), rel_tol=2e-4)
+        if over and whole and not short:  # as 1/784 is
+            under, factor = [number(1 / factor), *under], 1.0
+        over = over if over and isclose(factor, 1, rel_tol=1e-3) else [number(factor), *over]
+        top, below = " · ".join(over), " · ".join(under)
+        return f"{top} / {f'({below})' if len(under) > 1 else below}" if under else top
+
+
+def weight(measure: Callable[[Case], float], case: Case) -> Weight:
+    """How a coefficient grows along each axis, from its values at one, two and three times it."""
+    at, powers = measure(case), {}
+    if not at:
+        return Weight(0.0, dict.fromkeys(case.layout.axes, 0))
+    for axis in case.layout.axes:
+        grown = [log(abs(measure(case.times(axis, n)) / at) or 1e-300) / log(n) for n in (2, 3)]
+        whole = round(grown[0])
+        powers[axis] = whole if max(abs(g - whole) for g in grown) < 0.02 else None
+    return Weight(at / Weight(1.0, powers).at(case.sizes()), powers)
+
+
+def number(value: float) -> str:
+    """Three digits, as in print; all digits of thousands."""
+    whole = 999.5 <= abs(value) < 1e6
+    return "?" if isnan(value) else readable(f"{round(value):,}" if whole else f"{value:.3g}")

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -74,6 +74,11 @@ FORMS[SAMPLED] = {
     **FORMS[FORWARD],
 }
 
+# those to try, by what a loss takes
+FORMS_OF = {
+    "prior": (GIVEN,), "z": (CODEBOOK, SAMPLED), "heads": (FORWARD, BACKWARD, CATEGORICAL),
+}  # fmt: skip
+
 
 def symbols(inputs: dict[str, Tensor], head: Reading) -> SimpleNamespace:
     """What terms are made of: μ, σ, z and the prior's mean and σ, where they are there."""
@@ -110,29 +115,26 @@ class Fit:
         return self.coefficients.mean(0)
 
 
-Formula = tuple[Callable[[dict[str, Tensor]], Tensor], tuple[str, ...]]
-
-
-def fit(probe: Probe, inputs: list[dict], formulas: dict[str, Formula], one: bool = False) -> Fit:
+def fit(probe: Probe, inputs: list[dict], formulas: list[tuple], one: bool = False) -> Fit:
     """The weights with which the gradients of formulas add up to that of the loss.
 
     Each formula comes with the inputs to which its gradient counts, so that what a loss detaches
     from one of them is seen. Every entry of an input is a place with weights of its own, or all
     have ``one`` weight.
     """
-    roles = [r for r in probe.roles if any(r in of for _, of in formulas.values())]
+    roles = [r for r in probe.roles if any(r in of for _, of in formulas)]
     blocks = []
     for given in inputs:
         leaves = {r: given[r].detach().clone().requires_grad_() for r in roles}
         grads = [probe.gradients(given, roles)]
-        for formula, of in formulas.values():
+        for formula, of in formulas:
             felt = gradients_to(formula(given | leaves), leaves)
             grads.append({r: g for r, g in felt.items() if r in of and g is not None})
         for r in roles:
             shape = (-1, 1) if one else (len(given["x"]), -1)
             columns = [each.get(r, torch.zeros_like(given[r])).reshape(shape) for each in grads]
             blocks.append(torch.stack(columns, -1))
-    return _solve(torch.cat(blocks).transpose(0, 1))
+    return solve(torch.cat(blocks).transpose(0, 1))
 
 
 def means(form: str) -> Tensor:
@@ -142,13 +144,12 @@ def means(form: str) -> Tensor:
 
 def fit_form(probe: Probe, inputs: list[dict], form: str, head: Reading) -> Fit:
     """The weights of the terms of a form, at every coordinate."""
-    formulas = {
-        n: (lambda i, t=t: t.of(symbols(i, head)).sum(), t.roles) for n, t in FORMS[form].items()
-    }
+    terms = FORMS[form].values()
+    formulas = [(lambda i, t=t: t.of(symbols(i, head)).sum(), t.roles) for t in terms]
     return fit(probe, inputs, formulas)
 
 
-def _solve(table: Tensor) -> Fit:
+def solve(table: Tensor) -> Fit:
     """Least squares of the first column by the others: ``table`` is ``(places, rows, columns)``."""
     y, a = table[..., :1], table[..., 1:]
     scale, most = a.abs().amax((0, 1)).clamp(min=1e-300), y.abs().max().clamp(min=1e-300)
@@ -173,18 +174,13 @@ def drawn(probe: Probe, case: Case, roles, count: int) -> list[dict]:
 
 def moved(probe: Probe, case: Case) -> Iterator[tuple[str, Probe]]:
     """The loss's own parameters that get a gradient, and the loss with each of them moved."""
-    owner = _owner(probe.loss)
+    owner = getattr(probe.loss, "__self__", probe.loss)
     if not isinstance(owner, nn.Module):
         return
     y = probe.output(case.draw(probe.roles, torch.Generator().manual_seed(7))).sum()
     for name, grad in gradients_to(y, dict(owner.named_parameters())).items():
         if grad is not None and grad.any():
-            other = copy.copy(probe)
-            other.loss = copy.deepcopy(probe.loss)
+            other = replace(probe, loss=copy.deepcopy(probe.loss))
             with torch.no_grad():
-                _owner(other.loss).get_parameter(name).add_(STEP)
+                getattr(other.loss, "__self__", other.loss).get_parameter(name).add_(STEP)
             yield name, other
-
-
-def _owner(loss):
-    return getattr(loss, "__self__", loss)

@@ -11,9 +11,8 @@ from typing import NoReturn
 import torch
 
 from vaelib.audit.binding import Binding
-from vaelib.audit.probe import Probe, Unreadable, gradients_to
+from vaelib.audit.probe import Probe, Unreadable, copied, gradients_to
 from vaelib.audit.shapes import BINARY, CLASSES, LEVEL_COUNT, LEVELS, LOGITS, Case, Layout
-from vaelib.audit.state import copied
 
 FIXED = ((784,), (1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 32, 32), (1, 64, 64))
 FREE = ((5,), (2, 3, 5))

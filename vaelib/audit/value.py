@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from vaelib.audit.divergence import RANGES, Divergence
-from vaelib.audit.likelihood import FITTED, Likelihood
-from vaelib.audit.powers import Weight
+from vaelib.audit.likelihood import BATCH, FITTED, Likelihood
 from vaelib.audit.probe import Probe
-from vaelib.audit.shapes import CODE_NAMES, PIXELS, Case
+from vaelib.audit.shapes import CODE_NAMES, PIXELS, Case, Weight
+from vaelib.audit.terms import solve
 
 THERE, LEFT_OUT, WITHOUT_2PI = "there", "left out", "there but for ½ log 2π"
 # what may be of it; a Bernoulli has none
@@ -84,30 +84,26 @@ class Parts:
             own = {r: t for r, t in inputs.items() if (r in PIXELS) is pixels}
             moved, roles = other | own, [r for r in own if r != "x"]
             felt, after = (self.probe.gradients(i, roles) for i in (inputs, moved))
-            for role, grad in felt.items():
-                rest = (after[role] - grad).abs().max()
-                if rest > 10 * self.probe.tolerance * grad.abs().max():
-                    return False
+            changes = ((after[r] - g).abs().max() / g.abs().max() for r, g in felt.items())
+            if any(change > 10 * self.probe.tolerance for change in changes):
+                return False
         return True
 
     def said(self) -> tuple[float, float] | None:
         """How much of each part the value counts, as a multiple of what its gradient counts."""
-        inputs, one = self.draw(8), torch.ones(1, dtype=torch.float64)
-        terms = torch.stack([torch.cat([self.terms(i), one]) for i in inputs])
-        y = torch.tensor([self.probe(i) for i in inputs], dtype=torch.float64)
-        size, sums = terms.abs().amax(0).clamp(min=1e-300), terms[:, :2].sum(1)
-        found = torch.linalg.lstsq(terms / size, y, driver="gelsd").solution / size
-        spread = (sums - sums.mean()).abs().max()
-        if (terms @ found - y).abs().max() > 10 * self.probe.tolerance * spread:
+        rows = ([torch.tensor([self.probe(i)]).double(), self.terms(i)] for i in self.draw(8))
+        table = torch.stack([torch.cat(row) for row in rows])
+        found = solve((table - table.mean(0))[None])
+        if found.residual > 10 * self.probe.tolerance:
             return None
-        return tuple(1.0 if isclose(c, 1, abs_tol=1e-2) else float(c) for c in found[:2])
+        return tuple(1.0 if isclose(c, 1, abs_tol=1e-2) else c for c in found.mean.tolist())
 
 
 def find_value(parts: Parts) -> Value:
     """The value, with β and σ² told apart where a normaliser does that."""
     p, d = parts.likelihood, parts.divergence
     ratio = d.per_latent.over(p.per_pixel)
-    if p.unnamed:
+    if not p.terms:
         return Value(ratio, None if p.free else ratio, None, p.per_pixel)
     one = Weight(1.0, {"batch": p.per_pixel.powers.get("batch", 0)})
     scales = (d.per_latent, one) if p.free else (p.per_pixel,)
@@ -119,19 +115,20 @@ def find_value(parts: Parts) -> Value:
 def _at_scale(parts: Parts, v: Value) -> Value:
     """The same with its constants, and with β and σ² if those confirm its scale."""
     p, d, case = parts.likelihood, parts.divergence, parts.case
-    free = case.layout.axes if p.each is None and d.each is None else ()
+    pixels, latents = prod(case.layout.image), prod(case.layout.code)
+    free = case.layout.axes if p.each is None and len(d.each) == 1 else ()
     cases = {None: case} | {axis: case.times(axis, 2) for axis in free}
     above = {axis: _above(replace(parts, case=c), v.scale) for axis, c in cases.items()}
-    half = d.per_latent.over(v.scale).at(case.sizes()) * case.latents / 2
-    rounding = min(0.1 * abs(half), 10 * parts.probe.tolerance * case.latents)
+    half = d.per_latent.over(v.scale).at(case.sizes()) * latents / 2
+    rounding = min(0.1 * abs(half), 10 * parts.probe.tolerance * latents)
     fits = [pair for pair in above[None] if all(abs(a[pair]) < rounding for a in above.values())]
     there, minus_one = ({fit[i] for fit in fits if v.said == (1, 1)} for i in (0, 1))
     there -= {WITHOUT_2PI} if LEFT_OUT in there else set()  # σ² = 1: its logarithm is nothing
     there, minus_one = (each.pop() if len(each) == 1 else None for each in (there, minus_one))
-    start, pixels, of = above[None][THERE, True], prod(case.layout.image), case.layout
+    start, of = above[None][THERE, True], case.layout
     last = [axes[-1] if free and axes else None for axes in (of.image_axes, of.code_axes)]
     more, longer = (above[axis][THERE, True] - start for axis in last)
-    constant = more / pixels, longer / case.latents, start - more - longer
+    constant = more / pixels, longer / latents, start - more - longer
     told = not p.free or there in (THERE, WITHOUT_2PI)
     return replace(
         v, beta=d.per_latent.over(v.scale) if told else None, normaliser=there,
@@ -143,20 +140,22 @@ def _at_scale(parts: Parts, v: Value) -> Value:
 def _above(parts: Parts, scale: Weight) -> dict[tuple[str, bool], float]:
     """Nats an image that the value lies, at the prior, above one with this normaliser and −1."""
     p, d, case = parts.likelihood, parts.divergence, parts.case
+    pixels, latents = prod(case.layout.image), prod(case.layout.code)
     mean, variance = d.prior
     of_q = {"mu": mean, "logvar": d.head.head(variance.log() / 2)}
-    held = {r: t.expand(case.batch, case.latents).reshape(case.shape(r)) for r, t in of_q.items()}
+    held = {r: t.expand(case.batch, latents).reshape(case.shape(r)) for r, t in of_q.items()}
     held |= {"prior_mu": held["mu"], "prior_logvar": held["logvar"]}
     held["z"] = held["mu"].reshape(case.shape("z"))  # a sampled KL is 0, whatever its noise
     inputs = case.draw(parts.probe.roles, torch.Generator().manual_seed(8), held)
     one = scale.at(case.sizes())
     error, kl = (w.at(case.sizes()) / one for w in (p.per_pixel, d.per_latent))
-    pixels, each = inputs["x"].numel() // case.batch, d.floor_grows or "coordinate" in d.floor_of
     above = (parts.probe(inputs) / one - error * float(p.total(inputs))) / case.batch
-    above -= kl * d.floor * (case.latents if each else 1)
+    if d.floor:
+        each = d.bend.grows or "coordinate" in d.floor_of
+        above -= kl * d.floor * (latents if each else 1)
     complete = pixels * normaliser(p, abs(1 / error), pixels, case.batch)
     terms = {THERE: complete, WITHOUT_2PI: complete - pixels * log(2 * pi) / 2, LEFT_OUT: 0.0}
-    terms |= {True: 0.0, False: kl * case.latents / 2}
+    terms |= {True: 0.0, False: kl * latents / 2}
     pairs = product(NORMALISERS.get(p.family, (THERE,)), (True, False))
     return {pair: above - sum(map(terms.get, pair)) for pair in pairs}
 
@@ -169,5 +168,5 @@ def normaliser(p: Likelihood, variance: float, pixels: int = 1, batch: int = 1) 
     if p.family != "Gaussian":
         return 0.0
     if p.variance in FITTED:
-        return (1 + log(4 * pi / (pixels * (batch if p.variance == "batch" else 1)))) / 2
+        return (1 + log(4 * pi / (pixels * (batch if p.variance == BATCH else 1)))) / 2
     return log(2 * pi * variance) / 2

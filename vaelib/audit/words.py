@@ -2,16 +2,11 @@
 
 from math import isclose, log
 
-from vaelib.audit.powers import Weight, number
-from vaelib.audit.shapes import AXES, CODE_NAMES
-from vaelib.audit.terms import BACKWARD, CATEGORICAL, CODEBOOK, GIVEN, SAMPLED
+from vaelib.audit.shapes import AXES, CODE_NAMES, Weight, number
+from vaelib.audit.terms import BACKWARD, CATEGORICAL, CODEBOOK, FORMS, GIVEN, SAMPLED
 
 IMAGE = AXES[1] + AXES[3]
 NAMES = {"x_hat": "x̂", "mu": "μ", "logvar": "the second head"}
-WHOSE = {
-    "coordinate": "each coordinate's KL", "image": "an image's KL", "batch": "the batch's mean KL",
-    "coordinate of the batch": "each coordinate's KL, averaged over the batch",
-}  # fmt: skip
 
 
 def reduced(w: Weight, axes: tuple[str, ...], every: str, size: int = 1) -> str:
@@ -91,12 +86,14 @@ class Words:
         known = w.fixed or None in w.powers.values()
         return str(w) if known else f"{w} = {number(w.told(self.sizes))}"
 
-    def whose(self, of: str) -> str:
-        return WHOSE.get(of, f"the KL of each {of}")
-
-    def floor(self) -> str:
-        size = number(self.d.floor) + (" · d" if self.d.floor_grows else "")
-        return f"a floor of {size} nats under {self.whose(self.d.floor_of)} (free bits)"
+    def bend(self) -> str:
+        """Where the KL's weight changes; nothing if it does nowhere."""
+        if self.d.bend is None:
+            return ""
+        nats, ratio, of, grows = self.d.bend
+        size = f"{number(nats)}{' · d' if grows else ''} nats"
+        turn = f"from {size} of {of} on, {number(ratio)} times that"
+        return f"a floor of {size} under {of} (free bits)" if self.d.floor else turn
 
     def worth(self) -> str:
         """What the value is as a bound."""
@@ -104,7 +101,7 @@ class Words:
             return self.audit.verdict
         if self.audit.elbo:
             return f"minus {self.bound}"
-        floor = f": {self.floor()}" if self.d.floor else ""
+        floor = f": {self.bend()}" if self.d.floor else ""
         return f"minus a bound that lies below the ELBO{floor}"
 
     def said(self) -> str:
@@ -122,26 +119,23 @@ class Words:
         wide = ", wider than they are" if variance > 1.005 else ""
         return f"a noise of {number(variance**0.5)} on pixels in [0, 1]{wide}"
 
-    def nameless(self) -> str:
-        told, over = self.p.unnamed, {"images": "all pixels of an image", "all": "the whole batch"}
-        if told and told.coupling in over:
-            return f"a term over {over[told.coupling]} that I cannot name"
-        least = ", least at x̂ = x," if told and told.at_x else ""
-        return f"a function of single pixels{least} that has no name here"
-
     def terms(self) -> dict[str, float]:
         """The weight of each term of the divergence, averaged over coordinates."""
-        return {n: self.d.per_latent.factor * float(c.mean()) for n, c in self.d.raw.items()}
+        if self.d.form is None:
+            return {}
+        weights = self.d.per_latent.factor * self.d.raw.mean(0)
+        terms = zip(FORMS[self.d.form].items(), weights.tolist(), strict=True)
+        return {name: weight for (name, term), weight in terms if term.seen}
 
     def divergence(self) -> str:
         """The divergence by name."""
-        d = self.d
+        d, turn, (a, _, v, g) = self.d, self.d.bend and not self.d.floor, self.d.mean
         codes = " and ".join(f"a {n} term of weight {number(c)}" for n, c in self.terms().items())
-        missing = [n for n, c in (("μ²", d.a), ("σ²", d.v), ("log σ²", d.g)) if not c]
+        missing = [n for n, c in (("μ²", a), ("σ²", v), ("log σ²", g)) if not c]
         how = ", by samples (log q − log p)" if d.form == SAMPLED or self.audit.sampling else ""
         how += f", in {self.bound}" if "weighted" in self.bound else ""
-        how = f", with another weight from {number(d.turn[0])} nats on" if d.turn else how
-        halves = all(isclose(c, 0.5, rel_tol=1e-3) for c in (d.a, d.v))
+        how = f", with another weight from {number(d.bend.nats)} nats on" if turn else how
+        halves = all(isclose(c, 0.5, rel_tol=1e-3) for c in (a, v))
         names = (
             (d.form is None, "no divergence that has a name"),
             (d.learned and d.kl, f"KL to a normal prior that is learned, now {self.prior}"),
@@ -151,9 +145,9 @@ class Words:
             (d.standard, f"KL to N(0, I){how}"),
             (d.form == BACKWARD and halves, "KL from N(0, I) to q, the other way round"),
             (d.other_prior, f"KL to {self.prior}, not to N(0, I)"),
-            (d.each is not None, "a KL whose weight differs from coordinate to coordinate"),
+            (len(d.each) > 1, "a KL whose weight differs from coordinate to coordinate"),
             (missing, f"no KL: without {missing[0] if missing else ''}"),
             (True, "no KL, whatever the prior"),
         )
         name = next(name for so, name in names if so)
-        return name if d.turn else name + signed(d.per_latent)
+        return name if turn else name + signed(d.per_latent)
