@@ -5,20 +5,30 @@ that is named after all else that decides its outputs. For all of them that is w
 the data settings, a GPU if there is one (it decides the data, too), and how kernels draw; a new
 name is a changed Sphinx setting, which makes Sphinx read every page again. For one of them it is
 the files that it uses; where one of those has changed, its page is read again and no other.
+
+Sphinx reads pages one after another. So those that have to run do so before, on all processors.
 """
 
 import hashlib
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
+from types import SimpleNamespace
 
 import dependencies
+import nbformat
+from myst_nb.core.execute import ExecutionError, create_client
 from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.util import logging
 
 SETTINGS = ("VAELIB_DATASET", "VAELIB_IMAGES", "VAELIB_DATA_DIR")
 KERNEL = Path(__file__).with_name("kernel_config.py")
+LOGGER = logging.getLogger(__name__)
 
 
 def hashed(*parts):
@@ -54,12 +64,33 @@ def outdated(app, env, added, changed, removed):
     return [d for d in env.found_docs - unread if known[d].get("key") != key_now(env, d)]
 
 
+def within(env, chosen):
+    """Return myst-nb's settings with the cache of a key."""
+    place = Path(env.config.nb_execution_cache_path, chosen)
+    return env.mystnb_config.copy(execution_cache_path=str(place))
+
+
+def run_ahead(app, env, docnames):
+    """Run the notebooks that are about to be read, as many at a time as there are processors."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(partial(run, env), docnames))
+
+
+def run(env, docname):
+    """Run a notebook, or find it in its cache; one that fails is run again, and told, when read."""
+    if chosen := key_now(env, docname):
+        path, quiet = env.doc2path(docname), lambda *said, **how: None
+        logger = SimpleNamespace(info=partial(LOGGER.info, "%s: %s", docname), warning=quiet)
+        notebook = nbformat.read(path, as_version=4)
+        with suppress(ExecutionError):
+            create_client(notebook, path, within(env, chosen), logger).start_client()
+
+
 def choose_cache(app, docname, source):
-    """Let the notebook that is about to be read be run, or found, in the folder of its key."""
+    """Let the notebook that is about to be read be found in the folder of its key."""
     if chosen := key_now(app.env, docname):
         NbMetadataCollector.set_doc_data(app.env, docname, "key", chosen)
-        place = Path(app.config.nb_execution_cache_path, chosen)
-        app.env.mystnb_config = app.env.mystnb_config.copy(execution_cache_path=str(place))
+        app.env.mystnb_config = within(app.env, chosen)
 
 
 def configure_kernels(app):
@@ -82,6 +113,7 @@ def setup(app):
     app.connect("config-inited", name_cache)
     app.connect("builder-inited", configure_kernels)
     app.connect("env-get-outdated", outdated)
+    app.connect("env-before-read-docs", run_ahead)
     app.connect("source-read", choose_cache)
     app.connect("build-finished", forget_failure)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

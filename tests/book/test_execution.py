@@ -5,11 +5,12 @@ import json
 import re
 import subprocess
 import sys
+from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
 from dependencies import by_code, by_notebook
-from execution import key, name_cache
+from execution import key, name_cache, run_ahead
 
 from tests.book.chapter_source import NOTEBOOKS, READ, ROOT
 from tests.book.tiny_book import INDEX, LIBRARY, Book
@@ -223,3 +224,10 @@ def test_only_the_pages_whose_files_changed_are_read_and_run_again(tmp_path):
     book.write("vaelib/__init__.py", LIBRARY)
     assert book.build() == (False, []), "what was run before is remembered"
     assert book.read == {"chapter", "other"}
+
+
+def test_notebooks_run_side_by_side(monkeypatch):
+    both = Barrier(2)
+    monkeypatch.setattr("execution.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("execution.run", lambda env, docname: both.wait(timeout=10))
+    run_ahead(None, None, ["one", "another"])
