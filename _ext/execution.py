@@ -64,9 +64,9 @@ def outdated(app, env, added, changed, removed):
     return [d for d in env.found_docs - unread if known[d].get("key") != key_now(env, d)]
 
 
-def within(env, chosen):
-    """Return myst-nb's settings with the cache of a key."""
-    place = Path(env.config.nb_execution_cache_path, chosen)
+def within(env, docname, chosen):
+    """Return myst-nb's settings with the cache of a notebook and its key."""
+    place = Path(env.config.nb_execution_cache_path, docname, chosen)
     return env.mystnb_config.copy(execution_cache_path=str(place))
 
 
@@ -83,14 +83,14 @@ def run(env, docname):
         logger = SimpleNamespace(info=partial(LOGGER.info, "%s: %s", docname), warning=quiet)
         notebook = nbformat.read(path, as_version=4)
         with suppress(ExecutionError):
-            create_client(notebook, path, within(env, chosen), logger).start_client()
+            create_client(notebook, path, within(env, docname, chosen), logger).start_client()
 
 
 def choose_cache(app, docname, source):
     """Let the notebook that is about to be read be found in the folder of its key."""
     if chosen := key_now(app.env, docname):
         NbMetadataCollector.set_doc_data(app.env, docname, "key", chosen)
-        app.env.mystnb_config = within(app.env, chosen)
+        app.env.mystnb_config = within(app.env, docname, chosen)
 
 
 def configure_kernels(app):
