@@ -51,6 +51,7 @@ def test_the_training_chapter_runs_on_mnist(monkeypatch):
         assert (s["samples"], s["step_size"]) == (epochs * 60_000, rate)
 
 
+@pytest.mark.long
 @pytest.mark.fashion_mnist
 def test_the_training_chapter_runs_on_clothing(monkeypatch, place_of):
     monkeypatch.setenv("VAELIB_DATA_DIR", str(place_of("fashion_mnist").parent))
