@@ -6,7 +6,7 @@ the data settings, a GPU if there is one (it decides the data, too), and how ker
 name is a changed Sphinx setting, which makes Sphinx read every page again. For one of them it is
 the files that it uses; where one of those has changed, its page is read again and no other.
 
-Sphinx reads pages one after another. So those that have to run do so before, on all processors.
+Sphinx reads pages one after another. So those that have to run do so before, side by side.
 """
 
 import hashlib
@@ -28,6 +28,7 @@ from sphinx.util import logging
 
 SETTINGS = ("VAELIB_DATASET", "VAELIB_IMAGES", "VAELIB_DATA_DIR")
 KERNEL = Path(__file__).with_name("kernel_config.py")
+AT_ONCE = 4  # kernels, of up to a gigabyte each
 LOGGER = logging.getLogger(__name__)
 
 
@@ -71,8 +72,8 @@ def within(env, docname, chosen):
 
 
 def run_ahead(app, env, docnames):
-    """Run the notebooks that are about to be read, as many at a time as there are processors."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    """Run the notebooks that are about to be read, one on each of up to four processors."""
+    with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
         list(pool.map(partial(run, env), docnames))
 
 

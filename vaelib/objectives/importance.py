@@ -136,6 +136,9 @@ def log_conditionals(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) 
 
     Returns:
         Estimate in nats, shape ``(*batch, D)``; NaN where x is.
+
+    Raises:
+        ValueError: as for :func:`log_evidence`, or a p(x|z) that allows no holes.
     """
     cells = torch.eye(x.shape[-1], dtype=torch.bool, device=x.device)
     rows = [x, *(x.masked_fill(cell, torch.nan) for cell in cells)]
