@@ -118,7 +118,7 @@ def test_fit_trains_it_and_a_file_keeps_it(tmp_path):
 
 def test_without_zuko_the_way_out_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "zuko.flows", None)
-    said = r"^a FlowEncoder needs zuko: pip install 'vaelib\[flows\]'$"
+    said = r"^a flow needs zuko: pip install 'vaelib\[flows\]'$"
     with pytest.raises(ImportError, match=said):
         FlowEncoder(GaussianEncoder(6, [8], 2), 2, 6)
 

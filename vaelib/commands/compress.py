@@ -71,7 +71,7 @@ def decompress(options: argparse.Namespace) -> None:
     if options.out.suffix == ".npy":
         _array(options.out, x, settings.levels)
     else:
-        _pictures(options.out, x, model.decode(model.prior.mean).levels)
+        _pictures(options.out, x, model.decode(model.prior.sample()).levels)
     print(f"{options.out}: {len(x):,} images")
 
 

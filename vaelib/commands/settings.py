@@ -16,7 +16,7 @@ from vaelib import files, provenance
 from vaelib.commands import subjects
 from vaelib.commands.images import Images
 from vaelib.distributions import Column
-from vaelib.models import VAE, StandardNormal
+from vaelib.models import PRIORS, VAE
 from vaelib.models.network import SMALLEST, channels
 from vaelib.objectives import ELBO, iwae
 from vaelib.validation import unexamined
@@ -69,6 +69,8 @@ class Settings:
     skip_broken: bool = False
     columns: dict[str, str] | None = None
     table: tuple[Column, ...] | None = None
+    prior: str = "standard"
+    components: int = 100
 
     @classmethod
     def of(cls, options: argparse.Namespace, images: Images) -> Settings:
@@ -151,7 +153,9 @@ class Settings:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             encoder, decoder = self.subject.networks(activation)
-        return VAE(StandardNormal(self.latent), encoder, decoder)
+            some = torch.rand(1, *self.event)
+            prior = PRIORS[self.prior](encoder, some, self.latent, self.components)
+        return VAE(prior, encoder, decoder)
 
     def bound(self):
         """What is maximised."""

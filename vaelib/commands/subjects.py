@@ -73,7 +73,7 @@ class Pictures:
 
     def further(self, model) -> tuple[tuple[str, ...], Callable[[Tensor, Tensor], Tensor]]:
         """What else scores say: names of numbers, and a function of x and its scores to them."""
-        p = model.decode(model.prior.mean)
+        p = model.decode(model.prior.sample())
         if not hasattr(p, "levels"):
             return (), lambda x, scores: scores[:, :0]
         return ("bits_per_dimension",), lambda x, scores: bits_per_dimension(scores[:, :1], p)

@@ -58,6 +58,14 @@ def register(commands) -> None:
         "logistic, levels of grey as they are, one peak for each pixel; mixture, the same with "
         "five, and in convolutions the colours of a pixel see one another",
     )
+    add_argument(
+        "--prior",
+        choices=["standard", "mixture", "pseudo-inputs", "flow"],
+        default="standard",
+        help="p(z): standard, N(0, I); or learned with the rest: mixture, of normals; "
+        "pseudo-inputs, of what the encoder says of learned inputs; flow, bent noise, needs zuko",
+    )
+    add_argument("--components", type=positive, default=100, help="of a mixture, or pseudo-inputs")
     add_argument("--objective", choices=["elbo", "iwae"], default="elbo", help="what is raised")
     add_argument(
         "--samples", type=positive, default=1, help="from q for each image; one makes iwae the ELBO"

@@ -14,24 +14,27 @@ numbers of any size                  :func:`diagonal_normal`, a density
 ===================================  ==========================================================
 
 Tables have a distribution for each column, :func:`columns`; what is missing, NaN, is left out by
-:func:`observed`.
+:func:`observed`. Priors may be a :func:`mixture`.
 """
 
 from vaelib.distributions.columns import Column, columns, observed
 from vaelib.distributions.coordinates import DiagonalNormal, diagonal_normal, unit_normal
 from vaelib.distributions.levels import Levels, bernoulli, categorical_levels
 from vaelib.distributions.logistics import discretised_logistic, logistic_mixture
+from vaelib.distributions.mixture import Mixture, mixture
 
 __all__ = [
     "Column",
     "DiagonalNormal",
     "Levels",
+    "Mixture",
     "bernoulli",
     "categorical_levels",
     "columns",
     "diagonal_normal",
     "discretised_logistic",
     "logistic_mixture",
+    "mixture",
     "observed",
     "unit_normal",
 ]

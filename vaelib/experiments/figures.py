@@ -13,7 +13,15 @@ from vaelib import data
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments.evidence import evidence
 from vaelib.experiments.importance import OPTIMIZERS, at_the_end, importance_weighted
-from vaelib.experiments.learners import afresh, bound, convolutional, learner, seeded, standard
+from vaelib.experiments.learners import (
+    afresh,
+    bound,
+    convolutional,
+    learner,
+    seeded,
+    standard,
+    with_prior,
+)
 from vaelib.inference import UncertainDecoder
 from vaelib.models import DECODERS, VAE, Model, binary, levelled
 from vaelib.objectives import log_evidence
@@ -143,6 +151,17 @@ FIGURES = {
         at_the_end=at_the_end,
     ),
     "vae": Figure(BINARY, learner=standard),
+    "priors": Figure(
+        BINARY
+        | {"data": "mnist-static", "pixels": ("once",), "prior": ("standard", "pseudo-inputs")}
+        | {"components": 500, "latent": 40, "hidden": 300, "batch_size": 100, "samples": 5e6}
+        | {"step_size": 5e-4},
+        two_bounds,
+        judged=1000,
+        per_decade=4,
+        learner=with_prior,
+        at_the_end=partial(at_the_end, samples=500),
+    ),
     "images": Figure(
         {
             "data": "photographs",

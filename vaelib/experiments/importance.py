@@ -82,9 +82,9 @@ OPTIMIZERS = {"theirs": theirs, "textbook": textbook}
 
 @torch.no_grad()
 @seeded()
-def at_the_end(model: VAE, x: Tensor) -> dict:
-    """log p(x) of test images by 5,000 samples, and how many units are active on them."""
-    average = log_evidence(model, x, SAMPLES).average()
+def at_the_end(model: VAE, x: Tensor, samples: int = SAMPLES) -> dict:
+    """log p(x) of test images by many samples, and how many units are active on them."""
+    average = log_evidence(model, x, samples).average()
     return {
         "log p(x)": round(float(average.mean), 3),
         "error over images": round(float(average.over_examples), 3),

@@ -14,7 +14,7 @@ from torch.optim import Adagrad
 from vaelib import data
 from vaelib.distributions import diagonal_normal
 from vaelib.inference import MonteCarloEM, UncertainDecoder, variational_bayes, wake_sleep
-from vaelib.models import DECODERS, VAE, GaussianEncoder, StandardNormal, binary
+from vaelib.models import DECODERS, PRIORS, VAE, GaussianEncoder, binary
 from vaelib.objectives import ELBO
 from vaelib.training import Checkpoint, Steps, checkpoint, evaluate, fit
 
@@ -69,7 +69,9 @@ def drawn(
         q = encoder(observed, hidden, latent, activation)
         decoder = DECODERS[s["likelihood"]]
         p = decoder(latent, hidden[::-1], observed, activation=activation, **told)
-        model = VAE(StandardNormal(latent), q, p)
+        some = torch.rand(1, observed) if isinstance(observed, int) else torch.rand(1, *observed)
+        prior = PRIORS[s.get("prior", "standard")](q, some, latent, s.get("components", 1))
+        model = VAE(prior, q, p)
         start(model)
     return model
 
@@ -147,6 +149,16 @@ def learner(s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> B
 def standard(s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> ByGradient:
     """What chapter `vae` trains, ReLU units and Adam; arguments as above."""
     model = drawn(s, x.shape[1], nn.ReLU)
+    return ByGradient(model, s, x, keep, {"learning_rate": step_size})
+
+
+def with_prior(s: dict, x: Tensor, step_size: float, keep: Path | None = None) -> ByGradient:
+    """Two layers of SiLU units each way, a prior, and Adam; pseudo-inputs begin at images."""
+
+    def start(model: VAE) -> None:
+        getattr(model.prior_module, "start_at", lambda x: None)(x)
+
+    model = drawn(s, x.shape[1], nn.SiLU, [s["hidden"]] * 2, start=start)
     return ByGradient(model, s, x, keep, {"learning_rate": step_size})
 
 

@@ -11,18 +11,21 @@ from vaelib.models.decoders import (
     conv_decoder,
     levelled,
 )
-from vaelib.models.encoders import GaussianEncoder, StandardNormal, conv_encoder
+from vaelib.models.encoders import GaussianEncoder, conv_encoder
 from vaelib.models.kinds import KINDS, Kind
 from vaelib.models.labels import M2
 from vaelib.models.model import VAE, Beside, Model
 from vaelib.models.network import mlp
+from vaelib.models.priors import PRIORS, Aggregate, MixturePrior, PseudoInputs, StandardNormal
 from vaelib.models.tables import TableDecoder, TableEncoder
 
 __all__ = [
     "DECODERS",
     "KINDS",
     "M2",
+    "PRIORS",
     "VAE",
+    "Aggregate",
     "BernoulliDecoder",
     "Beside",
     "GaussianDecoder",
@@ -31,7 +34,9 @@ __all__ = [
     "Kind",
     "LogisticDecoder",
     "MixtureDecoder",
+    "MixturePrior",
     "Model",
+    "PseudoInputs",
     "StandardNormal",
     "TableDecoder",
     "TableEncoder",

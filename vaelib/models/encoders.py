@@ -1,39 +1,15 @@
-"""The prior and the encoder: modules that return p(z) and q(z|x)."""
+"""The encoder: a module that returns q(z|x)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.distributions import Independent
 
-from vaelib.distributions import diagonal_normal, unit_normal
+from vaelib.distributions import diagonal_normal
 from vaelib.models.network import Started, deviation, inward
 from vaelib.validation import check_counts, check_event
-
-
-class StandardNormal(nn.Module):
-    """The prior p(z) = N(0, I), on the device and in the precision of its model.
-
-    Args:
-        latent: number of latent coordinates.
-    """
-
-    def __init__(self, latent: int) -> None:
-        super().__init__()
-        check_counts(latent=latent)
-        self.register_buffer("mu", torch.zeros(latent), persistent=False)
-        self.normal = unit_normal(self.mu)
-
-    def forward(self) -> Independent:
-        return self.normal
-
-    def _apply(self, *args, **kwargs) -> StandardNormal:
-        """Follow the model to another device or precision."""
-        super()._apply(*args, **kwargs)
-        self.normal = unit_normal(self.mu)
-        return self
 
 
 class GaussianEncoder(Started):

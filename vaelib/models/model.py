@@ -79,8 +79,8 @@ class VAE(nn.Module):
         return self.decode(self.encode(x).sample())
 
     def start_at(self, x: Tensor) -> None:
-        """Fit the start of encoder and decoder, if they have one, to ``(examples, *observed)``."""
-        for part in (self.encoder, self.decoder):
+        """Fit the start of each part that has one to some data, ``(examples, *observed)``."""
+        for part in (self.encoder, self.decoder, self.prior_module):
             getattr(part, "start_at", lambda x: None)(x)
 
     def given(self, c: Tensor) -> Model:

@@ -63,8 +63,8 @@ def _terms(model, x: Tensor, samples: int, kl: str) -> tuple[Distribution, Tenso
     def average(values: Tensor) -> Tensor:
         return values.mean(0) if samples > 1 else values
 
-    reconstruction = average(log_likelihood(model, x, z, q))
     prior = model.prior
+    reconstruction = average(log_likelihood(model, x, z, q, prior))
     try:
         if kl != "sampled":
             return q, reconstruction, divergence.kl(q, prior)
@@ -123,8 +123,8 @@ class ELBO:
         samples: S, at least 1.
         kl: ``"exact"``, ``"sampled"`` or ``"either"``, as for :func:`elbo_terms`.
         beta: weight of the KL, or a function epoch ↦ weight (counted from 0) for a warm-up.
-        free_bits: nats for each coordinate, at least 0; needs ``kl="exact"`` and distributions with
-            independent coordinates.
+        free_bits: nats for each coordinate, at least 0; needs distributions with independent
+            coordinates and a KL in closed form.
 
     Raises:
         ValueError: a setting that makes no sense, by name.
@@ -139,7 +139,7 @@ class ELBO:
     """
 
     samples: int = 1
-    kl: str = "exact"
+    kl: str = "either"
     beta: float | Callable[[int], float] = 1.0
     free_bits: float = 0.0
 
@@ -148,8 +148,8 @@ class ELBO:
         _check_kind(self.kl)
         if not 0 <= self.free_bits < float("inf"):
             raise ValueError(f"free_bits must be at least 0 and finite, got {self.free_bits}")
-        if self.free_bits and self.kl != "exact":
-            raise ValueError(f"free_bits needs kl='exact', got kl={self.kl!r}")
+        if self.free_bits and self.kl == "sampled":
+            raise ValueError("free_bits needs a KL in closed form, got kl='sampled'")
 
     def weight(self, epoch: int) -> float:
         """The weight of the KL in an epoch."""

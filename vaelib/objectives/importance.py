@@ -2,6 +2,7 @@
 
 import math
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -74,7 +75,7 @@ def iwae(model, x: Tensor, samples: int, doubly: bool = False) -> Tensor:
     z, log_w = _weighted(model, x, samples, score=not doubly)
     if doubly and z.requires_grad:
         share = log_w.detach().softmax(0)
-        share = share.reshape(*share.shape, *[1] * len(model.prior.event_shape))
+        share = share.reshape(*share.shape, *[1] * (z.ndim - share.ndim))
         z.register_hook(lambda slope: share * slope)
     return log_w.logsumexp(0) - math.log(samples)
 
@@ -108,12 +109,13 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> E
     check_counts(chunk=chunk)
     if x.numel() == 0:
         raise ValueError(f"x is empty, shape {tuple(x.shape)}")
-    q = encoded(model, x[:chunk] if x.ndim > 1 else x, samples)
+    once = SimpleNamespace(prior=model.prior, decode=model.decode, encode=model.encode)
+    q = encoded(once, x[:chunk] if x.ndim > 1 else x, samples)
     rank = len(q.batch_shape)
     if math.prod(batch := x.shape[:rank]) <= chunk:
-        return Estimate(*_log_evidence(model, x, q, samples, chunk))
+        return Estimate(*_log_evidence(once, x, q, samples, chunk))
     parts = [
-        log_evidence(model, rows, samples, chunk) for rows in x.flatten(0, rank - 1).split(chunk)
+        log_evidence(once, rows, samples, chunk) for rows in x.flatten(0, rank - 1).split(chunk)
     ]
     return Estimate(*(torch.cat(each).reshape(batch) for each in zip(*parts, strict=True)))
 
@@ -180,7 +182,7 @@ def impute(model, x: Tensor, draws: int = 1, samples: int = 100) -> Tensor:
     check_counts(draws=draws)
     z, log_w = _weighted(model, x, samples, score=True)
     chosen = Categorical(logits=log_w.movedim(0, -1)).sample((draws,))
-    index = chosen.reshape(*chosen.shape, *[1] * len(model.prior.event_shape))
+    index = chosen.reshape(*chosen.shape, *[1] * (z.ndim - log_w.ndim))
     p = model.decode(z.gather(0, index.expand(draws, *z.shape[1:])))
     return torch.where(x.isnan(), p.sample(), x)
 

@@ -32,12 +32,15 @@ def log_joint(model, x: Tensor, z: Tensor, q: Distribution | None = None) -> Ten
     Raises:
         ValueError: wrong shapes, or data outside the decoder's support.
     """
-    return log_likelihood(model, x, z, q) + model.prior.log_prob(z)
+    prior = model.prior
+    return log_likelihood(model, x, z, q, prior) + prior.log_prob(z)
 
 
-def log_likelihood(model, x: Tensor, z: Tensor, q: Distribution | None = None) -> Tensor:
-    """log p(x|z): arguments, shapes and errors of :func:`log_joint`."""
-    latent = model.prior.event_shape
+def log_likelihood(
+    model, x: Tensor, z: Tensor, q: Distribution | None = None, prior: Distribution | None = None
+) -> Tensor:
+    """log p(x|z): arguments, shapes and errors of :func:`log_joint`; the prior if it is at hand."""
+    latent = (prior or model.prior).event_shape
     check_event("z", z, latent)
     p = model.decode(z)
     check_data(p, x)

@@ -49,19 +49,13 @@ the data is what ``train`` makes, and ``fit`` does not.
 >>> warm = Steps(lambda step: 1e-3 * min(1, (step + 1) / 100), by_step=True)
 >>> history = fit(model, x, epochs=1, clip=10.0, learning_rate=warm)
 
-**… learn a prior?** Any module that gives a distribution; validation takes it, too.
+**… learn a prior?** Any module that gives a distribution: here with the rest, or afterwards.
 
->>> from functools import partial
->>> from torch.distributions import Categorical, MixtureSameFamily
->>> from vaelib.distributions import diagonal_normal
->>> from vaelib.objectives import iwae
->>> class Mixture(torch.nn.Embedding):
-...     def forward(self):
-...         parts = diagonal_normal(self.weight, 1.0)
-...         return MixtureSameFamily(Categorical(torch.ones(5)), parts)
->>> weighed = partial(iwae, samples=5)
->>> mixed = VAE(Mixture(5, 2), model.encoder, model.decoder)
->>> history = fit(mixed, x, epochs=1, objective=weighed, validation=x[:9])
+>>> mixed = VAE(MixturePrior(2, 5), model.encoder, model.decoder)
+>>> history = fit(mixed, x, epochs=1, validation=x[:9])
+>>> codes = model.encode(x).sample((8,)).flatten(0, 1)
+>>> mixed = VAE(MixturePrior(2, 5), model.encoder, model.decoder)
+>>> history = refit(mixed.prior_module, codes, epochs=1)
 
 **… see an image reconstructed?** ``model(x)`` is p(x|z) at one z from q(z|x).
 
@@ -79,11 +73,12 @@ from vaelib.training.evaluation import (
 )
 from vaelib.training.loop import fit
 from vaelib.training.optimizer import ADAM, Steps, by_width
+from vaelib.training.refit import refit
 from vaelib.training.run import Validation
 from vaelib.training.step import Loss
 from vaelib.training.watch import TensorBoard
 
 __all__ = [
     "ADAM", "Checkpoint", "Evaluation", "History", "Loss", "Steps", "TensorBoard", "Validation",
-    "active_units", "bits_per_dimension", "by_width", "evaluate", "fit",
+    "active_units", "bits_per_dimension", "by_width", "evaluate", "fit", "refit",
 ]  # fmt: skip
