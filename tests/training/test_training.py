@@ -226,7 +226,7 @@ OF_THE_OBJECTIVE = [
     ({"free_bits": -0.1}, "free_bits must be at least 0 and finite, got -0.1"),
     ({"free_bits": math.nan}, "free_bits must be at least 0 and finite, got nan"),
     ({"free_bits": math.inf}, "free_bits must be at least 0 and finite, got inf"),
-    ({"free_bits": 0.1, "kl": "sampled"}, "free_bits needs kl='exact', got kl='sampled'"),
+    ({"free_bits": 0.1, "kl": "sampled"}, "free_bits needs a KL in closed form, got kl='sampled'"),
 ]
 
 

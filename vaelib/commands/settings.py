@@ -153,8 +153,8 @@ class Settings:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             encoder, decoder = self.subject.networks(activation)
-            some = torch.rand(1, *self.event)
-            prior = PRIORS[self.prior](encoder, some, self.latent, self.components)
+            x = torch.zeros(1, *self.event)
+            prior = PRIORS[self.prior](encoder, x, self.latent, self.components)
         return VAE(prior, encoder, decoder)
 
     def bound(self):

@@ -69,8 +69,8 @@ def drawn(
         q = encoder(observed, hidden, latent, activation)
         decoder = DECODERS[s["likelihood"]]
         p = decoder(latent, hidden[::-1], observed, activation=activation, **told)
-        some = torch.rand(1, observed) if isinstance(observed, int) else torch.rand(1, *observed)
-        prior = PRIORS[s.get("prior", "standard")](q, some, latent, s.get("components", 1))
+        x = torch.zeros(1, *q.event)
+        prior = PRIORS[s.get("prior", "standard")](q, x, latent, s.get("components", 1))
         model = VAE(prior, q, p)
         start(model)
     return model
