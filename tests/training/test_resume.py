@@ -48,7 +48,7 @@ def cut_after(model, steps):
             if left[0] < 0:
                 raise Cut
 
-    return model.encoder.register_forward_pre_hook(count)
+    return model.decoder.register_forward_pre_hook(count)
 
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 7, 11])

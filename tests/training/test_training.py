@@ -10,7 +10,14 @@ from torch.optim import SGD
 
 from vaelib.divergence import kl, kl_by_coordinate
 from vaelib.exact import LinearGaussian
-from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
+from vaelib.models import (
+    PRIORS,
+    VAE,
+    BernoulliDecoder,
+    GaussianDecoder,
+    GaussianEncoder,
+    StandardNormal,
+)
 from vaelib.objectives import ELBO, elbo, elbo_terms, iwae
 from vaelib.training import Checkpoint, Steps, Validation, evaluate, fit
 
@@ -19,6 +26,13 @@ def small_vae(seed=0, decoder=None):
     torch.manual_seed(seed)
     decoder = decoder or GaussianDecoder(2, [4], 3, sigma=0.5)
     return VAE(StandardNormal(2), GaussianEncoder(3, [4], 2), decoder).double()
+
+
+def with_prior(name, seed=0):
+    model = small_vae(seed)
+    model.prior_module = PRIORS[name](model.encoder, X[:1], 2, 3).double()
+    model.start_at(X)
+    return model
 
 
 def coins(seed=0):
@@ -41,6 +55,7 @@ RUNS = {
     "a falling step size": (small_vae, X, {"learning_rate": falling}),
     "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:20]}),
     "bytes": (coins, GREY.mul(255).to(torch.uint8), {"binarise": True}),
+    **{n: (partial(with_prior, n), X, {"validation": X[:9]}) for n in [*PRIORS][1:]},
     "patience": (small_vae, X, {"validation": Validation(X[:9], 1), "learning_rate": 0.05}),
 }
 

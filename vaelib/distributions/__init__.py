@@ -21,7 +21,7 @@ from vaelib.distributions.columns import Column, columns, observed
 from vaelib.distributions.coordinates import DiagonalNormal, diagonal_normal, unit_normal
 from vaelib.distributions.levels import Levels, bernoulli, categorical_levels
 from vaelib.distributions.logistics import discretised_logistic, logistic_mixture
-from vaelib.distributions.mixture import Mixture, mixture
+from vaelib.distributions.mixtures import Mixture, mixture
 
 __all__ = [
     "Column",
