@@ -120,6 +120,7 @@ def _nearly_still(latent: int, context: int, transforms: int, hidden: int, bins:
     with torch.device("cpu"), torch.no_grad():  # zuko asks numbers for their values
         flow = NSF(latent, context, bins, transforms=transforms, hidden_features=[hidden])
         for transform in flow.transform.transforms:
-            for parameter in transform.hyper[-1].parameters():
+            last = getattr(transform, "hyper", [transform])[-1]  # one coordinate has no network
+            for parameter in last.parameters():
                 parameter.mul_(BENT)
     return flow

@@ -181,6 +181,7 @@ def test_the_second_stage_begins_on_the_codes_by_the_seed():
     assert torch.cdist(begun(1), CODES).amin(1).max() < 1e-6
     assert torch.equal(begun(1), begun(1))
     assert not torch.equal(begun(1), begun(2))
+    assert FlowPrior(1)().log_prob(torch.zeros(3, 1)).shape == (3,)
     flow = FlowPrior(2).double()
     flow.cover(CODES)
     torch.testing.assert_close(flow().sample((20_000,)).mean(0), CODES.mean(0), atol=0.2, rtol=0)
