@@ -19,6 +19,7 @@ from tests.browser.figure_page import (
     settle,
     swipe,
 )
+from vaelib.distributions import diagonal_normal, mixture
 from vaelib.explorer import LatentExplorer, pack
 from vaelib.models import BernoulliDecoder, GaussianDecoder
 
@@ -163,3 +164,21 @@ def test_a_move_is_drawn_well_within_a_frame(page):
         return count;
     }""")
     assert drawn == 1
+
+
+def test_contours_of_a_learned_prior_are_drawn_where_they_are(browser, figure, tmp_path, page):
+    rings = "svg .ring"
+    assert page.locator(rings).evaluate_all("all => all.map((e) => e.tagName)") == ["circle"] * 3
+    parts = diagonal_normal(torch.tensor([[-2.0, 0.0], [2.0, 1.0]]), 0.3)
+    decoder, means, labels = (
+        BernoulliDecoder(2, [16], 64),
+        torch.randn(20, 2),
+        torch.zeros(20).int(),
+    )
+    bent = LatentExplorer(decoder, means, labels, (8, 8), prior=mixture(parts))
+    with opened(browser, tmp_path, bent) as other:
+        boxes = other.locator(rings).evaluate_all("all => all.map((e) => e.getBBox().x)")
+        shares = other.locator("svg .share").all_inner_texts()
+    assert len(boxes) == sum(len(c["paths"]) for c in bent.contours)
+    assert max(boxes) - min(boxes) > 150  # one heap is to the left, one to the right
+    assert shares == ["39 %", "86 %", "99 %"]

@@ -12,7 +12,7 @@ import traitlets
 from torch import nn
 
 import vaelib.explorer
-from vaelib.distributions import bernoulli
+from vaelib.distributions import bernoulli, diagonal_normal, mixture
 from vaelib.explorer import LatentExplorer, pack
 from vaelib.explorer.widget import Explorer
 from vaelib.models import BernoulliDecoder, GaussianDecoder
@@ -198,3 +198,31 @@ def test_colab_gets_the_live_widget_only(monkeypatch):
     data, _ = explorer()._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
     assert "text/html" not in data
+
+
+PRIORS = {
+    "N(0, I)": diagonal_normal(torch.zeros(2), 1.0),
+    "two heaps": mixture(diagonal_normal(torch.tensor([[-2.0, 0.0], [2.0, 1.0]]), 0.4)),
+}
+
+
+@pytest.mark.parametrize("prior", PRIORS.values(), ids=PRIORS)
+def test_contours_of_a_prior_hold_the_shares_they_say(prior):
+    one = explorer(prior=prior)
+    torch.manual_seed(0)
+    densities = prior.log_prob(prior.sample((20_000,)))
+    for contour in one.contours:
+        around = torch.tensor(contour["paths"][0]).reshape(-1, 2)
+        level = prior.log_prob(around)
+        assert level.std() < 0.1  # one density all around
+        inside = (densities > level.mean()).double().mean()
+        assert abs(inside - contour["share"]) < 0.02
+        assert torch.equal(around[0], around[-1])
+    assert [round(100 * c["share"]) for c in one.contours] == [39, 86, 99]
+    assert len(one.contours[0]["paths"]) == (2 if prior is PRIORS["two heaps"] else 1)
+
+
+def test_contours_are_those_of_a_plane_and_none_without_a_prior():
+    assert explorer().contours == []
+    with pytest.raises(ValueError, match=r"the prior must have two latents, got event \(3,\)"):
+        explorer(prior=diagonal_normal(torch.zeros(3), 1.0))

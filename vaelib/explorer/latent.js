@@ -2,7 +2,31 @@
 
 const SIZE = 340;
 
-function backdrop(stage, means, labels) {
+function rings(stage, contours) {
+  const { drawing, X, Y, x } = stage;
+  const name = (share, at) => drawing.append(
+    element("svg:text", { class: "share", x: X(at[0]), y: Y(at[1]) }, `${number(100 * share, 0)} %`),
+  );
+  for (const { share, paths } of contours) {
+    let top = [-Infinity, -Infinity];
+    for (const path of paths) {
+      const places = [];
+      for (let i = 0; i < path.length; i += 2) {
+        const [a, b] = [path[i], path[i + 1]];
+        places.push(`${X(a)},${Y(b)}`);
+        if (a - b > top[0] - top[1] || top[0] === -Infinity) top = [a, b];
+      }
+      drawing.append(element("svg:polyline", { class: "ring", points: places.join(" ") }));
+    }
+    if (paths.length) name(share, top);
+  }
+  for (let r = 1; !contours.length && r <= Math.min(3, x[1]); r++) {
+    drawing.append(element("svg:circle", { class: "ring", cx: X(0), cy: Y(0), r: X(r) - X(0) }));
+    name(1 - Math.exp(-r * r / 2), [r / 2 ** 0.5, -r / 2 ** 0.5]);
+  }
+}
+
+function backdrop(stage, means, labels, contours) {
   const { drawing, X, Y, x } = stage;
   const line = (a, b, c, d) => drawing.append(
     element("svg:line", { class: "axis", x1: X(a), y1: Y(b), x2: X(c), y2: Y(d) }),
@@ -14,13 +38,7 @@ function backdrop(stage, means, labels) {
     { class: `mean class-${label % 10}`, x: X(means[2 * i]), y: Y(means[2 * i + 1]) },
     String(label),
   )));
-  for (let r = 1; r <= Math.min(3, x[1]); r++) {
-    const share = number(100 * (1 - Math.exp(-r * r / 2)), 0);
-    drawing.append(
-      element("svg:circle", { class: "ring", cx: X(0), cy: Y(0), r: X(r) - X(0) }),
-      element("svg:text", { class: "share", x: X(r / 2 ** 0.5), y: Y(-r / 2 ** 0.5) }, `${share} %`),
-    );
-  }
+  rings(stage, contours);
   drawing.append(
     element("svg:text", { class: "name", x: SIZE - 8, y: Y(0) - 8 }, "z₁"),
     element("svg:text", { class: "name", x: X(0) + 14, y: 12 }, "z₂"),
@@ -51,7 +69,7 @@ function render({ model, el }) {
     label: `The latent plane: ${labels.length} test images at their posterior means, each written `
       + "as the digit it shows, and rings that hold the stated shares of the prior.",
   });
-  backdrop(stage, means, labels);
+  backdrop(stage, means, labels, model.get("contours"));
   const decoded = picture("decoded here"), found = picture("nearest test image");
   const readout = element("p", { class: "readout" });
   const move = (z) => { model.set("z", z); model.save_changes(); };

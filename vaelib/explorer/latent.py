@@ -2,11 +2,17 @@
 
 import math
 
+import torch
 import traitlets
+from contourpy import contour_generator
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from vaelib.explorer.weights import pack, to_bytes
 from vaelib.explorer.widget import Explorer
+
+CELLS = 120  # along a side of the plane, to draw contours
+SHARES = [1 - math.exp(-(r**2) / 2) for r in (1, 2, 3)]  # of N(0, I) within r deviations
 
 
 class LatentExplorer(Explorer, module="latent.js"):
@@ -27,6 +33,7 @@ class LatentExplorer(Explorer, module="latent.js"):
         images: the images themselves, in [0, 1], shape ``(images, height * width)``; the one
             nearest to the point is shown. Without them only its label is.
         precision: of the weights, ``"float32"`` or ``"float16"``.
+        prior: p(z), whose contours are drawn instead of the rings of N(0, I).
 
     Attributes:
         z: the point; setting it moves the point in the figure.
@@ -52,9 +59,11 @@ class LatentExplorer(Explorer, module="latent.js"):
         shape: tuple[int, int],
         images: Tensor | None = None,
         precision: str = "float32",
+        prior: Distribution | None = None,
     ) -> None:
         layers, weights = pack(decoder, precision)
         _check(layers, means, labels, math.prod(shape), images)
+        extent = max(3.2, 1.04 * float(means.abs().max()))
         grey = [] if images is None else (255 * images).round().int().flatten().tolist()
         fixed = {
             "layers": layers,
@@ -64,7 +73,8 @@ class LatentExplorer(Explorer, module="latent.js"):
             "labels": bytes(labels.tolist()),
             "images": bytes(grey),
             "shape": list(shape),
-            "extent": max(3.2, 1.04 * float(means.abs().max())),
+            "extent": extent,
+            "contours": contours(prior, extent) if prior else [],
         }
         super().__init__(fixed)
 
@@ -73,6 +83,36 @@ class LatentExplorer(Explorer, module="latent.js"):
         if not all(abs(value) < math.inf for value in proposal["value"]):
             raise traitlets.TraitError(f"z must be finite, got {proposal['value']}")
         return proposal["value"]
+
+
+@torch.no_grad()
+def contours(prior: Distribution, extent: float) -> list[dict]:
+    """The lines around the densest places that together hold a share of the prior.
+
+    Args:
+        prior: p(z), event ``(2,)``.
+        extent: half the side of the square that is drawn.
+
+    Returns:
+        For each of three shares ``share``, and ``paths``: x and y by turns along each line.
+
+    Raises:
+        ValueError: the prior is of other than two latents.
+    """
+    if prior.event_shape != (2,):
+        raise ValueError(f"the prior must have two latents, got event {tuple(prior.event_shape)}")
+    axis = torch.linspace(-extent, extent, CELLS)
+    points = torch.cartesian_prod(axis, axis).to(prior.sample())
+    p = prior.log_prob(points).exp().reshape(CELLS, CELLS).T.double().cpu()
+    down = p.flatten().sort(descending=True).values
+    held = down.cumsum(0) * (2 * extent / (CELLS - 1)) ** 2
+    generator = contour_generator(axis.numpy(), axis.numpy(), p.numpy())
+    found = []
+    for share in SHARES:
+        level = float(down[int((held < share).sum().clamp(max=len(down) - 1))])
+        paths = [path.round(3).flatten().tolist() for path in generator.lines(level)]
+        found.append({"share": share, "paths": paths})
+    return found
 
 
 def _check(layers, means, labels, pixels, images) -> None:
