@@ -178,7 +178,7 @@ def test_contours_of_a_learned_prior_are_drawn_where_they_are(browser, figure, t
     bent = LatentExplorer(decoder, means, labels, (8, 8), prior=mixture(parts))
     with opened(browser, tmp_path, bent) as other:
         boxes = other.locator(rings).evaluate_all("all => all.map((e) => e.getBBox().x)")
-        shares = other.locator("svg .share").all_inner_texts()
+        shares = other.locator("svg .share").all_text_contents()
     assert len(boxes) == sum(len(c["paths"]) for c in bent.contours)
     assert max(boxes) - min(boxes) > 150  # one heap is to the left, one to the right
     assert shares == ["39 %", "86 %", "99 %"]

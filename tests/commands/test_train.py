@@ -20,7 +20,7 @@ from vaelib.commands import folder, images, memory, train
 from vaelib.commands.settings import ACTIVATIONS, Settings
 from vaelib.commands.written import Rows, write
 from vaelib.data import Examples
-from vaelib.models import BernoulliDecoder, GaussianDecoder
+from vaelib.models import PRIORS, BernoulliDecoder, GaussianDecoder
 from vaelib.objectives import ELBO, Terms, iwae
 from vaelib.training import Checkpoint, History, Steps, by_width, checkpoint, shares
 
@@ -72,6 +72,25 @@ def asked(monkeypatch, alone):
 
 
 HISTORY = [Terms(-5.0, -4.0, 1.0), Terms(-4.0, -3.0, 1.0), Terms(-3.456, -2.0, 1.456)]
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_a_run_has_the_prior_that_was_typed_and_goes_on_with_it(alone, tmp_path, prior):
+    words = ["--latent", 2, "--hidden", 6, "--batch-size", 500, "--prior", prior]
+    words += ["--components", 3, "--out", tmp_path / "run"]
+    assert train.train(options(*words, "--epochs", 1)) == 0
+    first, settings = folder.load(tmp_path / "run")
+    assert (settings.prior, settings.components) == (prior, 3)
+    fresh = PRIORS[prior](first.encoder, torch.zeros(1, 64), 2, 3)
+    assert repr(first.prior_module) == repr(fresh)
+    words = ["--resume", "--epochs", 2, "--out", tmp_path / "run"]
+    assert train.train(options(*words)) == 0
+    then = folder.load(tmp_path / "run")[0]
+    learned = zip(first.prior_module.parameters(), then.prior_module.parameters(), strict=True)
+    assert all(not torch.equal(a, b) for a, b in learned)
+    another = next(name for name in PRIORS if name != prior)
+    with pytest.raises(ValueError, match=f"--prior was {prior}, is {another}"):
+        train.train(options(*words, "--prior", another))
 
 
 def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
@@ -188,7 +207,7 @@ def test_settings_say_what_was_chosen_and_of_what(tmp_path):
         "objective": "elbo", "samples": 1, "beta": 1.0, "free_bits": 0.0, "epochs": 20,
         "batch_size": 128, "learning_rate": 1e-3, "patience": None, "seed": 0,
         "levels": None, "range": None, "array": None, "size": None, "grey": False,
-        "skip_broken": False, "columns": None, "table": None,
+        "skip_broken": False, "columns": None, "table": None, "prior": "standard", "components": 100,
     }  # fmt: skip
     assert Settings.of(chosen, some(None, 6)).shape is None
 
