@@ -207,7 +207,8 @@ def test_settings_say_what_was_chosen_and_of_what(tmp_path):
         "objective": "elbo", "samples": 1, "beta": 1.0, "free_bits": 0.0, "epochs": 20,
         "batch_size": 128, "learning_rate": 1e-3, "patience": None, "seed": 0,
         "levels": None, "range": None, "array": None, "size": None, "grey": False,
-        "skip_broken": False, "columns": None, "table": None, "prior": "standard", "components": 100,
+        "skip_broken": False, "columns": None, "table": None, "prior": "standard",
+            "components": 100,
     }  # fmt: skip
     assert Settings.of(chosen, some(None, 6)).shape is None
 

@@ -54,6 +54,18 @@ def test_what_is_packed_is_the_network():
     assert pack(GaussianDecoder(2, [5], 12, 0.1))[0][-1]["activation"] == "identity"
 
 
+def test_a_started_decoder_is_packed_in_its_own_units_where_means_are_near_zero():
+    torch.manual_seed(0)
+    decoder = GaussianDecoder(2, [5], 12, 0.1)
+    decoder.start_at(50 + 7 * torch.rand(50, 12))
+    decoder.network[-1].bias.data = -decoder.place / decoder.size  # place + size f is about 0
+    decoder.network[-1].weight.data *= 1e-4
+    layers, weights = pack(decoder)
+    assert layers[-1]["activation"] == "identity"
+    last = np.frombuffer(weights, "<f4")[-12:]
+    np.testing.assert_allclose(last, np.zeros(12), atol=1e-4)
+
+
 def test_a_layer_without_constants_is_packed_with_zeros():
     decoder = BernoulliDecoder(2, [5], 12)
     decoder.network[0] = nn.Linear(2, 5, bias=False)
