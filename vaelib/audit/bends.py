@@ -137,19 +137,16 @@ def find_gradients(parts: Parts) -> Gradients:
     moves = {r: probe(inputs | {r: other[r]}) != probe(inputs) for r in ROLES}
     single = replace(probe, dtype=torch.float32)
 
-    def finite(decade: int) -> bool:
-        head = parts.divergence.head.at(inputs["logvar"], decade * log(10)).float()
+    def finite(sign: int, decade: int) -> bool:
+        head = parts.divergence.head.at(inputs["logvar"], sign * decade * log(10)).float()
         return _state(single, inputs | {"logvar": head}) == "finite"
 
-    smallest, largest = (
-        sign * len([*takewhile(lambda k, s=sign: finite(s * k), range(1, DECADES + 1))])
-        for sign in (-1, 1)
-    )
+    down, up = (len([*takewhile(partial(finite, s), range(1, DECADES + 1))]) for s in (-1, 1))
     edges, at = "—", case.within(x=BINARY).draw(probe.roles)
     if at["x_hat"].numel() == at["x"].numel():  # as wrong as a pixel can be
         edges = _state(probe, at | {"x_hat": 1 - at["x"].reshape(at["x_hat"].shape)})
     clamp = tuple(_clamp(parts, other, far) for far in (-60.0, 60.0))
-    return Gradients(reached, moves, smallest, largest, edges, clamp)
+    return Gradients(reached, moves, -down, up, edges, clamp)
 
 
 def _state(probe: Probe, inputs: dict[str, Tensor]) -> str:
