@@ -26,7 +26,8 @@ def test_sizes_below_1_are_refused(shape, batch, latents):
     ],
 )
 def test_sizes_are_counted_from_the_shape(shape, sizes):
-    assert audit(right, shape=shape, batch=7, latents=1).sizes == {"batch": 7, "latents": 1} | sizes
+    code = {"latents": 1, "coordinates": 1}
+    assert audit(right, shape=shape, batch=7, latents=1).sizes == {"batch": 7} | code | sizes
 
 
 def test_the_loss_keeps_its_own_state_and_the_caller_the_noise():

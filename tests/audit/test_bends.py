@@ -36,7 +36,7 @@ def test_a_floor_is_told_in_nats_and_whose_it_is(whose, floor):
     nats, weight = floor
     told = found(lambda kl: weight * WHOSE[whose](lambda t: t.clamp(min=nats), kl))
     assert (told.form, told.standard) == (FORWARD, True)
-    assert (told.floor, told.floor_of) == (told.bend.nats, whose)
+    assert told.floor == told.bend.nats
     assert told.bend == (pytest.approx(nats, rel=1e-3), inf, whose, False)
     assert told.per_latent.factor == pytest.approx(weight)
     assert powers(told.per_latent) == {"batch": -1}
@@ -60,7 +60,7 @@ def test_a_turn_is_told_by_its_nats_and_by_the_weight_beyond(whose, turn):
 
     told = found(lambda kl: WHOSE[whose](bent, kl))
     assert told.bend == (pytest.approx(nats, rel=1e-3), pytest.approx(beyond), whose, False)
-    assert (told.floor, told.floor_of) == (0, "")
+    assert told.floor == 0
     assert told.per_latent.factor == pytest.approx(first)
 
 

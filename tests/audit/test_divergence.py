@@ -42,12 +42,11 @@ def test_the_prior_is_told_by_the_coefficients(found, standard, prior):
     assert (found.standard, found.kl) == (standard, standard)
     told = found.prior and [t.squeeze().tolist() for t in found.prior]
     assert told == (prior and [pytest.approx(p) for p in prior])
-    assert (found.other_prior is None) is (standard or prior is None)
 
 
 def test_a_kl_to_a_learned_prior_is_that_to_the_models():
     found = of(FORWARD, 0.25, -1.0, 0.25, -0.5, learned="m")
-    assert (found.standard, found.kl, found.other_prior) == (False, True, None)
+    assert (found.standard, found.kl) == (False, True)
     assert not of(FORWARD, 0.5, 0, 0, -0.5, learned="m").kl
 
 
@@ -78,7 +77,7 @@ def test_each_coordinates_own_weight_is_told_and_is_no_kl():
     weights = found.each[:, 3] / found.each[:, 3].mean()
     assert weights.tolist() == pytest.approx([0.4, 0.8, 1.2, 1.6])
     assert found.per_latent.factor == pytest.approx(5 * 1.25)
-    assert (found.kl, found.prior, found.other_prior) == (False, None, None)
+    assert (found.kl, found.prior) == (False, None)
 
 
 def test_each_coordinates_own_prior_is_told():

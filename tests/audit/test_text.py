@@ -83,7 +83,8 @@ def test_what_is_left_out_is_listed():
         f"½ log 2πσ² a pixel: {pixels} nats an image of 784 pixels; "
         "½ a coordinate of z: 10 nats an image too high"
     )
-    laplace = changed(squares, likelihood={"kind": "Laplace"}, sizes={"pixels": 10})
+    sizes = {"pixels": 10, "coordinates": 20}
+    laplace = changed(squares, likelihood={"kind": "Laplace"}, sizes=sizes)
     laplace = replace(laplace, value=replace(laplace.value, ratio=Weight(0.25, {})))
     pixels = number(10 * log(0.5))
     assert line(laplace, "constants")[1] == f"log 2b a pixel: {pixels} nats an image of 10 pixels"

@@ -85,7 +85,7 @@ def test_weights_scale_and_constants_are_those_of_the_loss(name):
     assert (told(found.beta), told(found.variance)) == (beta, variance)
     assert told(found.scale) == scale
     assert (found.normaliser, found.minus_one) == (normaliser, minus_one)
-    above = found.above({"pixels": D, "latents": LATENTS})
+    above = found.above({"pixels": D, "coordinates": LATENTS})
     assert above == pytest.approx(constant, abs=1e-6)
 
 

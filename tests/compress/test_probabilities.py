@@ -58,13 +58,14 @@ def test_what_is_popped_and_pushed_leaves_the_stack_as_it_was():
     words = random_words(3, 50)
     stack, w = Stack(words, sealed=True), tables(256, 24).reshape(2, 3, 4, 256)
     before = stack.words.tolist()
-    symbols, uniform = stack.pop(w), stack.pop_uniform((2, 3), 1024)
+    symbols, uniform = stack.pop(w), stack.pop(Bins(1024).prior((2, 3)))
     assert (symbols.shape, uniform.shape) == ((2, 3, 4), (2, 3))
-    assert len(stack) < stack.lowest < len(words) - 1
-    stack.push_uniform(uniform, 1024)
+    lowest = len(stack)
+    assert stack.lowest == lowest < len(words) - 1
+    stack.push(uniform, Bins(1024).prior((2, 3)))
     stack.push(symbols, w)
     assert stack.words.tolist() == before
-    assert len(stack) == 51
+    assert (len(stack), stack.lowest) == (51, lowest)
 
 
 def test_random_words_are_those_of_their_seed_and_more_of_them_lie_below():

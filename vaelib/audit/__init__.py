@@ -114,7 +114,7 @@ def _best(tries: Iterator[tuple[Probe, Case]]) -> tuple[Probe, Audit]:
 
 
 def _one(probe: Probe, case: Case) -> Audit:
-    inputs = case.draw(probe.roles, torch.Generator().manual_seed(0))
+    inputs = case.draw(probe.roles)
     probe.draws, value = probe(inputs) != probe(inputs, 1), probe.output(inputs)
     p = find_learned_variance(probe, case, find_likelihood(probe, case))
     d = find_learned_prior(probe, case, find_divergence(probe, case))
@@ -149,4 +149,5 @@ def _sizes(shape: tuple[int, ...] | None, batch: int, code: tuple[int, ...]) -> 
     if not shape or len(code) not in CODE_AXES or min(*shape, batch, *code) < 1:
         told = ", ".join(map(str, code))
         raise ValueError(f"sizes must be at least 1, got {shape}, {batch}, {told}")
-    return {"batch": batch, "pixels": prod(shape), **Layout(shape, code=code).sizes}
+    counts = {"batch": batch, "pixels": prod(shape), "coordinates": prod(code)}
+    return counts | Layout(shape, code=code).sizes

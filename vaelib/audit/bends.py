@@ -38,7 +38,7 @@ def find_learned_prior(probe: Probe, case: Case, found: Divergence) -> Divergenc
         told = read_within(other, case, RANGES[0])
         if told is None or told.prior is None:
             continue
-        before, after = (torch.stack(torch.broadcast_tensors(*d.prior)) for d in (found, told))
+        before, after = (torch.stack(d.prior) for d in (found, told))
         if before.shape != after.shape or not torch.allclose(before, after, rtol=1e-3, atol=1e-4):
             return replace(found, learned=name)
     return found
@@ -73,10 +73,7 @@ class _Profile:
 
     def jumps(self) -> Iterator[tuple[float, float, float]]:
         """The KL of an image at which the weight changes, the weights before and beyond."""
-
-        def same(a: float, b: float) -> bool:
-            return abs(a - b) <= 10 * self.probe.tolerance * max(abs(a), abs(b), 1e-300)
-
+        same = partial(isclose, rel_tol=10 * self.probe.tolerance)
         for (low, before), (high, beyond) in pairwise((n, self.slope(n)) for n in AMOUNTS):
             if not same(before, beyond):
                 stays = partial(lambda before, u: same(self.slope(exp(u)), before) - 0.5, before)
@@ -139,21 +136,17 @@ def find_gradients(parts: Parts) -> Gradients:
     reached = {r: bool(grads[r].any()) or r in through for r in ROLES}
     moves = {r: probe(inputs | {r: other[r]}) != probe(inputs) for r in ROLES}
     single = replace(probe, dtype=torch.float32)
-    far = case.draw(probe.roles, torch.Generator().manual_seed(12))
 
-    def finite(decade: int) -> bool:
-        head = parts.divergence.head.at(inputs["logvar"], decade * log(10)).float()
-        return _state(single, far | {"logvar": head}) == "finite"
+    def finite(sign: int, decade: int) -> bool:
+        head = parts.divergence.head.at(inputs["logvar"], sign * decade * log(10)).float()
+        return _state(single, inputs | {"logvar": head}) == "finite"
 
-    smallest, largest = (
-        sign * len([*takewhile(lambda k, s=sign: finite(s * k), range(1, DECADES + 1))])
-        for sign in (-1, 1)
-    )
-    edges, at = "—", case.within(x=BINARY).draw(probe.roles, torch.Generator().manual_seed(13))
+    down, up = (len([*takewhile(partial(finite, s), range(1, DECADES + 1))]) for s in (-1, 1))
+    edges, at = "—", case.within(x=BINARY).draw(probe.roles)
     if at["x_hat"].numel() == at["x"].numel():  # as wrong as a pixel can be
         edges = _state(probe, at | {"x_hat": 1 - at["x"].reshape(at["x_hat"].shape)})
-    clamp = _clamp(parts, -60.0), _clamp(parts, 60.0)
-    return Gradients(reached, moves, smallest, largest, edges, clamp)
+    clamp = tuple(_clamp(parts, other, far) for far in (-60.0, 60.0))
+    return Gradients(reached, moves, -down, up, edges, clamp)
 
 
 def _state(probe: Probe, inputs: dict[str, Tensor]) -> str:
@@ -164,10 +157,9 @@ def _state(probe: Probe, inputs: dict[str, Tensor]) -> str:
     return "finite" if all(t.isfinite().all() for t in found) else "not finite"
 
 
-def _clamp(parts: Parts, far: float) -> float | None:
+def _clamp(parts: Parts, inputs: dict[str, Tensor], far: float) -> float | None:
     """Where the loss stops to change with log σ² up to there; None where it does not stop."""
     d, probe = parts.divergence, parts.probe
-    inputs = parts.case.draw(probe.roles, torch.Generator().manual_seed(14))
 
     def flat(share: float) -> bool:
         heads = (d.head.at(inputs["logvar"], t * far / 2) for t in (share, 1.0))

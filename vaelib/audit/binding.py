@@ -18,9 +18,7 @@ LAWS = {"q": ("mu", "logvar"), "p": ("prior_mu", "prior_logvar")}  # normal dist
 
 # the words that names are made of, in small letters and without underscores
 _MEAN = "(?:mus?|means?|m|loc)"
-_HEAD = (
-    "(?:(?:log|ln)?(?:vars?|variances?|sigmas?|sig|stds?|stddevs?|scales?)(?:2|sq|squared)?|l?v)"
-)
+_HEAD = "(?:(?:log|ln)?(?:var(?:iance)?s?|sigmas?|sig|std(?:dev)?s?|scales?)(?:2|sq|squared)?|l?v)"
 _CODE = "(?:z0?|q|qz|latents?|lat|enc|encoder|encoded|posterior|post)"
 _PRIOR = "(?:p|pz|zp|z?prior)"
 _SEEN = "(?:x|y|data|images?|imgs?|inputs?|targets?|batch)"

@@ -84,11 +84,6 @@ class Divergence:
         return self.bend.nats if self.bend and self.bend.ratio == inf else 0.0
 
     @property
-    def floor_of(self) -> str:
-        """Whose KL that is."""
-        return self.bend.of if self.floor else ""
-
-    @property
     def reading(self) -> str | None:
         """The name of what the second head must be."""
         return self.taken and self.taken.name
@@ -99,12 +94,9 @@ class Divergence:
 
         None if it is no KL of one weight to a normal prior.
         """
-        if self.form in (None, terms.BACKWARD, terms.CODEBOOK):
-            return None
         a, m, v, g = self.each.unbind(-1)
-        if (a - v).abs().max() > 1e-3 or a.min() < 1e-6 or (g + 0.5).abs().max() > 1e-3:
-            return None
-        return -m / (2 * a), -g / a
+        of_one_weight = max((a - v).abs().max(), (g + 0.5).abs().max()) <= 1e-3 and a.min() >= 1e-6
+        return (-m / (2 * a), -g / a) if of_one_weight and self.form != terms.BACKWARD else None
 
     @property
     def standard(self) -> bool:
@@ -118,24 +110,15 @@ class Divergence:
         return self.standard or (bool(self.learned) and self.prior is not None)
 
     @property
-    def other_prior(self) -> tuple[Tensor, Tensor] | None:
-        """The normal prior to which this is the KL, if that is not the model's."""
-        return None if self.kl else self.prior
-
-    @property
     def head(self) -> Reading:
         """What the second head means; the usual where it does not matter."""
         return self.taken or READINGS[USUAL]
 
     def terms(self, inputs: dict[str, Tensor]) -> Tensor:
         """Σ over all coordinates, unweighted, without constants."""
-        q, total = terms.symbols(inputs, self.head), 0.0
-        for term, share in zip(FORMS[self.form].values(), self.raw.unbind(-1), strict=True):
-            if term.seen:
-                value = term.of(q).flatten(1)
-                alike = len(share) != value.shape[1]
-                total = total + (value * (share.mean() if alike else share)).sum()
-        return total
+        q, form = terms.symbols(inputs, self.head), FORMS[self.form].values()
+        values = torch.stack([term.of(q).flatten(1) * term.seen for term in form], -1)
+        return (values * (self.raw if len(self.raw) == values.shape[1] else self.raw.mean(0))).sum()
 
 
 def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Divergence | None:

@@ -47,8 +47,8 @@ class Reading:
         )
 
 
-def _before_softplus(sigma: Tensor) -> Tensor:
-    return sigma + (-(-sigma).expm1()).log()
+def _before_softplus(t: Tensor) -> Tensor:
+    return t.exp() + (-(-t.exp()).expm1()).log()
 
 
 READINGS = {
@@ -58,13 +58,10 @@ READINGS = {
         ("log σ", torch.exp, lambda t: t, ("e^(2h)", "2h")),
         ("σ", lambda h: h, torch.exp, ("h²", "log h²")),
         ("σ²", torch.sqrt, lambda t: (2 * t).exp(), ("h", "log h")),
+        ("softplus⁻¹ σ", softplus, _before_softplus, ("softplus(h)²", "log softplus(h)²")),
         (
-            "softplus⁻¹ σ", softplus, lambda t: _before_softplus(t.exp()),
-            ("softplus(h)²", "log softplus(h)²"),
-        ),
-        (
-            "softplus⁻¹ σ²", lambda h: softplus(h).sqrt(),
-            lambda t: _before_softplus((2 * t).exp()), ("softplus(h)", "log softplus(h)"),
+            "softplus⁻¹ σ²", lambda h: softplus(h).sqrt(), lambda t: _before_softplus(2 * t),
+            ("softplus(h)", "log softplus(h)"),
         ),
         (
             "elu⁻¹ (σ − 1)", lambda h: elu(h) + 1, lambda t: torch.where(t < 0, t, t.expm1()),

@@ -77,12 +77,6 @@ SCALED: dict[str, tuple[Pixel, Pixel]] = {
 }
 
 
-def known(scaled: bool, of_classes: bool) -> dict[str, tuple[Pixel, ...]]:
-    """The terms that have a name, of x̂ with a scale or of classes."""
-    found = SCALED if scaled else OF_CLASSES if of_classes else KINDS | WRONG | FITTED
-    return {name: of if isinstance(of, tuple) else (of,) for name, of in found.items()}
-
-
 def pixels(inputs: dict) -> tuple[Tensor, ...]:
     """x̂ and x of one shape, but for an axis of classes at the end; there is one sample of z."""
     x_hat, x = inputs["x_hat"], inputs["x"]
@@ -94,10 +88,6 @@ def pixels(inputs: dict) -> tuple[Tensor, ...]:
     x_hat = x_hat if x_hat.shape[:-1] == x.shape else x_hat.movedim(1, -1)
     classes = x if not x.is_floating_point() else (x * (x_hat.shape[-1] - 1)).round().long()
     return x_hat, classes.unsqueeze(-1)
-
-
-def summed(term: Pixel, inputs: dict) -> Tensor:
-    return term(*pixels(inputs)).sum()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from vaelib.audit.reasons import OPEN
 from vaelib.audit.sampler import BUT_FOR_LOG_K, WEIGHTED
 from vaelib.audit.shapes import LETTERS, Weight, number
 from vaelib.audit.terms import SAMPLED
-from vaelib.audit.value import LEFT_OUT, WITHOUT_2PI, codes, normaliser
+from vaelib.audit.value import LEFT_OUT, WITHOUT_2PI, normaliser
 from vaelib.audit.words import Words, reduced, signed, unit
 from vaelib.prose import readable
 
@@ -112,8 +112,8 @@ class Lines(Words):
             lacking = "has no name" if unsure else "is neither likelihood nor divergence"
             yield "value", self.audit.verdict, f"one of its parts {lacking}"
             return
-        told = self.worth()
-        told += f": a bound only under the prior {self.prior}" if d.other_prior and unsure else ""
+        told, open_prior = self.worth(), self.prior and unsure and not d.kl
+        told += f": a bound only under the prior {self.prior}" if open_prior else ""
         short = {None: "", WEIGHTED: "", BUT_FOR_LOG_K: ", but for log K"}
         told += short.get(together, f", {together}")
         yield "value", told, unit(v.scale, self.sizes) + (" (at β = 1)" if v.beta is None else "")
@@ -131,7 +131,7 @@ class Lines(Words):
 
     def missing(self) -> Iterator[str]:
         """What is left out, in nats an image, for the sizes that are told."""
-        v, p, pixels, half = self.v, self.p, self.sizes["pixels"], codes(self.sizes) / 2
+        v, p, pixels, half = self.v, self.p, self.sizes["pixels"], self.sizes["coordinates"] / 2
         above = v.above(self.sizes)
         if v.normaliser == LEFT_OUT and p.free:
             nats = number(pixels * normaliser(p, abs(self.audit.variance)))

@@ -85,7 +85,7 @@ class _Pixels:
     def __init__(self, probe: Probe, case: Case, a: Tensor) -> None:
         self.probe, self.case, self.a = probe, case, a
         self.core = a[len(a) // 2 - 24 : len(a) // 2 + 25]
-        self.kept = case.draw(probe.roles, torch.Generator().manual_seed(5))
+        self.kept = case.draw(probe.roles)
         n, self.usual = self.kept["x"].numel(), (float(self.core[30]), USUAL)
         full = torch.full((2 * n,), USUAL).double()
         felt = [self._gradients(self.core[i].expand(n), full[:n], n) for i in (30, 20, 24, 28)]

@@ -94,10 +94,7 @@ def normalised(support: Support, table: Tensor, own: Tensor) -> Normalised:
         table, dx, flat = table[12:-12], support.step.log(), 0 * support.x
         bases = [(own, dx), (flat, dx), (flat, flat)]
         ways = [(_given(table + f, h, support), CLOSE, 5) for f, h in bases]
-    found = [
-        _search(moves, close, [first * 10 ** (i / each) for i in range(int(4.2 * each))])
-        for moves, close, each in ways
-    ]
+    found = (_search(*way, first) for way in ways)
     return min(found, key=lambda way: (not way.weight, not way.free, way.change))
 
 
@@ -140,8 +137,9 @@ def _solved(table: Tensor, support: Support) -> Callable[[float], float]:
     return moves
 
 
-def _search(moves: Callable, close: float, weights: list) -> Normalised:
-    """The weight at which the integral stays; 1 where it stays at several."""
+def _search(moves: Callable, close: float, each: int, first: float) -> Normalised:
+    """The weight at which the integral stays, ``each`` tried a decade; 1 if it stays at several."""
+    weights = [first * 10 ** (i / each) for i in range(int(4.2 * each))]
     scan = [moves(w) for w in weights]
     if any(max(scan[i : i + SEVERAL]) < close for i in range(len(scan) - SEVERAL + 1)):
         return Normalised(1.0, True, min(scan))

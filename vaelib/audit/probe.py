@@ -45,8 +45,7 @@ class Probe:
     def result(self, inputs: dict[str, Tensor], seed: int = 0):
         inputs = {role: self._ready(role, value) for role, value in inputs.items()}
         loss, self.steps = copied(self.loss) if self.fresh else self.loss, 0
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore"):
             torch.default_generator.manual_seed(seed)
             with Double(self) if self.dtype is torch.float64 else nullcontext():
                 return self.binding.call(loss, inputs)

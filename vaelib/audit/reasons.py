@@ -7,7 +7,6 @@ from math import isclose, isnan
 from vaelib.audit.sampler import BUT_FOR_LOG_K, RIGHT, UNKNOWN
 from vaelib.audit.shapes import number
 from vaelib.audit.terms import BACKWARD, CODEBOOK, GIVEN
-from vaelib.audit.value import codes
 from vaelib.audit.words import Words, reductions
 
 BOUND, NO_BOUND, OPEN = "bound", "no bound", "cannot tell"
@@ -189,7 +188,7 @@ class Reasons(Words):
         if v.said == (1, 1) and self.p.terms:
             above, scale = v.above(self.sizes), v.scale.told(self.sizes | {"batch": 1})
             rest = v.minus_one is None and not self.p.free
-            yield v.minus_one is False, BOUND, "−1", number(codes(self.sizes) / 2)
+            yield v.minus_one is False, BOUND, "−1", number(self.sizes["coordinates"] / 2)
             yield self.audit.together == BUT_FOR_LOG_K, BOUND, "log K"
             yield rest, BOUND, "rest", number(abs(above)), "high" if above > 0 else "low"
             yield not isclose(scale, 1, rel_tol=5e-3), BOUND, "scale", number(v.scale.factor)

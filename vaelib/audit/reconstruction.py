@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from math import isnan, log, nan
 
 from torch import Tensor
 
 from vaelib.audit import likelihood
-from vaelib.audit.likelihood import FREE, KINDS, Likelihood, Pixel, summed
+from vaelib.audit.likelihood import FREE, KINDS, Likelihood, Pixel, pixels
 from vaelib.audit.nameless import find_nameless
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import BINARY, PIXELS, Case, weight
@@ -22,8 +21,11 @@ OF_CLASSES = "a function of classes that has no name here"
 def find_likelihood(probe: Probe, case: Case) -> Likelihood:
     """Tell what the reconstruction is, from its gradient to x̂ and to its scale."""
     scaled, of_classes, fits = "scale" in probe.roles, bool(case.layout.classes), {}
-    for name, terms in likelihood.known(scaled, of_classes).items():
-        found = fits[name] = fitted(probe, case, *(partial(summed, t) for t in terms))
+    plain = likelihood.OF_CLASSES if of_classes else KINDS | likelihood.WRONG | likelihood.FITTED
+    for name, of in (likelihood.SCALED if scaled else plain).items():
+        terms = of if isinstance(of, tuple) else (of,)
+        sums = (lambda i, term=term: term(*pixels(i)).sum() for term in terms)
+        found = fits[name] = fitted(probe, case, *sums)
         sizes = found.coefficients.abs().amax(0)
         if found.residual > probe.tolerance or not sizes[0] > 1e-6 * sizes.max():
             continue

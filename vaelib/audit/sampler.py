@@ -117,8 +117,7 @@ def call(module: nn.Module, x: Tensor, outputs: tuple[str, ...] | None) -> dict[
     raised = None
     for given in (x, defaultdict(lambda: x, x=x)):
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with warnings.catch_warnings(action="ignore"):
                 result = module(given)
         except Exception as error:
             raised = raised or error
@@ -150,7 +149,7 @@ def find_together(parts: Parts, v: Value) -> str:
     """What is made of log w, from the shares of WAYS in the gradient; UNKNOWN if it has no name."""
     probe, several, scale = parts.probe, parts.case.layout.several, v.scale.at(parts.case.sizes())
     case = replace(parts.case, samples=several)
-    inputs = case.draw(probe.roles, torch.Generator().manual_seed(10))
+    inputs = case.draw(probe.roles)
     roles = tuple(r for r in ("x_hat", "z", "mu", "logvar") if r in inputs)
 
     def of_images(i: dict[str, Tensor], way: Callable) -> Tensor:
@@ -165,7 +164,7 @@ def find_together(parts: Parts, v: Value) -> str:
         return CLOSED
     if weighted + mean == 1 and min(weighted, mean) > 0 and not own:
         return MIXED
-    one = parts.case.draw(probe.roles, torch.Generator().manual_seed(10))
+    one = parts.case.draw(probe.roles)
     often = replace(probe, layout=replace(case.layout, alone=True))  # the same sample K times
     more = (probe(one) - often(one)) / scale / case.batch
     if shares == (1, 0, 0) and abs(more - log(several)) < 1e-3:

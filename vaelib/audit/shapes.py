@@ -110,9 +110,9 @@ class Case:
             shape.insert(of.samples, self.samples)
         return tuple(shape)
 
-    def draw(self, roles, generator: torch.Generator, hold: dict | None = None) -> dict:
-        """Random inputs in float64, apart from those in ``hold``; their spread is random, too."""
-        held = hold or {}
+    def draw(self, roles, seed: int = 0, held: dict | None = None) -> dict:
+        """Random inputs in float64, apart from those that are held; their spread is random, too."""
+        held, generator = held or {}, torch.Generator().manual_seed(seed)
         return {r: held[r] if r in held else self._values(r, generator) for r in roles}
 
     def _values(self, role: str, generator: torch.Generator) -> Tensor:

@@ -165,11 +165,10 @@ def drawn(probe: Probe, case: Case, roles, count: int) -> list[dict]:
 
     An x̂ that is held makes a small error, so that digits are left.
     """
-    generator = torch.Generator().manual_seed(3)
-    held = {r: v for r, v in case.draw(probe.roles, generator).items() if r not in roles}
+    held = {r: v for r, v in case.draw(probe.roles).items() if r not in roles}
     if "x_hat" in held:
         held["x_hat"] = torch.full_like(held["x_hat"], 0.5)
-    return [case.draw(probe.roles, generator, held) for _ in range(count)]
+    return [case.draw(probe.roles, seed, held) for seed in range(1, count + 1)]
 
 
 def moved(probe: Probe, case: Case) -> Iterator[tuple[str, Probe]]:
@@ -177,7 +176,7 @@ def moved(probe: Probe, case: Case) -> Iterator[tuple[str, Probe]]:
     owner = getattr(probe.loss, "__self__", probe.loss)
     if not isinstance(owner, nn.Module):
         return
-    y = probe.output(case.draw(probe.roles, torch.Generator().manual_seed(7))).sum()
+    y = probe.output(case.draw(probe.roles)).sum()
     for name, grad in gradients_to(y, dict(owner.named_parameters())).items():
         if grad is not None and grad.any():
             other = replace(probe, loss=copy.deepcopy(probe.loss))

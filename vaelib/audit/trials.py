@@ -33,16 +33,14 @@ def beginnings(
     """
     loss, refusals = copied(loss), []
     for group in groups(binding.roles, image, code):
-        scratch, ran = copied(loss), False
-        for layout in group:
-            if begun := _running(Probe(scratch, binding), layout, refusals):
-                probe, case = begun
-                probe.loss = loss
-                for _ in range(0 if ran else after):
-                    probe.result(case.draw(probe.roles, torch.Generator().manual_seed(0)))
-                probe.fresh, ran = _stateful(probe, case), True
-                probe.entry = _find_entry(probe, case, entry)
-                yield begun
+        scratch, ran = Probe(copied(loss), binding), False
+        for probe, case in filter(None, (_running(scratch, of, refusals) for of in group)):
+            probe.loss = loss
+            for _ in range(0 if ran else after):
+                probe.result(case.draw(probe.roles))
+            probe.fresh, ran = _stateful(probe, case), True
+            probe.entry = _find_entry(probe, case, entry)
+            yield probe, case
         if ran:
             return
         if not (group[0].classes or any(steps for steps, *_ in refusals)):  # whatever the inputs
@@ -101,23 +99,22 @@ def _running(probe: Probe, layout: Layout, refusals: list) -> tuple[Probe, Case]
 
 def _refusal(probe: Probe, case: Case) -> Exception | None:
     """What is raised unless the loss runs, at twice each size that is free, too, and is finite."""
-    generator = torch.Generator().manual_seed(0)
     try:
         for each in (case, *(case.times(axis, 2) for axis in case.layout.axes)):
-            found = probe.entries(each.draw(probe.roles, generator))
+            found = probe.entries(each.draw(probe.roles))
             if not all(value.isfinite().all() for value in found.values()):
                 raise ValueError("the result is not finite")
-        if case.layout.classes and not _of_classes(probe, case, generator):
+        if case.layout.classes and not _of_classes(probe, case):
             raise ValueError("x is not taken for classes")
     except Exception as error:
         return error
 
 
-def _of_classes(probe: Probe, case: Case, generator: torch.Generator) -> bool:
+def _of_classes(probe: Probe, case: Case) -> bool:
     """Whether a class beyond the last is refused, or nothing is seen of x but its level."""
-    inputs, n = case.draw(probe.roles, generator), case.layout.classes
+    inputs, n = case.draw(probe.roles), case.layout.classes
     if case.ranges["x"] == LEVELS:
-        xs = (inputs["x"], inputs["x"] + 0.4 / (n - 1), case.draw(["x"], generator)["x"])
+        xs = (inputs["x"], inputs["x"] + 0.4 / (n - 1), case.draw(["x"], 1)["x"])
         here, between, other = (probe.entries(inputs | {"x": x}) for x in xs)
         return _equal(here, between) and not _equal(here, other)
     with suppress(Exception):
@@ -142,7 +139,7 @@ def _refuse(roles: tuple[str, ...], refusals: list[tuple[int, Case, Exception]])
 
 def _stateful(probe: Probe, case: Case) -> bool:
     """Whether equal calls differ, though the noise is held; raises where even copies do."""
-    inputs = case.draw(probe.roles, torch.Generator().manual_seed(0))
+    inputs = case.draw(probe.roles)
     for fresh in (False, True):
         tried = replace(probe, loss=copied(probe.loss), fresh=fresh)
         first, *others = (tried.entries(inputs) for _ in range(3))
@@ -160,7 +157,7 @@ def _equal(some: dict, others: dict) -> bool:
 
 def _find_entry(probe: Probe, case: Case, told):
     """The entry that by its gradients depends on x̂ and on μ or the second head."""
-    inputs = case.draw(probe.roles, torch.Generator().manual_seed(1))
+    inputs = case.draw(probe.roles)
     inputs = {r: v.requires_grad_(v.is_floating_point()) for r, v in inputs.items()}
     found, whole = probe.entries(inputs), []
     if told is not None:

@@ -144,7 +144,7 @@ class Words:
             (d.form == GIVEN, "KL to the normal prior that it is given"),
             (d.standard, f"KL to N(0, I){how}"),
             (d.form == BACKWARD and halves, "KL from N(0, I) to q, the other way round"),
-            (d.other_prior, f"KL to {self.prior}, not to N(0, I)"),
+            (d.prior, f"KL to {self.prior}, not to N(0, I)"),
             (len(d.each) > 1, "a KL whose weight differs from coordinate to coordinate"),
             (missing, f"no KL: without {missing[0] if missing else ''}"),
             (True, "no KL, whatever the prior"),

@@ -62,12 +62,12 @@ class Coder:
             weights = levels(pixels[part])
             stack.push(k[part], weights)
             added += _each(cost(weights, k[part]))
-        stack.push_uniform(j, self.bins.count)
+        stack.push(j, self.bins.prior(j.shape))
         return added
 
     def pop(self, stack: Stack, count: int) -> Tensor:
         """Take the images that were put last: each step of ``push`` undone, from last to first."""
-        j = stack.pop_uniform((count, *self.latent), self.bins.count)
+        j = stack.pop(self.bins.prior((count, *self.latent)))
         p, k = self._likelihood(j), torch.zeros(count, *self.event, dtype=torch.long)
         for part in self._rounds():
             k[part] = stack.pop(levels(p.conditional(self.values(k))[part]))
@@ -91,10 +91,8 @@ class Dice:
         u = cdf[..., -1:] * torch.rand(*weights.shape[:-1], 1, dtype=cdf.dtype)
         return torch.searchsorted(cdf, u, right=True).squeeze(-1)
 
-    def push(self, symbols: Tensor, weights: Tensor | int) -> None:
+    def push(self, symbols: Tensor, weights: Tensor) -> None:
         pass
-
-    push_uniform = push
 
 
 @contextmanager

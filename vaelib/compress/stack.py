@@ -48,6 +48,11 @@ class Bins:
         halves = torch.special.ndtri(shares)
         self.count, self.medians, self.ends = count, halves[::2], halves[1::2]
 
+    def prior(self, shape: tuple[int, ...]) -> Tensor:
+        """Weights under N(0, 1): all alike, shape ``(*shape, K)``."""
+        alike = 2**PRECISION / self.count - 1
+        return torch.full((*shape, self.count), alike, dtype=torch.float64)
+
     def weights(self, q: Normal) -> Tensor:
         """Those that a normal distribution gives to each bin, shape ``(..., K)``."""
         mu, sigma = q.loc.double().unsqueeze(-1), q.scale.double().unsqueeze(-1)
@@ -81,7 +86,6 @@ class Stack:
             ) from None
         self.coder = stream.stack.AnsCoder(words, seal=sealed)
         self.categorical = stream.model.Categorical(perfect=False)
-        self.uniform = stream.model.Uniform
         self.lowest = len(self)
 
     def __len__(self) -> int:
@@ -89,22 +93,14 @@ class Stack:
 
     def push(self, symbols: Tensor, weights: Tensor) -> None:
         """Put symbols, shape ``(...)``, under probabilities with weights ``(..., K)``."""
-        self.coder.encode_reverse(_flat(symbols), self.categorical, _rows(weights))
+        flat = symbols.flatten().numpy().astype(np.int32)
+        self.coder.encode_reverse(flat, self.categorical, _rows(weights))
 
     def pop(self, weights: Tensor) -> Tensor:
         """Take symbols with these probabilities: the inverse of a push."""
         symbols = self.coder.decode(self.categorical, _rows(weights))
         self.lowest = min(self.lowest, len(self))
         return torch.from_numpy(symbols).long().reshape(weights.shape[:-1])
-
-    def push_uniform(self, symbols: Tensor, count: int) -> None:
-        """The same for symbols that are all equally probable."""
-        self.coder.encode_reverse(_flat(symbols), self.uniform(count))
-
-    def pop_uniform(self, shape: tuple[int, ...], count: int) -> Tensor:
-        """The inverse."""
-        symbols = self.coder.decode(self.uniform(count), int(np.prod(shape)))
-        return torch.from_numpy(symbols).long().reshape(shape)
 
     @property
     def words(self) -> np.ndarray:
@@ -116,10 +112,6 @@ def random_words(seed: int, count: int) -> np.ndarray:
     """The first words of a seed's endless row (SHAKE-128), the first one on top."""
     row = hashlib.shake_128(str(seed).encode()).digest(WORD // 8 * count)
     return np.frombuffer(row, "<u4").astype(np.uint32)[::-1]
-
-
-def _flat(symbols: Tensor) -> np.ndarray:
-    return symbols.flatten().numpy().astype(np.int32)
 
 
 def _rows(weights: Tensor) -> np.ndarray:

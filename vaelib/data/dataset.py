@@ -82,7 +82,9 @@ def folder_of(name: str, folder: str | Path | None = None) -> Path | None:
     itself = Path(home).expanduser()
     named = [itself / word for word in (name, *ALSO.get(name, ()))]
     there = (folder for folder in named if folder.is_dir())
-    return next(there, itself if _holds(itself, name) else named[0])
+    known = name in SOURCES and fits(itself, SOURCES[name])
+    known = known or any((itself / file).is_file() for file in given.FILES.get(name, ()))
+    return next(there, itself if known else named[0])
 
 
 def files_of(name: str) -> list[str]:
@@ -90,12 +92,6 @@ def files_of(name: str) -> list[str]:
     if name in SOURCES:
         return [f"{file}{end}" for file in SOURCES[name].files for end in (".gz", "")]
     return [*given.FILES.get(name, ())]
-
-
-def _holds(folder: Path, name: str) -> bool:
-    if name in SOURCES:
-        return fits(folder, SOURCES[name])
-    return any((folder / file).is_file() for file in given.FILES[name])
 
 
 def _digits() -> Dataset:

@@ -71,12 +71,10 @@ def _decoded(folder, names, about, size, grey, skip_broken) -> Iterator[np.ndarr
         raise ValueError(f"{folder} holds {len(done)} images: at least two are needed")
     about["shape"] = [*([3] if colour else []), *(size or heads[done[0]].size)]
     about["files"] = [name.as_posix() for name in done]
-    classes = sorted({name.parts[0] for name in done})
-    classes = classes if all(len(name.parts) > 1 for name in done) else []
-    about["classes"], about["labels"] = (
-        classes,
-        [classes.index(n.parts[0]) for n in done if classes],
-    )
+    inside = [name.parts[0] for name in done if len(name.parts) > 1]
+    inside = inside if len(inside) == len(done) else []
+    about["classes"] = classes = sorted({*inside})
+    about["labels"] = [classes.index(name) for name in inside]
     about["said"] = [f"left out: {_listed(folder, broken)}"] if broken else []
     about["said"] += _said([heads[name] for name in done])
 

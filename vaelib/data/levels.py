@@ -94,10 +94,3 @@ def levels_of(
     usual = kind.kind == "b" or (kind == np.uint8 and found == 256)
     said = [] if usual else [f"{reach}, read as {found} levels of grey (--levels)"]
     return found, found - 1, said
-
-
-def at_rest(kind: np.dtype, seen: Survey, levels: int | None, by: int | None) -> np.dtype:
-    """The type in which rows lie: bytes that are not yet divided, or floats."""
-    if by and levels <= 256 and seen.whole:
-        return np.dtype(np.uint8)
-    return np.dtype(np.float32) if by else kind.newbyteorder("=")

@@ -70,6 +70,5 @@ def as_tensor(x: Data) -> Tensor:
     """The array's own memory, or its file's, as a tensor that is only read from."""
     if not isinstance(x, np.ndarray):
         return x
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+    with warnings.catch_warnings(action="ignore"):  # that it may not be written to
         return torch.from_numpy(x)

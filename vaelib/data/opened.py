@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vaelib.data import arrays, folder, kept, tables
 from vaelib.data.dataset import named, names
-from vaelib.data.levels import Survey, at_rest, blocks, levels_of, survey
+from vaelib.data.levels import Survey, blocks, levels_of, survey
 from vaelib.data.numbers import Data, Part
 from vaelib.distributions import Column
 
@@ -144,7 +144,9 @@ def _examples(path: Path, x: np.ndarray, shape, levels, key, said=(), **more) ->
     name, own = str(path.resolve()), x.dtype
     seen = survey(x, str(path))
     levels, by, line = levels_of(str(path), own, seen, bool(shape), levels)
-    kind = at_rest(own, seen, levels, by)
+    kind = np.dtype(np.float32) if by else own.newbyteorder("=")
+    if by and levels <= 256 and seen.whole:  # bytes rest until they are asked for
+        kind = np.dtype(np.uint8)
     divided = by and kind.kind == "f"
 
     def converted(about: dict):

@@ -86,8 +86,7 @@ def _opened(path: Path) -> Iterator:
     """A picture; one too large to be true is an error, other warnings are not for the reader."""
     from PIL import Image
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path, formats=FORMATS) as picture:
             yield picture

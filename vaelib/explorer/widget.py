@@ -50,13 +50,13 @@ class Explorer(anywidget.AnyWidget):
 
     def to_html(self) -> str:
         """The figure as a piece of HTML that needs neither a kernel nor a network."""
-        state = {name: _plain(getattr(self, name)) for name in self.own_traits()}
+        state = {name: getattr(self, name) for name in self.own_traits()}
         page = (HERE / "page.js").read_text("utf8")
         return PAGE.format(
             name=f"vaelib-{self.model_id}",
             style=self._css,
             module=f"{page}\n{self.source}",
-            state=json.dumps(state).replace("<", "\\u003c"),
+            state=json.dumps(state, default=_in_base64).replace("<", "\\u003c"),
         )
 
     def own_traits(self) -> list[str]:
@@ -72,7 +72,5 @@ class Explorer(anywidget.AnyWidget):
         return {**data, "text/html": self.to_html()}, metadata
 
 
-def _plain(value):
-    if isinstance(value, bytes):
-        return {"base64": base64.b64encode(value).decode()}
-    return value
+def _in_base64(value: bytes) -> dict[str, str]:
+    return {"base64": base64.b64encode(value).decode()}

@@ -60,7 +60,9 @@ def sample_posterior(
     """
     check_counts(samples=samples, leapfrog=leapfrog, warm_up=warm_up)
     check_rate(acceptance)
-    z = _start(model, x, start)
+    z = model.prior.sample(x.shape[:-1]) if start is None else start
+    check_shape("start must have shape", z.shape, x.shape[:-1] + model.prior.event_shape)
+    check_finite("start", z)
     log_density = partial(log_joint, model, x)
     log_density(z)  # raises on bad data
     with unexamined():
@@ -86,11 +88,3 @@ def _tuned(
         z, step_size = move.z, tune(step_size, move.acceptance, acceptance)
         tried.append(step_size.log())
     return z, torch.stack(tried[warm_up // 2 :]).mean(0).exp()
-
-
-def _start(model, x: Tensor, start: Tensor | None) -> Tensor:
-    if start is None:
-        return model.prior.sample(x.shape[:-1])
-    check_shape("start must have shape", start.shape, x.shape[:-1] + model.prior.event_shape)
-    check_finite("start", start)
-    return start
