@@ -7,6 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tests.book.tiny_book import INDEX, TEXT, Book, seconds_to_read
+from tests.cases import cases
 
 FIRST = "# The first\n\n" + 300 * "word " + "\n\n$$ a = b $$ (def-a)\n"
 PARTS = """:numbered: 1
@@ -80,16 +81,13 @@ def test_chapter_without_a_description_warns_at_each_build(book):
         assert ["chapter.ipynb" in w and "no description" in w for w in warnings] == [True]
 
 
-@pytest.mark.parametrize(
-    ("cell", "seconds"),
-    [
-        (new_markdown_cell(200 * "word "), 60),
-        (new_markdown_cell("one $a + b$ three and a half"), 6 * 0.3),
-        (new_markdown_cell("$$\na = b\n$$ (def-a)\n\n$$\nb = c\n$$"), 40),
-        (new_markdown_cell("<details>\n\nThe solution:\n\n$$\na = b\n$$\n\n</details>"), 0),
-        (new_code_cell("a = 1\n\nb = 2\n"), 6),
-        (new_code_cell("a = 1", metadata={"tags": ["hide-cell"]}), 0),
-    ],
+@cases(
+    (new_markdown_cell(200 * "word "), 60),
+    (new_markdown_cell("one $a + b$ three and a half"), 6 * 0.3),
+    (new_markdown_cell("$$\na = b\n$$ (def-a)\n\n$$\nb = c\n$$"), 40),
+    (new_markdown_cell("<details>\n\nThe solution:\n\n$$\na = b\n$$\n\n</details>"), 0),
+    (new_code_cell("a = 1\n\nb = 2\n"), 6),
+    (new_code_cell("a = 1", metadata={"tags": ["hide-cell"]}), 0),
 )
 def test_reading_time_counts_what_is_read(cell, seconds):
     assert seconds_to_read(new_notebook(cells=[cell])) == pytest.approx(seconds)

@@ -8,6 +8,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from matplotlib import pyplot as plt
 
 from tests.book.chapter_source import ROOT, Chapter
+from tests.cases import cases
 
 
 def row(name, median, ratio, floor):
@@ -237,14 +238,11 @@ def test_the_detectors(shown):
     assert text.count("verdict='found'") == 4
 
 
-@pytest.mark.parametrize(
-    ("what", "changed"),
-    [
-        ("columns", {"pyod_COPOD": (0.85, 0.5)}),
-        ("relations", {"pyod_ECOD": (0.6, 0.9)}),
-        ("gaps", {"pyod_KNN": (0.9, 0.8)}),
-        ("ellipse", {"scikit-learn_EllipticEnvelope": (0.7, 0.7)}),
-    ],
+@cases(
+    ("columns", {"pyod_COPOD": (0.85, 0.5)}),
+    ("relations", {"pyod_ECOD": (0.6, 0.9)}),
+    ("gaps", {"pyod_KNN": (0.9, 0.8)}),
+    ("ellipse", {"scikit-learn_EllipticEnvelope": (0.7, 0.7)}),
 )
 def test_a_sentence_on_detectors_that_the_record_does_not_bear_out_stops_the_page(
     shown, capsys, what, changed

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.distributions import MultivariateNormal
 
+from tests.cases import cases
 from vaelib import data
 from vaelib.compress import bits, coded, compress, container, decompress
 from vaelib.distributions import diagonal_normal, discretised_logistic, logistic_mixture
@@ -215,15 +216,12 @@ def test_no_part_of_a_file_is_taken_for_it(trained, content):
 ALTERED = "^the file is cut short or altered$"
 
 
-@pytest.mark.parametrize(
-    ("alter", "said"),
-    [
-        (lambda c: b"PK" + c, "^this is no file of vaelib.compress$"),
-        (lambda c: altered(c, b"back 1\n", b"back 2\n"), "^the file has format 2, not 1$"),
-        (lambda c: altered(c, b'"images":50', b'"images":51'), ALTERED),
-        (lambda c: c[:-9] + bytes([c[-9] ^ 1]) + c[-8:], ALTERED),
-        (lambda c: c + b"\0", ALTERED),
-    ],
+@cases(
+    (lambda c: b"PK" + c, "^this is no file of vaelib.compress$"),
+    (lambda c: altered(c, b"back 1\n", b"back 2\n"), "^the file has format 2, not 1$"),
+    (lambda c: altered(c, b'"images":50', b'"images":51'), ALTERED),
+    (lambda c: c[:-9] + bytes([c[-9] ^ 1]) + c[-8:], ALTERED),
+    (lambda c: c + b"\0", ALTERED),
 )
 def test_other_bytes_are_refused(trained, content, alter, said):
     with pytest.raises(ValueError, match=said):
@@ -235,25 +233,20 @@ def repacked(content, **changes):
     return container.pack(dataclasses.replace(header, **changes), words)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"images": 49}, {"chunk": 1}, {"bins": 512}, {"seed": 1}, {"initial": 1}], ids=str
-)
+@cases({"images": 49}, {"chunk": 1}, {"bins": 512}, {"seed": 1}, {"initial": 1}, ids=str)
 def test_words_that_do_not_come_back_are_missed(trained, content, changes):
     assert torch.equal(*(decompress(trained, c) for c in (content, repacked(content))))
     with pytest.raises(ValueError, match=r"^the file cannot be read here"):
         decompress(trained, repacked(content, **changes))
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        (b'"images":50', b'"images":0', "images must be a whole number of at least 1, got 0"),
-        (b'"chunk":64', b'"chunk":0', "chunk must be a whole number of at least 1, got 0"),
-        (b'"seed":0', b'"seed":-1', "seed must be a whole number of at least 0, got -1"),
-        (b'"initial":', b'"initial":0.', "initial must be a whole number of at least 0, got 0."),
-        (b'"seed":0,', b"", ".* missing 1 required positional argument: 'seed'"),
-        (b'"seed":0,', b'"seed":,', "Expecting value"),
-    ],
+@cases(
+    (b'"images":50', b'"images":0', "images must be a whole number of at least 1, got 0"),
+    (b'"chunk":64', b'"chunk":0', "chunk must be a whole number of at least 1, got 0"),
+    (b'"seed":0', b'"seed":-1', "seed must be a whole number of at least 0, got -1"),
+    (b'"initial":', b'"initial":0.', "initial must be a whole number of at least 0, got 0."),
+    (b'"seed":0,', b"", ".* missing 1 required positional argument: 'seed'"),
+    (b'"seed":0,', b'"seed":,', "Expecting value"),
 )
 def test_a_header_that_cannot_be_is_refused(trained, content, old, new, said):
     body = altered(content[: -container.SUM], old, new)
@@ -289,20 +282,17 @@ def test_pixels_that_are_no_levels_are_refused():
         compress(levels, y * torch.nan)
 
 
-@pytest.mark.parametrize(
-    ("x", "how", "said"),
-    [
-        (torch.zeros(0, 64), {}, r"^x must hold images in one batch, got shape \(0, 64\)$"),
-        (torch.zeros(64), {}, r"^x must hold images in one batch, got shape \(64,\)$"),
-        (torch.zeros(2, 3, 64), {}, "^x must hold images in one batch"),
-        (torch.zeros(3, 63), {}, r"^x must have shape \(\.\.\., 64\)"),
-        *(
-            (torch.zeros(1, 64), {"bins": bins}, "^bins must be a power of two from 2 to 65,536")
-            for bins in (1, 1000, 2**17, 4.0)
-        ),
-        (torch.zeros(1, 64), {"chunk": 0}, "^chunk must be a whole number of at least 1"),
-        (torch.zeros(1, 64), {"seed": -1}, "^seed must be a whole number of at least 0"),
-    ],
+@cases(
+    (torch.zeros(0, 64), {}, r"^x must hold images in one batch, got shape \(0, 64\)$"),
+    (torch.zeros(64), {}, r"^x must hold images in one batch, got shape \(64,\)$"),
+    (torch.zeros(2, 3, 64), {}, "^x must hold images in one batch"),
+    (torch.zeros(3, 63), {}, r"^x must have shape \(\.\.\., 64\)"),
+    *(
+        (torch.zeros(1, 64), {"bins": bins}, "^bins must be a power of two from 2 to 65,536")
+        for bins in (1, 1000, 2**17, 4.0)
+    ),
+    (torch.zeros(1, 64), {"chunk": 0}, "^chunk must be a whole number of at least 1"),
+    (torch.zeros(1, 64), {"seed": -1}, "^seed must be a whole number of at least 0"),
 )
 def test_what_makes_no_sense_is_refused(x, how, said):
     with pytest.raises(ValueError, match=said):
@@ -332,15 +322,12 @@ GREY = GaussianDecoder(LATENT, [], 64, 1.0)
 TIED = Given(MultivariateNormal(ZERO, torch.eye(LATENT)))
 
 
-@pytest.mark.parametrize(
-    ("model", "said"),
-    [
-        (with_part(encoder=TIED), r"needs q\(z given x\) normal .* got MultivariateNormal$"),
-        (with_part(prior_module=TIED), r"needs p\(z\) normal with independent coordinates"),
-        (with_part(prior_module=Given(diagonal_normal(ZERO, 2.0))), r"needs the prior N\(0, I\)"),
-        (with_part(prior_module=Given(diagonal_normal(ONE, 1.0))), r"needs the prior N\(0, I\)"),
-        (with_part(decoder=GREY), r"needs p\(x given z\) over levels.* got DiagonalNormal$"),
-    ],
+@cases(
+    (with_part(encoder=TIED), r"needs q\(z given x\) normal .* got MultivariateNormal$"),
+    (with_part(prior_module=TIED), r"needs p\(z\) normal with independent coordinates"),
+    (with_part(prior_module=Given(diagonal_normal(ZERO, 2.0))), r"needs the prior N\(0, I\)"),
+    (with_part(prior_module=Given(diagonal_normal(ONE, 1.0))), r"needs the prior N\(0, I\)"),
+    (with_part(decoder=GREY), r"needs p\(x given z\) over levels.* got DiagonalNormal$"),
 )
 def test_a_model_of_another_kind_is_refused(model, said):
     for use in (compress, lambda model, x: bits(model, x, 2)):

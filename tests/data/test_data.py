@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
+from tests.cases import refused
 from vaelib import data
 from vaelib.data.numbers import as_tensor, numbers
 
@@ -82,21 +83,15 @@ def test_dequantised_values_fill_their_own_interval_evenly(levels):
     assert (noise != noise.float().double()).double().mean() > 0.9  # in double precision
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: data.binarise(torch.tensor([0.5, 1.5])), "must lie in .0, 1., got 0.5 to 1.5"),
-        (lambda: data.binarise(torch.tensor([-0.5, 0.5])), "got -0.5 to 0.5"),
-        (lambda: data.binarise(torch.tensor([torch.nan])), "must lie in"),
-        (lambda: data.dequantise(torch.zeros(2), 1), "levels must be a whole number of at"),
-        (lambda: data.dequantise(torch.tensor([0.5]), 2), "must hold the grey levels k / 1"),
-        (lambda: data.dequantise(torch.tensor([2.0]), 2), "must hold the grey levels"),
-        (lambda: data.dequantise(torch.tensor([-1.0]), 2), "must hold the grey levels"),
-    ],
+test_bad_arguments_raise_by_name = refused(
+    (lambda: data.binarise(torch.tensor([0.5, 1.5])), "must lie in .0, 1., got 0.5 to 1.5"),
+    (lambda: data.binarise(torch.tensor([-0.5, 0.5])), "got -0.5 to 0.5"),
+    (lambda: data.binarise(torch.tensor([torch.nan])), "must lie in"),
+    (lambda: data.dequantise(torch.zeros(2), 1), "levels must be a whole number of at"),
+    (lambda: data.dequantise(torch.tensor([0.5]), 2), "must hold the grey levels k / 1"),
+    (lambda: data.dequantise(torch.tensor([2.0]), 2), "must hold the grey levels"),
+    (lambda: data.dequantise(torch.tensor([-1.0]), 2), "must hold the grey levels"),
 )
-def test_bad_arguments_raise_by_name(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
 
 
 @pytest.mark.parametrize(("gpu", "name"), [(True, "mnist"), (False, "digits")])

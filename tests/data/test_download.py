@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.cases import cases
 from tests.data.mirror import GZ, mirrored
 from vaelib import data
 from vaelib.data import download, fetched
@@ -152,17 +153,14 @@ def test_behind_a_proxy_only_the_proxy_must_be_reached(asked, monkeypatch):
 MOST = 2**26
 
 
-@pytest.mark.parametrize(
-    ("seconds", "sizes", "said"),
-    [
-        ([20], [1], None),
-        ([21], [21 * 4096], None),
-        ([21], [21 * 4096 - 1], "^86015 bytes in 21 seconds are too slow$"),
-        ([1, 40], [40 * 4096 - 1, 1], None),
-        ([1, 40], [40 * 4096 - 2, 1], "^163839 bytes in 40 seconds are too slow$"),
-        ([1], [MOST], None),
-        ([1, 1], [MOST, 1], "^more than 67108864 bytes$"),
-    ],
+@cases(
+    ([20], [1], None),
+    ([21], [21 * 4096], None),
+    ([21], [21 * 4096 - 1], "^86015 bytes in 21 seconds are too slow$"),
+    ([1, 40], [40 * 4096 - 1, 1], None),
+    ([1, 40], [40 * 4096 - 2, 1], "^163839 bytes in 40 seconds are too slow$"),
+    ([1], [MOST], None),
+    ([1, 1], [MOST, 1], "^more than 67108864 bytes$"),
 )
 def test_what_is_too_slow_or_too_much_is_known_to_the_byte(monkeypatch, seconds, sizes, said):
     clock = iter([5.0, *(5.0 + s for s in seconds)])

@@ -14,6 +14,7 @@ import pytest
 import torch
 from tqdm import tqdm
 
+from tests.cases import cases
 from tests.data.mirror import GZ, mirrored
 from vaelib import data
 from vaelib.data import download, fetched
@@ -51,14 +52,11 @@ def test_an_altered_file_is_refused(small_mnist, file):
         data.load("mnist", small_mnist)
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda b: b[:-20],
-        lambda b: b"x" + b,
-        lambda b: b[:30] + b"?" * 20,
-        lambda b: b[:10] + b[20:],
-    ],
+@cases(
+    lambda b: b[:-20],
+    lambda b: b"x" + b,
+    lambda b: b[:30] + b"?" * 20,
+    lambda b: b[:10] + b[20:],
 )
 def test_a_damaged_gzip_file_is_refused(small_mnist, damage):
     path = small_mnist / GZ[0]
@@ -77,13 +75,10 @@ def test_a_file_of_a_size_that_is_just_allowed_is_taken(mirrors, home, monkeypat
         data.load("mnist")
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (gzip.compress(bytes(2**26)), "a gzip file of more than 1048576 bytes; delete it"),
-        (bytes(2**20) + b"x", "it has more than 1048576 bytes; delete it"),
-        (bytes(2**20), "not a whole gzip file"),
-    ],
+@cases(
+    (gzip.compress(bytes(2**26)), "a gzip file of more than 1048576 bytes; delete it"),
+    (bytes(2**20) + b"x", "it has more than 1048576 bytes; delete it"),
+    (bytes(2**20), "not a whole gzip file"),
     ids=["a bomb", "a large one", "one just small enough to be read"],
 )
 def test_a_file_takes_no_more_memory_than_it_may_hold(small_mnist, monkeypatch, content, said):

@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from tests.cases import cases
 from vaelib import data
 from vaelib.data import csv_file, guessed, tables
 from vaelib.distributions import Column
@@ -120,22 +121,19 @@ def test_there_are_enough_of_them():
     assert tables.HOLDS.keys() < KINDS.keys()
 
 
-@pytest.mark.parametrize(
-    ("draw", "kind"),
-    [
-        (lambda r: r.normal(5, 1, 2000), "normal"),
-        (lambda r: r.normal(40, 12, 2000).clip(0).round(), "normal"),
-        (lambda r: r.integers(1950, 2025, 2000), "normal"),
-        (lambda r: -r.lognormal(0, 1, 2000), "normal"),
-        (lambda r: r.lognormal(3, 1, 2000), "log-normal"),
-        (lambda r: 1e6 + r.exponential(1, 2000), "normal"),
-        (lambda r: r.lognormal(9, 1, 2000).round(), "log-normal"),
-        (lambda r: r.poisson(7, 2000), "poisson"),
-        (lambda r: r.negative_binomial(1, 0.1, 2000), "negative-binomial"),
-        (lambda r: r.negative_binomial(0.5, 0.01, 2000).clip(0, 999), "negative-binomial"),
-        (lambda r: r.integers(0, 2, 2000), "bernoulli"),
-        (lambda r: r.integers(1, 6, 2000), "categorical"),
-    ],
+@cases(
+    (lambda r: r.normal(5, 1, 2000), "normal"),
+    (lambda r: r.normal(40, 12, 2000).clip(0).round(), "normal"),
+    (lambda r: r.integers(1950, 2025, 2000), "normal"),
+    (lambda r: -r.lognormal(0, 1, 2000), "normal"),
+    (lambda r: r.lognormal(3, 1, 2000), "log-normal"),
+    (lambda r: 1e6 + r.exponential(1, 2000), "normal"),
+    (lambda r: r.lognormal(9, 1, 2000).round(), "log-normal"),
+    (lambda r: r.poisson(7, 2000), "poisson"),
+    (lambda r: r.negative_binomial(1, 0.1, 2000), "negative-binomial"),
+    (lambda r: r.negative_binomial(0.5, 0.01, 2000).clip(0, 999), "negative-binomial"),
+    (lambda r: r.integers(0, 2, 2000), "bernoulli"),
+    (lambda r: r.integers(1, 6, 2000), "categorical"),
 )
 def test_kinds_are_guessed_by_rules(saved, draw, kind):
     x = draw(np.random.default_rng(0))

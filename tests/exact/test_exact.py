@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.distributions import Independent, Laplace, MultivariateNormal, OneHotCategorical
 
+from tests.cases import refused
 from vaelib.checks import check, check_bound
 from vaelib.distributions import bernoulli, diagonal_normal
 from vaelib.exact import Discrete, LinearGaussian, elbo_by_enumeration, gauss_hermite
@@ -152,28 +153,22 @@ def of(W=ONE[:, None], b=ONE, sigma=1.0):
     return lambda: LinearGaussian(W, b, sigma)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (of(W=ONE), SHAPES + r"\(2,\) and \(2,\)$"),
-        (of(b=ONE[:1]), SHAPES + r"\(2, 1\) and \(1,\)$"),
-        (of(sigma=0.0), "one positive number, got 0"),
-        (of(sigma=-1.0), "one positive number"),
-        (of(sigma=ONE), "one positive number"),
-        (of(sigma=math.nan), "one positive number"),
-        (lambda: Discrete(PROBS / 2, decode(LOGITS)), "probs must be a vector of probabilities"),
-        (lambda: Discrete(PROBS[None], decode(LOGITS)), "probs must be a vector of probabilities"),
-        (lambda: Discrete(torch.tensor([1.5, -0.5]), decode(LOGITS)), "probs must be a vector"),
-        (lambda: Discrete(PROBS, decode(LOGITS)).log_evidence(X / 2), "vaelib.data.binarise"),
-        (lambda: elbo_of(LOGITS, X * math.nan, torch.zeros(1, 3).double()), "x must be finite"),
-        (lambda: gauss_hermite(LAPLACE, torch.sin), "takes a diagonal normal"),
-        (lambda: gauss_hermite(diagonal_normal(PROBS, 1.0), torch.sin), "one or two coordinates"),
-        (lambda: gauss_hermite(diagonal_normal(X, 1.0), torch.sin, 0), "nodes must be .* got 0"),
-    ],
+test_bad_arguments_raise_by_name = refused(
+    (of(W=ONE), SHAPES + r"\(2,\) and \(2,\)$"),
+    (of(b=ONE[:1]), SHAPES + r"\(2, 1\) and \(1,\)$"),
+    (of(sigma=0.0), "one positive number, got 0"),
+    (of(sigma=-1.0), "one positive number"),
+    (of(sigma=ONE), "one positive number"),
+    (of(sigma=math.nan), "one positive number"),
+    (lambda: Discrete(PROBS / 2, decode(LOGITS)), "probs must be a vector of probabilities"),
+    (lambda: Discrete(PROBS[None], decode(LOGITS)), "probs must be a vector of probabilities"),
+    (lambda: Discrete(torch.tensor([1.5, -0.5]), decode(LOGITS)), "probs must be a vector"),
+    (lambda: Discrete(PROBS, decode(LOGITS)).log_evidence(X / 2), "vaelib.data.binarise"),
+    (lambda: elbo_of(LOGITS, X * math.nan, torch.zeros(1, 3).double()), "x must be finite"),
+    (lambda: gauss_hermite(LAPLACE, torch.sin), "takes a diagonal normal"),
+    (lambda: gauss_hermite(diagonal_normal(PROBS, 1.0), torch.sin), "one or two coordinates"),
+    (lambda: gauss_hermite(diagonal_normal(X, 1.0), torch.sin, 0), "nodes must be .* got 0"),
 )
-def test_bad_arguments_raise_by_name(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
 
 
 def test_enumeration_refuses_a_continuous_q():

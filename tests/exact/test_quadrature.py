@@ -8,6 +8,7 @@ from torch import nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 from torch.nn.functional import softplus
 
+from tests.cases import refused
 from vaelib import data, training
 from vaelib.checks import check
 from vaelib.distributions import diagonal_normal
@@ -182,21 +183,15 @@ SINGLE = without_encoder(diagonal_normal(torch.zeros(2), 1.0), PLAIN.decode)
 CUBE = without_encoder(standard(3), PLAIN.decode)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: log_evidence_quadrature(PLAIN, X.float()), r"model.double\(\) and x.double\(\)"),
-        (lambda: log_evidence_quadrature(SINGLE, X), r"model.double\(\) and x.double\(\)"),
-        (lambda: log_evidence_quadrature(CUBE, X), "one or two latents, got 3; use log_evidence"),
-        (lambda: log_evidence_quadrature(PLAIN, X, 0.0), r"tolerance must lie in \(0, 1\)"),
-        (lambda: log_evidence_quadrature(PLAIN, X, 1.0), r"tolerance must lie in \(0, 1\)"),
-        (lambda: log_evidence_quadrature(PLAIN, X[:, :1]), r"x must have shape \(..., 2\)"),
-        (lambda: log_evidence_quadrature(PLAIN, X * math.nan), "x must be finite"),
-    ],
+test_bad_arguments_raise_by_name = refused(
+    (lambda: log_evidence_quadrature(PLAIN, X.float()), r"model.double\(\) and x.double\(\)"),
+    (lambda: log_evidence_quadrature(SINGLE, X), r"model.double\(\) and x.double\(\)"),
+    (lambda: log_evidence_quadrature(CUBE, X), "one or two latents, got 3; use log_evidence"),
+    (lambda: log_evidence_quadrature(PLAIN, X, 0.0), r"tolerance must lie in \(0, 1\)"),
+    (lambda: log_evidence_quadrature(PLAIN, X, 1.0), r"tolerance must lie in \(0, 1\)"),
+    (lambda: log_evidence_quadrature(PLAIN, X[:, :1]), r"x must have shape \(..., 2\)"),
+    (lambda: log_evidence_quadrature(PLAIN, X * math.nan), "x must be finite"),
 )
-def test_bad_arguments_raise_by_name(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
 
 
 @pytest.mark.long

@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 
+from tests.cases import cases
 from vaelib import __main__ as command
 from vaelib import data, provenance
 from vaelib.experiments import RUNS, Sweep, origin
@@ -50,18 +51,15 @@ def test_a_bad_file_ends_the_command_with_status_2(tmp_path, capsys, text):
 ARE = f"there are {', '.join(DEFAULTS)}"
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("latent = 2", "names no figure: figure must be one of " + re.escape(str([*FIGURES]))),
-        ("figure = 7", "names no figure"),
-        ("figure = 2\nlattice = 2\nlatents = 3", f"toml: no settings latents, lattice; {ARE}$"),
-        ("figure = 2\nstep_size = ['fast']", "step_size must be of type float, got 'fast'"),
-        ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
-        ('figure = 2\nlatent = [2, "3"]', "latent must be of type int, got '3'"),
-        ("figure = 2\nseed = 1.5", "seed must be of type int, got 1.5"),
-        ("figure = 2\ndata = 3", "data must be of type str, got 3"),
-    ],
+@cases(
+    ("latent = 2", "names no figure: figure must be one of " + re.escape(str([*FIGURES]))),
+    ("figure = 7", "names no figure"),
+    ("figure = 2\nlattice = 2\nlatents = 3", f"toml: no settings latents, lattice; {ARE}$"),
+    ("figure = 2\nstep_size = ['fast']", "step_size must be of type float, got 'fast'"),
+    ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
+    ('figure = 2\nlatent = [2, "3"]', "latent must be of type int, got '3'"),
+    ("figure = 2\nseed = 1.5", "seed must be of type int, got 1.5"),
+    ("figure = 2\ndata = 3", "data must be of type str, got 3"),
 )
 def test_what_a_file_may_not_say(tmp_path, text, message):
     with pytest.raises(ValueError, match=message):

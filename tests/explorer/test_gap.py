@@ -9,6 +9,7 @@ import traitlets
 from torch import nn
 from torch.distributions import Independent, Laplace
 
+from tests.cases import cases
 from vaelib.distributions import diagonal_normal
 from vaelib.exact import LinearGaussian, log_evidence_quadrature
 from vaelib.explorer import GapExplorer, pack
@@ -129,15 +130,12 @@ def test_mu_and_sigma_are_set_from_python_and_elbo_and_gap_are_not():
             setattr(figure, name, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "bad", "message"),
-    [
-        ("mu", (float("nan"), 0.0), "mu must be finite"),
-        ("mu", (1.0,), "mu"),
-        ("sigma", (1.0, float("inf")), "sigma must be finite"),
-        ("sigma", (1.0, 0.0), "sigma must be positive"),
-        ("sigma", (-1.0, 1.0), "sigma must be positive"),
-    ],
+@cases(
+    ("mu", (float("nan"), 0.0), "mu must be finite"),
+    ("mu", (1.0,), "mu"),
+    ("sigma", (1.0, float("inf")), "sigma must be finite"),
+    ("sigma", (1.0, 0.0), "sigma must be positive"),
+    ("sigma", (-1.0, 1.0), "sigma must be positive"),
 )
 def test_a_q_that_is_none_is_refused_by_name(name, bad, message):
     with pytest.raises(traitlets.TraitError, match=message):
@@ -164,21 +162,18 @@ class Odd(nn.Module):
         return diagonal_normal(torch.cat([z, z, z], -1), 1.0)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"model": vae(BernoulliDecoder(3, [5], 6), 3)}, r"must be N\(0, I\) in two latents"),
-        ({"model": vae(BernoulliDecoder(2, [5], 6), prior=WidePrior)}, r"must be N\(0, I\) in two"),
-        ({"model": vae(Uneven(2, [5], 6, 1.0))}, "^the decoder must be .* sigma for all pixels$"),
-        ({"model": vae(Heavy(2, [5], 6, 1.0))}, "must be Bernoulli, or normal with one sigma"),
-        ({"model": vae(Odd())}, "Odd has no network"),
-        ({"x": X[:5]}, r"x must have shape \(6,\), got \(5,\)"),
-        ({"x": X[None]}, r"x must have shape \(6,\), got \(1, 6\)"),
-        ({"shape": (3, 3)}, r"x must have shape \(9,\), got \(6,\)"),
-        ({"x": X / 2}, "x has pixels that are neither 0 nor 1"),
-        ({"log_evidence": float("nan")}, "log_evidence must be finite"),
-        ({"log_evidence": -20.0}, "is -20.0000, .* was found: it is not log p.x. of .* this x$"),
-    ],
+@cases(
+    ({"model": vae(BernoulliDecoder(3, [5], 6), 3)}, r"must be N\(0, I\) in two latents"),
+    ({"model": vae(BernoulliDecoder(2, [5], 6), prior=WidePrior)}, r"must be N\(0, I\) in two"),
+    ({"model": vae(Uneven(2, [5], 6, 1.0))}, "^the decoder must be .* sigma for all pixels$"),
+    ({"model": vae(Heavy(2, [5], 6, 1.0))}, "must be Bernoulli, or normal with one sigma"),
+    ({"model": vae(Odd())}, "Odd has no network"),
+    ({"x": X[:5]}, r"x must have shape \(6,\), got \(5,\)"),
+    ({"x": X[None]}, r"x must have shape \(6,\), got \(1, 6\)"),
+    ({"shape": (3, 3)}, r"x must have shape \(9,\), got \(6,\)"),
+    ({"x": X / 2}, "x has pixels that are neither 0 nor 1"),
+    ({"log_evidence": float("nan")}, "log_evidence must be finite"),
+    ({"log_evidence": -20.0}, "is -20.0000, .* was found: it is not log p.x. of .* this x$"),
 )
 def test_arguments_that_do_not_fit_are_named(changes, message):
     with pytest.raises(ValueError, match=message):

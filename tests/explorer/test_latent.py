@@ -12,6 +12,7 @@ import traitlets
 from torch import nn
 
 import vaelib.explorer
+from tests.cases import cases
 from vaelib.distributions import bernoulli
 from vaelib.explorer import LatentExplorer, pack
 from vaelib.explorer.widget import Explorer
@@ -86,15 +87,12 @@ class Bent(nn.Module):
         return bernoulli(self.network(z))
 
 
-@pytest.mark.parametrize(
-    ("decoder", "message"),
-    [
-        (nn.Linear(2, 3), "Linear has no network that starts with a linear layer"),
-        (Twice(2, [5], 12, 0.1), "the mean of Twice is neither its network's output nor its"),
-        (Bent(nn.Linear(2, 3), nn.GELU()), r"cannot compute GELU\(.*at this place"),
-        (Bent(nn.Linear(2, 3), nn.Tanh(), nn.Tanh()), r"cannot compute Tanh\(\) at this place"),
-        (Bent(nn.Linear(2, 3), nn.Tanh()), "the mean of Bent is neither"),
-    ],
+@cases(
+    (nn.Linear(2, 3), "Linear has no network that starts with a linear layer"),
+    (Twice(2, [5], 12, 0.1), "the mean of Twice is neither its network's output nor its"),
+    (Bent(nn.Linear(2, 3), nn.GELU()), r"cannot compute GELU\(.*at this place"),
+    (Bent(nn.Linear(2, 3), nn.Tanh(), nn.Tanh()), r"cannot compute Tanh\(\) at this place"),
+    (Bent(nn.Linear(2, 3), nn.Tanh()), "the mean of Bent is neither"),
 )
 def test_a_decoder_that_the_browser_cannot_follow_is_refused(decoder, message):
     with pytest.raises(ValueError, match=message):
@@ -106,21 +104,18 @@ def test_an_unknown_precision_is_refused():
         pack(BernoulliDecoder(2, [5], 12), "int8")
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"decoder": BernoulliDecoder(3, [5], 12)}, "needs two latents, the decoder has 3"),
-        ({"shape": (3, 5)}, "the decoder gives 12 pixels, shape has 15"),
-        ({"decoder": BernoulliDecoder(2, [5, 6], 9)}, "the decoder gives 9 pixels, shape has 12"),
-        ({"means": torch.zeros(3, 3)}, r"means must be finite, of shape \(images, 2\)"),
-        ({"means": torch.full((3, 2), torch.nan)}, "means must be finite"),
-        ({"means": torch.zeros(0, 2)}, "means must be finite"),
-        ({"labels": torch.tensor([1, 2])}, "labels must be 3 whole numbers from 0 to 9"),
-        ({"labels": torch.tensor([1, 2, 10])}, "labels must be 3 whole numbers"),
-        ({"labels": torch.tensor([1.0, 2.0, 3.0])}, "labels must be 3 whole numbers"),
-        ({"images": torch.rand(2, 12)}, r"images must lie in \[0, 1\], of shape \(3, 12\)"),
-        ({"images": torch.full((3, 12), 1.5)}, r"images must lie in \[0, 1\]"),
-    ],
+@cases(
+    ({"decoder": BernoulliDecoder(3, [5], 12)}, "needs two latents, the decoder has 3"),
+    ({"shape": (3, 5)}, "the decoder gives 12 pixels, shape has 15"),
+    ({"decoder": BernoulliDecoder(2, [5, 6], 9)}, "the decoder gives 9 pixels, shape has 12"),
+    ({"means": torch.zeros(3, 3)}, r"means must be finite, of shape \(images, 2\)"),
+    ({"means": torch.full((3, 2), torch.nan)}, "means must be finite"),
+    ({"means": torch.zeros(0, 2)}, "means must be finite"),
+    ({"labels": torch.tensor([1, 2])}, "labels must be 3 whole numbers from 0 to 9"),
+    ({"labels": torch.tensor([1, 2, 10])}, "labels must be 3 whole numbers"),
+    ({"labels": torch.tensor([1.0, 2.0, 3.0])}, "labels must be 3 whole numbers"),
+    ({"images": torch.rand(2, 12)}, r"images must lie in \[0, 1\], of shape \(3, 12\)"),
+    ({"images": torch.full((3, 12), 1.5)}, r"images must lie in \[0, 1\]"),
 )
 def test_arguments_that_do_not_fit_are_named(changes, message):
     with pytest.raises(ValueError, match=message):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.cases import cases
 from vaelib import data
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments.plane import black_and_white
@@ -45,16 +46,13 @@ def activated(*kinds):
     return [layer | {"activation": k} for layer, k in zip(layers, kinds, strict=True)], weights
 
 
-@pytest.mark.parametrize(
-    ("layers", "weights", "precision", "message"),
-    [
-        (*pack(GaussianDecoder(2, [5], 12, 0.1)), "float32", "no Bernoulli decoder has"),
-        (*pack(BernoulliDecoder(2, [5], 12)), "int8", r"precision must be .* got 'int8'"),
-        (*pack(BernoulliDecoder(2, [5], 12)), "float16", "hold 174 numbers, the layers need 87"),
-        ([], b"", "float32", r"has the activations \[\]$"),
-        (*activated("tanh", "relu", "sigmoid"), "float32", r"activations \['tanh', 'relu', 'sig"),
-        (*activated("gelu", "sigmoid"), "float32", r"has the activations \['gelu', 'sigmoid'\]$"),
-    ],
+@cases(
+    (*pack(GaussianDecoder(2, [5], 12, 0.1)), "float32", "no Bernoulli decoder has"),
+    (*pack(BernoulliDecoder(2, [5], 12)), "int8", r"precision must be .* got 'int8'"),
+    (*pack(BernoulliDecoder(2, [5], 12)), "float16", "hold 174 numbers, the layers need 87"),
+    ([], b"", "float32", r"has the activations \[\]$"),
+    (*activated("tanh", "relu", "sigmoid"), "float32", r"activations \['tanh', 'relu', 'sig"),
+    (*activated("gelu", "sigmoid"), "float32", r"has the activations \['gelu', 'sigmoid'\]$"),
 )
 def test_what_is_no_bernoulli_decoder_is_not_unpacked(layers, weights, precision, message):
     with pytest.raises(ValueError, match=message):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.cases import cases
 from vaelib.distributions import diagonal_normal
 from vaelib.exact import LinearGaussian
 from vaelib.inference import local_normal
@@ -52,17 +53,14 @@ def test_starts_where_the_encoder_is_and_leaves_the_model_alone(vae):
     assert all(p.grad is None for p in vae.parameters())
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"steps": 0}, "steps must be"),
-        ({"samples": 1.5}, "samples must be"),
-        ({"learning_rate": 0.0}, "learning_rate must be positive"),
-        ({"learning_rate": float("nan")}, "learning_rate must be positive"),
-        ({"start": diagonal_normal(torch.zeros(3, 2), 1.0)}, r"of shape \(2, 2\)"),
-        ({"start": torch.distributions.Normal(torch.zeros(2, 2), 1.0)}, "diagonal normal"),
-        ({"start": None}, "diagonal normal"),  # the exact posterior is none
-    ],
+@cases(
+    ({"steps": 0}, "steps must be"),
+    ({"samples": 1.5}, "samples must be"),
+    ({"learning_rate": 0.0}, "learning_rate must be positive"),
+    ({"learning_rate": float("nan")}, "learning_rate must be positive"),
+    ({"start": diagonal_normal(torch.zeros(3, 2), 1.0)}, r"of shape \(2, 2\)"),
+    ({"start": torch.distributions.Normal(torch.zeros(2, 2), 1.0)}, "diagonal normal"),
+    ({"start": None}, "diagonal normal"),  # the exact posterior is none,
 )
 def test_names_what_is_wrong(linear, wrong, message):
     with pytest.raises(ValueError, match=message):

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.distributions import LowRankMultivariateNormal, MultivariateNormal
 
+from tests.cases import refused
 from vaelib.checks import check, check_bound
 from vaelib.distributions import diagonal_normal
 from vaelib.divergence import Estimate, kl
@@ -279,25 +280,19 @@ PLAIN = VAE(StandardNormal(2), GaussianEncoder(3, [4], 2), BernoulliDecoder(2, [
 FROZEN = BernoulliDecoder(2, [4], 3).requires_grad_(False)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: variational_bayes(PLAIN, PIXELS, 7), "an UncertainDecoder, got BernoulliDecoder"),
-        (lambda: log_predictive(PLAIN, PIXELS, 2), "an UncertainDecoder, got BernoulliDecoder"),
-        (lambda: variational_bayes(3, PIXELS, 7), "an UncertainDecoder, got NoneType"),
-        (lambda: variational_bayes(images(), PIXELS, 0), "examples must be .* at least 1, got 0"),
-        (lambda: variational_bayes(images(), PIXELS, 7, 0), "samples must be a whole number"),
-        (lambda: variational_bayes(images(), PIXELS, 7, 1, "both"), "'exact' or 'sampled'"),
-        (lambda: variational_bayes(images(), PIXELS / 2, 7), "vaelib.data.binarise"),
-        (lambda: log_predictive(images(), PIXELS, 1), "draws must be .* at least 2, got 1"),
-        (lambda: log_predictive(images(), PIXELS, 2, 1), "samples must be a whole number"),
-        (lambda: UncertainDecoder(Regression(), 0.0), "sigma must be positive and finite, got 0.0"),
-        (lambda: UncertainDecoder(Regression(), math.inf), "sigma must be positive and finite"),
-        (lambda: UncertainDecoder(Regression(), 0.1, -1), "prior_sigma must be positive"),
-        (lambda: UncertainDecoder(FROZEN), "BernoulliDecoder has no parameters to learn"),
-        (lambda: images().decoder.given(X[0]), r"theta must have shape \(27,\), got \(6,\)"),
-    ],
+test_bad_arguments_raise_by_name = refused(
+    (lambda: variational_bayes(PLAIN, PIXELS, 7), "an UncertainDecoder, got BernoulliDecoder"),
+    (lambda: log_predictive(PLAIN, PIXELS, 2), "an UncertainDecoder, got BernoulliDecoder"),
+    (lambda: variational_bayes(3, PIXELS, 7), "an UncertainDecoder, got NoneType"),
+    (lambda: variational_bayes(images(), PIXELS, 0), "examples must be .* at least 1, got 0"),
+    (lambda: variational_bayes(images(), PIXELS, 7, 0), "samples must be a whole number"),
+    (lambda: variational_bayes(images(), PIXELS, 7, 1, "both"), "'exact' or 'sampled'"),
+    (lambda: variational_bayes(images(), PIXELS / 2, 7), "vaelib.data.binarise"),
+    (lambda: log_predictive(images(), PIXELS, 1), "draws must be .* at least 2, got 1"),
+    (lambda: log_predictive(images(), PIXELS, 2, 1), "samples must be a whole number"),
+    (lambda: UncertainDecoder(Regression(), 0.0), "sigma must be positive and finite, got 0.0"),
+    (lambda: UncertainDecoder(Regression(), math.inf), "sigma must be positive and finite"),
+    (lambda: UncertainDecoder(Regression(), 0.1, -1), "prior_sigma must be positive"),
+    (lambda: UncertainDecoder(FROZEN), "BernoulliDecoder has no parameters to learn"),
+    (lambda: images().decoder.given(X[0]), r"theta must have shape \(27,\), got \(6,\)"),
 )
-def test_bad_arguments_raise_by_name(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()

@@ -9,6 +9,7 @@ import yaml
 
 from tests.book.chapter_source import READ, ROOT
 from tests.book.tiny_book import SETTINGS, Book
+from tests.cases import cases
 from tests.project.clones import committed, copy_of_the_tree, git
 
 FORMS = [
@@ -209,10 +210,7 @@ def shown(clone, monkeypatch, environment):
     return pages, {name: [a for a in all_ if "pydata" not in a] for name, all_ in links.items()}
 
 
-@pytest.mark.parametrize(
-    ("environment", "url", "branch"),
-    [({}, FOUND, "main"), (ON_MAIN, "https://github.com/fork/book", "notebooks")],
-)
+@cases(({}, FOUND, "main"), (ON_MAIN, "https://github.com/fork/book", "notebooks"))
 def test_links_of_a_book_lead_to_its_own_repository(clone, monkeypatch, environment, url, branch):
     come_from(clone, FORMS[1])
     pages, links = shown(clone, monkeypatch, environment)

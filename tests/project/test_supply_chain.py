@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.book.chapter_source import NOTEBOOKS, ROOT
+from tests.cases import cases
 from tests.project.clones import copy_of_the_tree
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -103,8 +104,6 @@ def test_notebooks_hold_no_secrets_or_places_of_a_machine(notebook):
     assert PLACES.findall(text) == []
 
 
-@pytest.mark.parametrize(
-    "text", ["see /home/me/x", "ghp_" + 36 * "a", "C:\\\\Users", "/root/run", "AKIA" + 16 * "A"]
-)
+@cases("see /home/me/x", "ghp_" + 36 * "a", "C:\\\\Users", "/root/run", "AKIA" + 16 * "A")
 def test_secrets_and_places_would_be_seen(text):
     assert SECRETS.search(text) or PLACES.search(text)
