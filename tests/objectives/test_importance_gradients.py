@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.cases import seeded
 from vaelib.checks import check
 from vaelib.distributions import diagonal_normal
 from vaelib.divergence import Estimate
@@ -68,7 +69,6 @@ def slopes(x, doubly):
 
 @pytest.mark.parametrize("doubly", [False, True])
 def test_the_mean_gradient_is_that_of_the_mean_bound(doubly):
-    torch.manual_seed(0)
     x = torch.tensor([0.5, -1.0]).double()
     exact, elbos = exact_slopes(x, torch.logaddexp), exact_slopes(x, lambda a, b: (a + b) / 2)
     for_q, for_decoder = slopes(x, doubly)
@@ -80,10 +80,7 @@ def test_the_mean_gradient_is_that_of_the_mean_bound(doubly):
 
 def test_the_doubly_reparameterized_gradient_is_quieter_in_q_and_the_same_elsewhere():
     x = torch.tensor([0.5, -1.0]).double()
-    torch.manual_seed(0)
-    once = slopes(x, False)
-    torch.manual_seed(0)
-    twice = slopes(x, True)
+    once, twice = (seeded(slopes, x, doubly) for doubly in (False, True))
     assert (twice[0].var(0) < 0.5 * once[0].var(0)).all()
     check("eq-theta", once=once[1], twice=twice[1])
 
@@ -107,7 +104,4 @@ def test_at_the_posterior_the_doubly_reparameterized_gradient_has_no_noise():
 def test_the_value_is_the_same_also_without_gradients():
     model, _, _ = model_and_parameters()
     x = torch.randn(4, 2).double()
-    torch.manual_seed(1)
-    once = iwae(model, x, 3)
-    torch.manual_seed(1)
-    check("eq-iwae", once=once, twice=iwae(model, x, 3, doubly=True))
+    check("eq-iwae", once=seeded(iwae, model, x, 3), twice=seeded(iwae, model, x, 3, doubly=True))
