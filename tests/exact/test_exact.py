@@ -22,17 +22,11 @@ def linear(latent, observed, sigma=0.6):
 
 @BATCHES
 @SIZES
-def test_linear_evidence_is_the_dense_normals(latent, observed, batch):
+def test_linear_evidence_is_the_dense_normals_and_the_posterior_bayes(latent, observed, batch):
     model, x = linear(latent, observed), torch.randn(*batch, observed).double()
     covariance = model.W @ model.W.T + 0.36 * torch.eye(observed).double()
     dense = MultivariateNormal(model.b, covariance).log_prob(x)
     check("eq-evidence", dense=dense, here=model.log_evidence(x))
-
-
-@BATCHES
-@SIZES
-def test_linear_posterior_is_bayes(latent, observed, batch):
-    model, x = linear(latent, observed), torch.randn(*batch, observed).double()
     z = torch.randn(5, *batch, latent).double()
     bayes = log_joint(model, x, z) - model.log_evidence(x)
     check("eq-posterior", bayes=bayes, here=model.encode(x).log_prob(z))
@@ -81,19 +75,13 @@ def elbo_of(logits, x, q_logits, probs=PROBS):
     return elbo_by_enumeration(Model(OneHotCategorical(probs), decode(logits), lambda x: q), x)
 
 
-def test_enumerated_elbo_is_a_hand_sum():
-    x, q_logits = torch.tensor([[0.0, 1.0], [1.0, 1.0]]).double(), torch.randn(2, 3).double()
-    q = q_logits.exp() / q_logits.exp().sum(-1, keepdim=True)
-    by_hand = (q * (joint_by_hand(x) / q).log()).sum(-1)
-    check("eq-elbo", by_hand=by_hand, here=elbo_of(LOGITS, x, q_logits))
-
-
 @BATCHES
-def test_enumerated_elbo_is_below_the_evidence_and_reaches_it_at_the_posterior(batch):
-    model = Discrete(PROBS, decode(LOGITS))
+def test_enumerated_elbo_is_a_hand_sum_below_the_evidence_which_it_reaches_at_the_posterior(batch):
+    model, q_logits = Discrete(PROBS, decode(LOGITS)), torch.randn(*batch, 3).double()
     x = torch.randint(0, 2, (*batch, 2)).double()
-    evidence = model.log_evidence(x)
-    below = elbo_of(LOGITS, x, torch.randn(*batch, 3).double())
+    evidence, q = model.log_evidence(x), q_logits.softmax(-1)
+    below = elbo_of(LOGITS, x, q_logits)
+    check("eq-elbo", by_hand=(q * (joint_by_hand(x) / q).log()).sum(-1), here=below)
     check_bound("eq-elbo", lower={"elbo": below}, upper={"evidence": evidence})
     check("eq-elbo", at_posterior=elbo_by_enumeration(model, x), evidence=evidence)
 
