@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal, Normal
 
-from tests.cases import refused
+from tests.cases import refused, seeded
 from vaelib.checks import check
 from vaelib.distributions import diagonal_normal
 from vaelib.divergence import Estimate
@@ -112,10 +112,8 @@ def test_a_trajectory_keeps_volume(target):
 
 def test_the_acceptance_is_the_energys_rise():
     z = MODEL.encode(X[0]).sample((500,))
-    torch.manual_seed(3)
-    move = hmc(tilted().log_prob, z, 1.1, 2)
-    torch.manual_seed(3)
-    v = diagonal_normal(torch.zeros_like(z), 1.0).sample()
+    move = seeded(hmc, tilted().log_prob, z, 1.1, 2)
+    v = seeded(diagonal_normal(torch.zeros_like(z), 1.0).sample)
     new_z, new_v, _ = follow(tilted(), z, v, 1.1, 2)
     kinetic = (v.square() - new_v.square()).sum(-1) / 2
     rise = tilted().log_prob(new_z) - tilted().log_prob(z) + kinetic
@@ -137,18 +135,14 @@ def test_each_chain_has_its_own_step_size():
 
 def test_one_chain_needs_no_dimension_for_chains():
     z = torch.tensor([0.3, -0.2]).double()
-    torch.manual_seed(1)
-    alone = hmc(tilted().log_prob, z, 0.5, 3)
-    torch.manual_seed(1)
-    among = hmc(tilted().log_prob, z.unsqueeze(0), 0.5, 3)
-    assert alone.z.shape == (2,)
-    torch.testing.assert_close(alone.z, among.z[0])
+    alone, among = (seeded(hmc, tilted().log_prob, start, 0.5, 3).z for start in (z, z[None]))
+    assert alone.shape == (2,)
+    torch.testing.assert_close(alone, among[0])
 
 
 def test_a_chain_does_not_see_its_neighbours():
     def run(z, x):
-        torch.manual_seed(5)
-        return hmc(lambda z: log_joint(MODEL, x, z), z, 0.3, 5)
+        return seeded(hmc, lambda z: log_joint(MODEL, x, z), z, 0.3, 5)
 
     z, other = torch.randn(3, 2).double(), X.clone()
     other[1:] = 7 * X[1:] + 1
@@ -279,10 +273,8 @@ def test_a_chain_starts_where_it_is_told_to():
 def test_samples_come_from_the_callers_seed_and_leave_no_gradient():
     model = linear()
     model.W.requires_grad_()
-    torch.manual_seed(4)
-    one = sample_posterior(model, X, 3, warm_up=5)
-    torch.manual_seed(4)
-    assert torch.equal(one, sample_posterior(model, X, 3, warm_up=5))
+    one = seeded(sample_posterior, model, X, 3, warm_up=5)
+    assert torch.equal(one, seeded(sample_posterior, model, X, 3, warm_up=5))
     assert not one.requires_grad
     assert model.W.grad is None
     assert not torch.equal(one, sample_posterior(model, X, 3, warm_up=5))

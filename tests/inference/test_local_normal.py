@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.cases import cases
+from tests.cases import cases, seeded
 from vaelib.distributions import diagonal_normal
 from vaelib.exact import LinearGaussian
 from vaelib.inference import local_normal
@@ -33,10 +33,7 @@ def test_finds_the_posterior_mean_and_the_inverse_of_each_precision(linear):
 
 def test_what_stands_beside_an_x_does_not_matter(linear):
     other = torch.stack([X[0], 100 * X[1]])
-    torch.manual_seed(1)
-    one = local_normal(linear, X, FAR)
-    torch.manual_seed(1)
-    two = local_normal(linear, other, FAR)
+    one, two = (seeded(local_normal, linear, x, FAR) for x in (X, other))
     assert torch.equal(one.mean[0], two.mean[0])
     assert not torch.equal(one.mean[1], two.mean[1])
 

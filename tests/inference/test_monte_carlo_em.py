@@ -175,14 +175,10 @@ def test_only_what_the_joint_density_depends_on_is_learned():
     assert changed == {name for name, p in model.named_parameters() if id(p) in wanted}
 
 
-def test_a_minibatch_is_of_100_unless_told():
+def test_a_minibatch_is_of_100_unless_told_and_a_state_in_double_goes_on_in_single_precision():
     em = MonteCarloEM(coins(), BITS, optimizer=adam)
     told = {"batch_size": 100, "updates": 5, "leapfrog": 10, "acceptance": 0.9}
     assert em.settings == told
-
-
-def test_a_state_in_double_precision_goes_on_in_single():
-    em = run(coins(), BITS)
     state = em.state()
     state["chains"]["z"] = state["chains"]["z"].double()
     em.resume(state)

@@ -7,7 +7,7 @@ import scipy.stats
 import torch
 from torch.distributions import MultivariateNormal
 
-from tests.cases import refused
+from tests.cases import refused, seeded
 from vaelib.checks import check
 from vaelib.divergence import Estimate
 from vaelib.exact import LinearGaussian, log_evidence_quadrature
@@ -82,10 +82,8 @@ def test_the_standard_error_is_that_of_independent_samples(monkeypatch):
 
 def test_the_estimate_is_the_reciprocal_average_by_hand():
     model, x = linear(2)
-    torch.manual_seed(1)
-    z = sample_posterior(model, x, 40, 3, 20, 0.8)
-    torch.manual_seed(1)
-    estimate = log_evidence_hmc(model, x, 20, 3, 20, 0.8)
+    z = seeded(sample_posterior, model, x, 40, 3, 20, 0.8)
+    estimate = seeded(log_evidence_hmc, model, x, 20, 3, 20, 0.8)
     q = MultivariateNormal(z[:20].mean(0), torch.stack([torch.cov(z[:20, i].T) for i in range(3)]))
     r = (q.log_prob(z[20:]) - log_joint(model, x, z[20:])).exp()
     check("eq-evidence-hmc", by_hand=-r.mean(0).log(), here=estimate.mean)

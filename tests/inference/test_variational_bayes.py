@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.distributions import LowRankMultivariateNormal, MultivariateNormal
 
-from tests.cases import refused
+from tests.cases import refused, seeded
 from vaelib.checks import check, check_bound
 from vaelib.distributions import diagonal_normal
 from vaelib.divergence import Estimate, kl
@@ -106,16 +106,17 @@ def test_the_bound_is_below_the_evidence_by_the_divergence_from_the_posterior(ki
 def test_both_kinds_have_the_same_terms_at_one_theta():
     model = images()
     q, p = model.decoder.q, model.decoder.prior
-    torch.manual_seed(1)
-    theta = model.decoder.draw()
-    by_hand = elbo(given(model, theta), PIXELS, 2, "sampled")
-    by_hand = by_hand - (q.log_prob(theta) - p.log_prob(theta)) / 50
-    torch.manual_seed(1)
-    check("eq-vb", here=variational_bayes(model, PIXELS, 50, 2, "sampled"), by_hand=by_hand)
-    torch.manual_seed(1)
-    by_hand = elbo(given(model, model.decoder.draw()), PIXELS, 1, "exact") - kl(q, p) / 50
-    torch.manual_seed(1)
-    check("eq-vb", default=variational_bayes(model, PIXELS, 50), by_hand=by_hand)
+
+    def by_hand(*how):
+        theta = model.decoder.draw()
+        return elbo(given(model, theta), PIXELS, *how), q.log_prob(theta) - p.log_prob(theta)
+
+    bound, ratio = seeded(by_hand, 2, "sampled")
+    here = seeded(variational_bayes, model, PIXELS, 50, 2, "sampled")
+    check("eq-vb", here=here, by_hand=bound - ratio / 50)
+    bound, _ = seeded(by_hand, 1, "exact")
+    default = seeded(variational_bayes, model, PIXELS, 50)
+    check("eq-vb", default=default, by_hand=bound - kl(q, p) / 50)
 
 
 def given(model, theta):
@@ -128,11 +129,9 @@ def given(model, theta):
 @KL
 def test_minibatches_average_to_the_whole(kind):
     model = regression(shift=0.5, widen=1.3)
-    parts = []
-    for rows in [*X.split(3), X]:
-        torch.manual_seed(1)
-        parts.append(N * variational_bayes(model, rows, N, kl=kind).mean().detach())
-    check("eq-minibatch", average=torch.stack(parts[:-1]).mean(), whole=parts[-1])
+    bounds = (seeded(variational_bayes, model, rows, N, kl=kind) for rows in [*X.split(3), X])
+    *parts, whole = (N * bound.mean().detach() for bound in bounds)
+    check("eq-minibatch", average=torch.stack(parts).mean(), whole=whole)
     assert not torch.equal(parts[0], parts[1])
 
 
@@ -147,8 +146,7 @@ def test_the_gradient_at_one_noise_is_the_slope(kind):
         with torch.no_grad():
             for p, step in zip(moved.parameters(), steps, strict=True):
                 p += sign * step
-        torch.manual_seed(2)
-        return moved, variational_bayes(moved, PIXELS, 7, 2, kind).sum()
+        return moved, seeded(variational_bayes, moved, PIXELS, 7, 2, kind).sum()
 
     here, value = bound(0)
     gradients = torch.autograd.grad(value, list(here.parameters()))
@@ -171,10 +169,8 @@ def test_the_objectives_take_it_as_any_decoder():
     model = images(sigma=1e-12)
     plain = VAE(model.prior_module, model.encoder, model.decoder.decoder)
     for bound in (elbo, lambda m, x: log_evidence(m, x, 50).mean):
-        torch.manual_seed(1)
-        bare = bound(plain, PIXELS).detach()
-        torch.manual_seed(1)
-        check("eq-vb", tolerance=1e-8, here=bound(model, PIXELS).detach(), bare=bare)
+        here, bare = (seeded(bound, m, PIXELS).detach() for m in (model, plain))
+        check("eq-vb", tolerance=1e-8, here=here, bare=bare)
 
 
 def test_each_call_draws_one_theta_for_all_z():
@@ -228,8 +224,7 @@ def test_weights_start_narrow_under_a_standard_prior():
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_all_processes_share_one_theta(monkeypatch, rows):
     model, x = images(), PIXELS[:rows]
-    torch.manual_seed(1)
-    whole = variational_bayes(model, x, 7, 2).detach()
+    whole = seeded(variational_bayes, model, x, 7, 2).detach()
     following = torch.rand(3)
     monkeypatch.setattr(shares, "size", lambda: 3)
     for rank in range(3):
@@ -256,13 +251,10 @@ def test_the_predictive_density_is_the_closed_form():
 def test_the_predictive_density_is_the_mean_over_theta_and_its_relative_error():
     model = images(sigma=0.5)
     torch.manual_seed(1)
-    densities = []
-    for _ in range(6):
-        now = given(model, model.decoder.draw())
-        densities.append(log_evidence(now, PIXELS, 10).mean.exp())
+    drawn = (given(model, model.decoder.draw()) for _ in range(6))
+    densities = [log_evidence(now, PIXELS, 10).mean.exp() for now in drawn]
     mean, error = Estimate.of(torch.stack(densities))
-    torch.manual_seed(1)
-    here = log_predictive(model, PIXELS, 6, 10)
+    here = seeded(log_predictive, model, PIXELS, 6, 10)
     check("eq-predictive", by_hand=mean.log(), here=here.mean)
     check("eq-predictive", by_hand=error / mean, here=here.standard_error)
 
