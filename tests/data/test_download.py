@@ -45,7 +45,7 @@ def asked(monkeypatch):
 @contextmanager
 def a_black_hole(monkeypatch):
     with listening(full=True) as (host, port):
-        yield f"https://{host}:{port}/", "127.0.0.1 cannot be reached: no connection within 0.5 s"
+        yield f"https://{host}:{port}/", UNREACHED.format(host, "no connection within 0.5 s")
 
 
 @contextmanager
@@ -56,33 +56,28 @@ def a_silent_port(monkeypatch):
 
 @contextmanager
 def a_closed_port(monkeypatch):
-    yield "https://127.0.0.1:9/", "127.0.0.1 cannot be reached: Connection refused"
+    yield "https://127.0.0.1:9/", UNREACHED.format("127.0.0.1", "Connection refused")
 
 
 @contextmanager
-def an_unknown_name(monkeypatch):
+def an_unknown_name(monkeypatch, seconds=0, said="Name or service not known"):
+    over = Event()
+
     def look_up(*_, **__):
+        over.wait(seconds)
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     with monkeypatch.context() as patched:
         patched.setattr(download, "getaddrinfo", look_up)
-        yield "http://a.invalid/", "a.invalid cannot be reached: Name or service not known"
-
-
-@contextmanager
-def a_look_up_without_an_end(monkeypatch):
-    over = Event()
-
-    def look_up(*_, **__):
-        over.wait(20)
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(download, "getaddrinfo", look_up)
-        yield "http://b.invalid/", "b.invalid cannot be reached: no connection within 0.5 seconds"
+        yield "http://a.invalid/", UNREACHED.format("a.invalid", said)
         over.set()
 
 
+def a_look_up_without_an_end(monkeypatch):
+    return an_unknown_name(monkeypatch, 20, "no connection within 0.5 seconds")
+
+
+UNREACHED = "{} cannot be reached: {}"
 DEAD = [a_black_hole, a_silent_port, a_closed_port, an_unknown_name, a_look_up_without_an_end]
 
 
