@@ -43,14 +43,6 @@ def test_the_best_normal_of_a_linear_model_is_the_one_by_hand():
     np.testing.assert_allclose(sigma, exact.precision.diagonal() ** -0.5, atol=1e-5)
 
 
-def test_the_other_two_places_are_the_prior_and_the_encoder():
-    model = vae(BernoulliDecoder(2, [5], 6))
-    places = explorer(model).places
-    q = model.encode(X)
-    assert places["the prior"] == [[0.0, 0.0], [1.0, 1.0]]
-    assert places["the encoder's q"] == [q.mean.tolist(), q.stddev.tolist()]
-
-
 def test_black_and_white_pixels_travel_as_log_odds_and_grey_ones_with_their_noise():
     figure = explorer()
     assert (figure.layers[-1]["activation"], figure.noise) == ("identity", 0.0)
@@ -95,7 +87,9 @@ def test_the_window_of_narrow_guesses_still_holds_the_prior():
 
 def test_the_figure_holds_what_it_is_given():
     model, evidence = vae(BernoulliDecoder(2, [5, 7], 6)), -1.25
-    figure = explorer(model, log_evidence=evidence)
+    figure, q = explorer(model, log_evidence=evidence), model.encode(X)
+    assert figure.places["the prior"] == [[0.0, 0.0], [1.0, 1.0]]
+    assert figure.places["the encoder's q"] == [q.mean.tolist(), q.stddev.tolist()]
     layers, weights = pack(model.decoder)
     assert figure.weights == weights
     assert [layer["activation"] for layer in figure.layers] == ["tanh", "tanh", "identity"]
