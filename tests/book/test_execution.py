@@ -94,8 +94,7 @@ def test_what_python_reads_for_a_chapter_is_found():
 P = "p/__init__.py p/data/x.json p/style.css"
 PC = f"{P} p/c/__init__.py p/c/d.js"
 WHOLE = f"{PC} p/a.py p/b.py p/by_name.py p/c/d.py chapters/beside.py chapters/page.md data/1.csv"
-
-
+WHOLE += " chapters/further/near.py"
 UP = ("Path('..', 'data')", "%cd ..", "Path('..', '..', 'data')", "open('../' + name)", "'../..'")
 
 
@@ -105,18 +104,14 @@ def folder(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("name = 1")
-    (tmp_path / "chapters/beside.py").write_text("import p.a")
+    for name in ("beside", "further/near"):
+        (tmp_path / f"chapters/{name}.py").write_text("import p.a")
     (tmp_path / "p/b.py").write_text("def f():\n    from .c import name")
     (tmp_path / "p/by_name.py").write_text("f = importlib.import_module")
     return tmp_path
 
 
-def used_by(folder, code, place="chapters"):
-    found = by_code(folder, [code], folder / place)
-    return {path.relative_to(folder).as_posix() for path in found}
-
-
-@cases(
+FOLLOWED = [
     ("import p.a", f"{P} p/a.py"),
     ("from p import name", P),
     ("from p import b, none", f"{PC} p/b.py"),
@@ -132,12 +127,8 @@ def used_by(folder, code, place="chapters"):
     ("print('and/or ... [](page.md), p', '../none.js', '/', '\\0', '', '.')", WHOLE),
     ("print('and/or ... [](page.md), p', '/', '\\0', '', '.', 'of p')", ""),
     ("what is no code", ""),
-)
-def test_what_code_uses_is_followed(folder, code, files):
-    assert used_by(folder, code) == set(files.split())
-
-
-@cases(
+]
+BELOW = [
     ("import p.a", f"{P} p/a.py"),
     ("import near", f"{P} p/a.py chapters/further/near.py"),
     ("%run near.py", f"{P} p/a.py chapters/further/near.py"),
@@ -145,16 +136,9 @@ def test_what_code_uses_is_followed(folder, code, files):
     ("open('../../p/c/d.js')", "p/c/d.js"),
     ("Path('../../data').glob('*')", "data/1.csv"),
     ("open('../beside.py')", f"{P} p/a.py chapters/beside.py"),
-    *((up, f"{WHOLE} chapters/further/near.py") for up in UP),
-)
-def test_what_code_in_a_folder_of_the_chapters_uses_is_followed(folder, code, files):
-    near = folder / "chapters/further/near.py"
-    near.parent.mkdir()
-    near.write_text("import p.a")
-    assert used_by(folder, code, "chapters/further") == set(files.split())
-
-
-@cases(
+    *((up, WHOLE) for up in UP),
+]
+UNKNOWN = [
     "from importlib import import_module as f",
     "importlib.import_module(name)",
     "__import__(name)",
@@ -171,9 +155,18 @@ def test_what_code_in_a_folder_of_the_chapters_uses_is_followed(folder, code, fi
     "%%bash\ncd here\np train",
     "import subprocess as s\ns.run(['python', '-m', 'p'])",
     "os.system('p train')",
+]
+
+
+@cases(
+    *((*row, "chapters") for row in [*FOLLOWED, *((code, WHOLE) for code in UNKNOWN)]),
+    *((*row, "chapters/further") for row in BELOW),
 )
-def test_where_nobody_can_follow_everything_counts(folder, code):
-    assert used_by(folder, code) == set(WHOLE.split())
+def test_what_code_uses_is_followed_and_where_nobody_can_follow_everything_counts(
+    folder, code, files, place
+):
+    found = by_code(folder, [code], folder / place)
+    assert {path.relative_to(folder).as_posix() for path in found} == set(files.split())
 
 
 def test_what_is_installed_decides_for_all(tmp_path, monkeypatch):
