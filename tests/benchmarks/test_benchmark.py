@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import contestants, floor, growth, layers, limits, memory, report, training, turns
 from benchmarks.contestants import classic, ours, products
 from benchmarks.setting import Convolutions, Setting, images
+from tests.cases import seeded
 from vaelib.objectives import elbo, iwae, log_evidence
 
 SMALL = Setting(batch=3, samples=5, latent=2, width=7, pixels=16)
@@ -144,10 +145,7 @@ def test_the_loops_by_hand_have_the_bounds_of_the_library():
     ):
         model, x = s.model().double(), torch.rand(2, *s.event).double().round()
         networks = model.encoder.network, model.decoder.network
-        torch.manual_seed(0)
-        expected = by_library(model, x)
-        torch.manual_seed(0)
-        torch.testing.assert_close(by_hand(*networks, x), expected)
+        torch.testing.assert_close(seeded(by_hand, *networks, x), seeded(by_library, model, x))
 
 
 def test_every_layer_of_a_step_is_timed_alone_with_both_its_passes(monkeypatch):
