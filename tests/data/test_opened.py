@@ -141,10 +141,7 @@ def test_of_several_arrays_one_is_named(tmp_path):
 def test_what_is_not_there_is_named_with_what_could_be(tmp_path, monkeypatch, source):
     monkeypatch.chdir(tmp_path)
     Path("x.txt").touch()
-    said = (
-        f"no .npy, .npz or .csv file, folder of images or data set '{source}': the names are digits"
-    )
-    with pytest.raises(FileNotFoundError, match=said):
+    with pytest.raises(FileNotFoundError, match=f"of images or data set '{source}': the names are digits"):
         data.open(source)
     (tmp_path / ".hidden").touch()
     Path("x.txt").unlink()
