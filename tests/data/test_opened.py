@@ -141,7 +141,8 @@ def test_of_several_arrays_one_is_named(tmp_path):
 def test_what_is_not_there_is_named_with_what_could_be(tmp_path, monkeypatch, source):
     monkeypatch.chdir(tmp_path)
     Path("x.txt").touch()
-    with pytest.raises(FileNotFoundError, match=f"of images or data set '{source}': the names are digits"):
+    said = f"folder of images or data set '{source}': the names are digits"
+    with pytest.raises(FileNotFoundError, match=said):
         data.open(source)
     (tmp_path / ".hidden").touch()
     Path("x.txt").unlink()
