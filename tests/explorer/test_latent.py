@@ -122,11 +122,6 @@ def test_the_point_is_set_from_python_and_must_be_finite():
     assert figure.z == (1.0, -0.5)
 
 
-def test_the_plane_is_wide_enough_for_all_means_and_the_rings():
-    assert explorer().extent == pytest.approx(1.04 * 4)
-    assert explorer(means=torch.zeros(3, 2)).extent == 3.2
-
-
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_the_figure_holds_what_it_is_given(precision):
     decoder, images = BernoulliDecoder(2, [5, 6], 12), torch.rand(3, 12)
@@ -136,6 +131,8 @@ def test_the_figure_holds_what_it_is_given(precision):
     assert figure.precision == precision
     assert list(figure.images) == (255 * images.flatten()).round().int().tolist()
     assert figure.shape == [3, 4]
+    assert figure.extent == pytest.approx(1.04 * 4)  # of the means
+    assert explorer(means=torch.zeros(3, 2)).extent == 3.2  # of the rings
     assert explorer().precision == "float32"
     with pytest.raises(ValueError, match="precision must be 'float16' or 'float32', got 'int8'"):
         pack(decoder, "int8")

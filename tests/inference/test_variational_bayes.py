@@ -173,15 +173,11 @@ def test_the_objectives_take_it_as_any_decoder():
         check("eq-vb", tolerance=1e-8, here=here, bare=bare)
 
 
-def test_each_call_draws_one_theta_for_all_z():
-    decoder = images().decoder
+def test_each_call_draws_one_theta_for_all_z_and_each_weight_has_its_own_noise():
+    decoder = images(sigma=0.1).decoder
     p, again = decoder(torch.ones(4, 5, 2).double()), decoder(torch.ones(4, 5, 2).double())
     assert torch.equal(p.mean, p.mean[:1, :1].expand_as(p.mean))
     assert not torch.equal(p.mean, again.mean)
-
-
-def test_each_weight_has_its_own_noise():
-    decoder = images(sigma=0.1).decoder
     assert torch.allclose(decoder.q.stddev, torch.full_like(decoder.mu, 0.1))
     thetas = torch.stack([decoder.draw() for _ in range(1000)]).detach()
     off = (thetas - decoder.mu) / 0.1
