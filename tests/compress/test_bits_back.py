@@ -135,13 +135,18 @@ def test_the_file_is_as_long_as_the_bound_says(trained, digits):
     assert abs(8 * len(made.content) - length) < 5 * deviation.square().sum().sqrt() + 5 * errors
 
 
+def bound_of_each(model, x):
+    """In bits, which must be as many as coding takes."""
+    (bound, error), found = negative_elbo(model, x), bits(model, x, 100)
+    errors = (found.standard_error.square() + error.square()).sqrt()
+    assert ((found.mean - bound).abs() < 5 * errors + 0.001 * bound).all()
+    return bound
+
+
 @pytest.mark.parametrize("make", [grey, colour])
 def test_other_levels_take_as_many_bits_as_the_bound_says(make):
     model, x = make()
-    bound, error = negative_elbo(model, x[:5])
-    found = bits(model, x[:5], 100)
-    errors = (found.standard_error.square() + error.square()).sqrt()
-    assert ((found.mean - bound).abs() < 5 * errors + 0.001 * bound).all()
+    bound_of_each(model, x[:5])
 
 
 class Exact(nn.Module):
@@ -160,9 +165,7 @@ def test_bins_cost_bits_where_they_are_wide_for_q():
     model = VAE(StandardNormal(1), Inverse(), Exact())
     with torch.no_grad():
         x = model.decode(model.prior.sample((20,))).sample()
-    (bound, error), found = negative_elbo(model, x), bits(model, x, 100)
-    errors = (found.standard_error.square() + error.square()).sqrt()
-    assert ((found.mean - bound).abs() < 5 * errors + 0.001 * bound).all()
+    bound = bound_of_each(model, x)
     wide = [(bits(model, x, 50, bins).mean - bound).mean() for bins in (32, 4)]
     assert 1 < wide[0] < wide[1] / 5
     assert torch.equal(decompress(model, compress(model, x, bins=4)), x)
