@@ -27,17 +27,13 @@ SETTINGS = [Setting(), SMALL, Setting(batch=20, samples=50), Convolutions(batch=
 
 @pytest.mark.parametrize("s", SETTINGS, ids=str)
 @pytest.mark.parametrize("objective", [elbo, iwae])
-def test_a_step_has_the_operations_that_torch_counts(s, objective):
+def test_a_step_and_the_evidence_have_the_operations_that_torch_counts(s, objective):
     model, x = s.model(), torch.rand(s.batch, *s.event).round()
     with FlopCounterMode(display=False) as counted:
         objective(model, x, samples=s.samples).mean().backward()
     assert floor.step(s).flops == counted.get_total_flops()
-
-
-def test_the_evidence_has_the_operations_that_torch_counts():
-    model, x = SMALL.model(), pixels(4, SMALL)
     with FlopCounterMode(display=False) as counted:
-        log_evidence(model, x, samples=6, chunk=24)
+        log_evidence(SMALL.model(), pixels(4, SMALL), samples=6, chunk=24)
     assert floor.evidence(SMALL, images=4, samples=6).flops == counted.get_total_flops()
 
 

@@ -138,9 +138,13 @@ def test_fashion_mnist_is_fetched_from_its_own_mirrors_into_a_place_of_its_own(m
 
 
 @pytest.mark.usefixtures("fashion", "mirrors")
-def test_fashion_mnist_must_be_compressed_and_says_what_to_do_offline(small_mnist, monkeypatch):
+def test_another_fashion_is_refused_and_offline_it_is_said_what_to_do(small_mnist, monkeypatch):
+    raw = gzip.decompress((small_mnist / GZ[0]).read_bytes())
+    (small_mnist / GZ[0]).write_bytes(gzip.compress(raw, 1, mtime=7))
+    with pytest.raises(ValueError, match="is not Fashion-MNIST's train-images-idx3-ubyte: its SHA"):
+        data.load("fashion-mnist", small_mnist)
     mirrored(monkeypatch, name="fashion-mnist")
-    (small_mnist / "train-images-idx3-ubyte").write_bytes(b"")
+    (small_mnist / "train-images-idx3-ubyte").write_bytes(b"")  # it must be compressed
     (small_mnist / GZ[0]).unlink()
     with pytest.raises(FileNotFoundError) as error:
         data.load("fashion-mnist", small_mnist)
@@ -149,14 +153,6 @@ def test_fashion_mnist_must_be_compressed_and_says_what_to_do_offline(small_mnis
         "Offline, put Fashion-MNIST's four files into a folder and set VAELIB_DATA_DIR to it, "
         "or set VAELIB_DATASET=digits, which needs none",
     ]
-
-
-@pytest.mark.usefixtures("fashion", "mirrors")
-def test_another_fashion_is_refused_by_name(small_mnist):
-    raw = gzip.decompress((small_mnist / GZ[0]).read_bytes())
-    (small_mnist / GZ[0]).write_bytes(gzip.compress(raw, 1, mtime=7))
-    with pytest.raises(ValueError, match="is not Fashion-MNIST's train-images-idx3-ubyte: its SHA"):
-        data.load("fashion-mnist", small_mnist)
 
 
 def test_the_bar_counts_the_bytes_of_each_file_and_goes_away(mirrors, home, monkeypatch):

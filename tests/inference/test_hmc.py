@@ -126,14 +126,11 @@ def test_the_acceptance_is_the_energys_rise():
     check("eq-density", here=move.log_density, there=tilted().log_prob(move.z))
 
 
-def test_each_chain_has_its_own_step_size():
+def test_each_chain_has_its_own_step_size_and_one_needs_no_dimension_for_chains():
     z = torch.zeros(2, 3, 2).double()
     step_size = torch.tensor([[1e-9, 0.5, 0.5], [0.5, 1e-9, 0.5]]).double()
     away = hmc(tilted().log_prob, z, step_size, 3).z.norm(dim=-1)
     assert ((away < 1e-6) == (step_size < 1e-6)).all()
-
-
-def test_one_chain_needs_no_dimension_for_chains():
     z = torch.tensor([0.3, -0.2]).double()
     alone, among = (seeded(hmc, tilted().log_prob, start, 0.5, 3).z for start in (z, z[None]))
     assert alone.shape == (2,)
@@ -244,7 +241,10 @@ def test_each_chain_tunes_for_its_own_posterior():
     assert z.std(0).reshape(2, 100).mean(1)[0] == pytest.approx(0.01, rel=0.1)
 
 
-def test_the_step_size_stays_after_the_warm_up(monkeypatch):
+def test_the_step_size_varies_within_its_bounds_and_stays_after_the_warm_up(monkeypatch):
+    ratio = vary(torch.full((10_000,), 2.0)) / 2
+    assert 0.7 <= ratio.min() < 0.71
+    assert 1.29 < ratio.max() <= 1.3
     used = []
     monkeypatch.setattr("vaelib.inference.posterior.vary", lambda s: used.append(s) or vary(s))
     sample_posterior(MODEL, X, 7, warm_up=20)
@@ -254,12 +254,6 @@ def test_the_step_size_stays_after_the_warm_up(monkeypatch):
     assert (last - used[19].log()).abs().max() < 0.5
     assert len(used) == 27
     assert len({tuple(s.tolist()) for s in used[:21]}) == 21
-
-
-def test_the_step_size_varies_within_its_bounds():
-    ratio = vary(torch.full((10_000,), 2.0)) / 2
-    assert 0.7 <= ratio.min() < 0.71
-    assert 1.29 < ratio.max() <= 1.3
 
 
 def test_a_chain_starts_where_it_is_told_to():
