@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import contestants, floor, growth, layers, limits, memory, report, training, turns
 from benchmarks.contestants import classic, ours, products
 from benchmarks.setting import Convolutions, Setting, images
+from tests.cases import seeded
 from vaelib.objectives import elbo, iwae, log_evidence
 
 SMALL = Setting(batch=3, samples=5, latent=2, width=7, pixels=16)
@@ -26,17 +27,13 @@ SETTINGS = [Setting(), SMALL, Setting(batch=20, samples=50), Convolutions(batch=
 
 @pytest.mark.parametrize("s", SETTINGS, ids=str)
 @pytest.mark.parametrize("objective", [elbo, iwae])
-def test_a_step_has_the_operations_that_torch_counts(s, objective):
+def test_a_step_and_the_evidence_have_the_operations_that_torch_counts(s, objective):
     model, x = s.model(), torch.rand(s.batch, *s.event).round()
     with FlopCounterMode(display=False) as counted:
         objective(model, x, samples=s.samples).mean().backward()
     assert floor.step(s).flops == counted.get_total_flops()
-
-
-def test_the_evidence_has_the_operations_that_torch_counts():
-    model, x = SMALL.model(), pixels(4, SMALL)
     with FlopCounterMode(display=False) as counted:
-        log_evidence(model, x, samples=6, chunk=24)
+        log_evidence(SMALL.model(), pixels(4, SMALL), samples=6, chunk=24)
     assert floor.evidence(SMALL, images=4, samples=6).flops == counted.get_total_flops()
 
 
@@ -144,10 +141,7 @@ def test_the_loops_by_hand_have_the_bounds_of_the_library():
     ):
         model, x = s.model().double(), torch.rand(2, *s.event).double().round()
         networks = model.encoder.network, model.decoder.network
-        torch.manual_seed(0)
-        expected = by_library(model, x)
-        torch.manual_seed(0)
-        torch.testing.assert_close(by_hand(*networks, x), expected)
+        torch.testing.assert_close(seeded(by_hand, *networks, x), seeded(by_library, model, x))
 
 
 def test_every_layer_of_a_step_is_timed_alone_with_both_its_passes(monkeypatch):

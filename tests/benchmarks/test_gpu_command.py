@@ -15,6 +15,7 @@ import torch
 
 from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import carried, driver, found, machine, outcome, speed
+from tests.cases import cases
 
 GOOD = 'import sys; open(sys.argv[1], "w").write(\'{"targets": [], "found": 4}\')'
 LATE = """
@@ -101,16 +102,14 @@ def test_what_a_part_started_ends_with_it(tmp_path, monkeypatch):
     pytest.fail("it goes on")
 
 
-@pytest.mark.parametrize(
-    ("asked", "measured", "met"),
-    [("most", 1.0, True), ("most", 1.1, False), ("least", 1.0, True), ("least", 0.9, False)]
-    + [(which, float("nan"), False) for which in ("most", "least")],
+@cases(
+    *(("most", 1.0, True), ("most", 1.1, False), ("least", 1.0, True), ("least", 0.9, False)),
+    *((which, float("nan"), False) for which in ("most", "least")),
 )
-def test_a_target_says_what_was_asked_and_what_came(tmp_path, asked, measured, met):
-    part = found.Found(tmp_path / "part.json")
+def test_a_target_says_what_was_asked_and_what_came(part, asked, measured, met):
     part.note(seen=3)
     part.target("speed", measured, **{asked: 1.0})
-    said = json.loads((tmp_path / "part.json").read_text("utf8"))
+    said = json.loads(part.path.read_text("utf8"))
     assert said["seen"] == 3
     (target,) = said["targets"]
     assert (target["what"], target[f"at {asked}"], target["met"]) == ("speed", 1.0, met)
@@ -119,16 +118,21 @@ def test_a_target_says_what_was_asked_and_what_came(tmp_path, asked, measured, m
 TINY = replace(found.QUICK, images=40, turn=1e-4, chunks=(64,), classic=0, faster=0, roofline=0)
 
 
+@pytest.fixture
+def part(tmp_path, monkeypatch):
+    """Where a part notes what it finds, with a few random images for all data."""
+    monkeypatch.setenv("VAELIB_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(found, "noise", lambda: ("", *torch.rand(2, 40, 784).round()))
+    return found.Found(tmp_path / "part.json")
+
+
 @pytest.mark.not_mutated
 @pytest.mark.parametrize("name", sorted(set(command.PARTS) - {"tests"}))
-def test_each_part_runs_where_there_is_no_gpu(name, tmp_path, monkeypatch):
+def test_each_part_runs_where_there_is_no_gpu(name, part, monkeypatch):
     from benchmarks import limits
 
-    monkeypatch.setenv("VAELIB_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(limits, "measure", lambda device, enough=0.1: MACHINE)
-    monkeypatch.setattr(found, "noise", lambda: ("", *torch.rand(2, 40, 784).round()))
     module, function, _ = command.PARTS[name]
-    part = found.Found(tmp_path / "part.json")
     getattr(import_module(f"benchmarks.gpu.{module}"), function)(part, "cpu", TINY)
     said = json.loads(part.path.read_text("utf8"))
     assert len(said) > 1
@@ -140,7 +144,7 @@ MACHINE = {"products": {"highest": {"rate": 1e11, "error": 1e-7}}, "cache": 1e10
 
 
 @pytest.fixture
-def measured(tmp_path, monkeypatch):
+def measured(part, monkeypatch):
     """What a part measures where the first contestant takes 2 seconds, the next 3, and so on."""
 
     def interleave(entries, device, rounds):
@@ -148,12 +152,9 @@ def measured(tmp_path, monkeypatch):
             entry.seconds = [seconds] * rounds
 
     def of(function):
-        part = found.Found(tmp_path / "part.json")
         function(part, "cpu", TINY)
         return {t["what"]: t["measured"] for t in part.said["targets"]}, part.said
 
-    monkeypatch.setenv("VAELIB_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(found, "noise", lambda: ("", *torch.rand(2, 40, 784).round()))
     monkeypatch.setattr(speed, "interleave", interleave)
     return of
 
@@ -180,7 +181,7 @@ def test_curves_are_apart_by_standard_errors_and_precision_costs_the_difference_
 
 
 @pytest.mark.parametrize("passed", [True, False])
-def test_the_tests_that_use_a_device_are_a_part(passed, tmp_path, monkeypatch):
+def test_the_tests_that_use_a_device_are_a_part(passed, part, monkeypatch):
     def run(words, plugins):
         asked.append(words)
         for when in ("setup", "call", "teardown"):
@@ -191,7 +192,6 @@ def test_the_tests_that_use_a_device_are_a_part(passed, tmp_path, monkeypatch):
 
     asked = []
     monkeypatch.setattr(pytest, "main", run)
-    part = found.Found(tmp_path / "part.json")
     machine.tests(part, "cpu", TINY)
     files = [Path(word).name for word in asked[0] if word.endswith(".py")]
     assert files == ["test_device.py", "test_device_processes.py"]
@@ -234,10 +234,8 @@ def test_the_command_hands_each_part_to_a_process_of_its_own(tmp_path, monkeypat
     assert list(handed["parts"]) == list(command.PARTS)
     assert sum(limit for *_, limit in command.PARTS.values()) <= command.SECONDS <= 540
     given, limit = handed["parts"]["machine"]
-    assert given == [
-        sys.executable, "-m", "benchmarks.gpu", *words, "--part", "machine", "--into"
-    ]  # fmt: skip
-    assert limit == 25
+    asked = ["-m", "benchmarks.gpu", *words, "--part", "machine", "--into"]
+    assert (given, limit) == ([sys.executable, *asked], 25)
     assert command.main([*given[3:], str(tmp_path / "part.json")]) == 0
     assert json.loads((tmp_path / "part.json").read_text("utf8"))["torch"] == torch.__version__
     monkeypatch.setattr(driver, "run", lambda *_: False)

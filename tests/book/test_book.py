@@ -83,7 +83,8 @@ def test_no_label_stands_twice_in_the_book():
     assert len(FINDINGS) == len({*FINDINGS})
 
 
-def test_source_is_clean(notebook):
+def test_source_is_clean_and_no_cell_is_long(notebook):
+    assert max(map(lines, notebook.code)) <= 25
     assert notebook.notebook.metadata.kernelspec.name == "python3"
     assert all(not c.outputs and c.execution_count is None for c in notebook.code)
     assert len({c.id for c in notebook.cells}) == len(notebook.cells)
@@ -92,17 +93,14 @@ def test_source_is_clean(notebook):
             assert cell.metadata.get("jupyter", {}).get("source_hidden") is True
 
 
-def test_begins_with_its_only_title(read):
+def test_begins_with_its_only_title_and_describes_itself_in_one_sentence(read):
     assert read.markdown[0].source.startswith("# ")
     assert [level for level, _ in read.headings].count("#") == 1
+    assert re.fullmatch(r"[A-Z][^\n]*[.?]", description(read.notebook))
 
 
-def test_ends_with_the_same_four_sections(chapter):
-    sections = [title for level, title in chapter.headings if level == "##"]
-    assert sections[-4:] == ENDING
-
-
-def test_exercises_have_folded_solutions_that_run(chapter):
+def test_ends_with_the_same_four_sections_and_exercises_have_folded_solutions_that_run(chapter):
+    assert [title for level, title in chapter.headings if level == "##"][-4:] == ENDING
     titles, solved = [], set()
     inside = False
     for cell in chapter.cells:
@@ -123,10 +121,6 @@ def test_two_exercises_or_more_judge_an_answer_that_their_solution_gets_right(ch
     judged = re.findall(r"^verdict = (\w+)\(.+\)\nassert verdict$", solved, re.MULTILINE)
     assert len(asked) >= 2
     assert asked == set(judged) == set(re.findall(r"`(exercise_\d)", chapter.text))
-
-
-def test_no_cell_is_long(notebook):
-    assert max(map(lines, notebook.code)) <= 25
 
 
 def chosen_by_name(source):
@@ -164,8 +158,9 @@ def test_every_claim_has_a_check_and_every_check_a_claim(read):
     assert all(label.startswith("fd-") for label in read.findings)
 
 
-def test_displayed_equations_stand_on_their_own_lines(read):
+def test_displayed_equations_stand_on_their_own_lines_and_read_well_where_myst_is_not_known(read):
     assert read.text.count("$$") == 2 * len(EQUATION.findall(read.text))
+    assert myst(read.text) == []
 
 
 def test_links_lead_somewhere_and_read_well_raw(page):
@@ -178,26 +173,18 @@ def test_links_lead_somewhere_and_read_well_raw(page):
     assert not re.search(r"\{(eq|cite|ref|doc|numref)[:a-z]*\}`", page.text + page.source)
 
 
-def test_reads_well_where_myst_is_not_known(read):
-    assert myst(read.text) == []
-
-
 def test_every_definition_named_figure_and_source_is_linked_to():
     definitions = {label for label in LABELS if label.startswith("def-")}
     linked = {target for page in PAGES for _, target in page.links}
     assert sorted((definitions | FIGURES | SOURCES) - linked) == []
 
 
-def test_pictures_have_captions_and_alternative_text(read):
+def test_pictures_have_captions_and_alternative_text_and_a_figure_is_its_picture_alone(read):
     for cell in read.code:
         if tags(cell) & {"hide-input", "hide-cell"} and "plots." in cell.source:
             picture = cell.metadata["mystnb"]
             assert picture["figure"]["caption"].strip()
             assert picture["image"]["alt"].strip()
-
-
-def test_a_figure_is_its_picture_alone(read):
-    for cell in read.code:
         if "figure" in cell.metadata.get("mystnb", {}):
             shows_its_value = isinstance(ast.parse(cell.source).body[-1], ast.Expr)
             assert not shows_its_value or cell.source.rstrip().endswith(";"), cell.id
@@ -214,7 +201,3 @@ def test_a_chapter_is_read_in_one_sitting():
     minutes = {chapter.id: seconds_to_read(chapter.notebook) / 60 for chapter in CHAPTERS}
     assert {name: n for name, n in minutes.items() if n > 25} == {}
     assert sum(minutes.values()) <= 22 * len(minutes)
-
-
-def test_describes_itself_in_one_sentence(read):
-    assert re.fullmatch(r"[A-Z][^\n]*[.?]", description(read.notebook))

@@ -14,6 +14,7 @@ from execution import key, name_cache, run_ahead
 
 from tests.book.chapter_source import NOTEBOOKS, READ, ROOT
 from tests.book.tiny_book import INDEX, LIBRARY, Book
+from tests.cases import cases
 from tests.project.clones import copy_of_the_tree
 
 # Imports the modules that chapters import at their top, and says which files of the book that read.
@@ -54,23 +55,20 @@ def before(tree):
     return keys(tree)
 
 
-@pytest.mark.parametrize(
-    ("file", "run_again"),
-    [
-        ("vaelib/audit/words.py", using("audit")),
-        ("vaelib/flows.py", using("flows")),
-        ("vaelib/__init__.py", ALL),
-        ("vaelib/explorer/stage.js", using("explorer")),
-        ("vaelib/experiments/runs/figure2.json", using("experiments")),
-        ("vaelib/prose.py", ALL),
-        ("vaelib/plots/book.mplstyle", ALL),  # by vaelib.load, which builds what a run trained
-        ("recorded/benchmark.json", {"benchmarks"}),
-        ("recorded/mutants.json", {"tested"}),
-        ("recorded/shipped.json", {"as_shipped"}),
-        ("recorded/detectors.json", {"detectors"}),
-        ("vaelib/commands/train.py", set()),
-        ("tests/conftest.py", set()),
-    ],
+@cases(
+    ("vaelib/audit/words.py", using("audit")),
+    ("vaelib/flows.py", using("flows")),
+    ("vaelib/__init__.py", ALL),
+    ("vaelib/explorer/stage.js", using("explorer")),
+    ("vaelib/experiments/runs/figure2.json", using("experiments")),
+    ("vaelib/prose.py", ALL),
+    ("vaelib/plots/book.mplstyle", ALL),  # by vaelib.load, which builds what a run trained
+    ("recorded/benchmark.json", {"benchmarks"}),
+    ("recorded/mutants.json", {"tested"}),
+    ("recorded/shipped.json", {"as_shipped"}),
+    ("recorded/detectors.json", {"detectors"}),
+    ("vaelib/commands/train.py", set()),
+    ("tests/conftest.py", set()),
 )
 def test_a_word_anywhere_runs_the_notebooks_again_that_use_it_and_no_others(
     tree, before, file, run_again
@@ -96,8 +94,7 @@ def test_what_python_reads_for_a_chapter_is_found():
 P = "p/__init__.py p/data/x.json p/style.css"
 PC = f"{P} p/c/__init__.py p/c/d.js"
 WHOLE = f"{PC} p/a.py p/b.py p/by_name.py p/c/d.py chapters/beside.py chapters/page.md data/1.csv"
-
-
+WHOLE += " chapters/further/near.py"
 UP = ("Path('..', 'data')", "%cd ..", "Path('..', '..', 'data')", "open('../' + name)", "'../..'")
 
 
@@ -107,84 +104,69 @@ def folder(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("name = 1")
-    (tmp_path / "chapters/beside.py").write_text("import p.a")
+    for name in ("beside", "further/near"):
+        (tmp_path / f"chapters/{name}.py").write_text("import p.a")
     (tmp_path / "p/b.py").write_text("def f():\n    from .c import name")
     (tmp_path / "p/by_name.py").write_text("f = importlib.import_module")
     return tmp_path
 
 
-def used_by(folder, code, place="chapters"):
+FOLLOWED = [
+    ("import p.a", f"{P} p/a.py"),
+    ("from p import name", P),
+    ("from p import b, none", f"{PC} p/b.py"),
+    ("def f():\n    from p.c import d", f"{PC} p/c/d.py"),
+    ("%matplotlib inline\nimport beside, json", f"{P} p/a.py chapters/beside.py"),
+    ("%%time\nfrom p import a", f"{P} p/a.py"),
+    ("%run beside.py 3", f"{P} p/a.py chapters/beside.py"),
+    ("SCRIPT = '\\n  import p.a\\n  print()'\nsubprocess.run(SCRIPT)", f"{P} p/a.py"),
+    ("open('../p/c/d.js')", "p/c/d.js"),
+    ("!cat ../data/1.csv", "data/1.csv"),
+    ("for n in '12':\n    open(f'../data/{n}.csv')", "data/1.csv"),
+    ("Path('../data').glob('*')", "data/1.csv"),
+    ("print('and/or ... [](page.md), p', '../none.js', '/', '\\0', '', '.')", WHOLE),
+    ("print('and/or ... [](page.md), p', '/', '\\0', '', '.', 'of p')", ""),
+    ("what is no code", ""),
+]
+BELOW = [
+    ("import p.a", f"{P} p/a.py"),
+    ("import near", f"{P} p/a.py chapters/further/near.py"),
+    ("%run near.py", f"{P} p/a.py chapters/further/near.py"),
+    ("import beside", ""),
+    ("open('../../p/c/d.js')", "p/c/d.js"),
+    ("Path('../../data').glob('*')", "data/1.csv"),
+    ("open('../beside.py')", f"{P} p/a.py chapters/beside.py"),
+    *((up, WHOLE) for up in UP),
+]
+UNKNOWN = [
+    "from importlib import import_module as f",
+    "importlib.import_module(name)",
+    "__import__(name)",
+    "exec(text)",
+    "import runpy as r",
+    "from p import *",
+    "from p import by_name",
+    "print(p.__file__)",
+    "Path.cwd().parent",
+    *UP,
+    "sys.path.append(there)",
+    "!p train",
+    "%run -m p.a",
+    "%%bash\ncd here\np train",
+    "import subprocess as s\ns.run(['python', '-m', 'p'])",
+    "os.system('p train')",
+]
+
+
+@cases(
+    *((*row, "chapters") for row in [*FOLLOWED, *((code, WHOLE) for code in UNKNOWN)]),
+    *((*row, "chapters/further") for row in BELOW),
+)
+def test_what_code_uses_is_followed_and_where_nobody_can_follow_everything_counts(
+    folder, code, files, place
+):
     found = by_code(folder, [code], folder / place)
-    return {path.relative_to(folder).as_posix() for path in found}
-
-
-@pytest.mark.parametrize(
-    ("code", "files"),
-    [
-        ("import p.a", f"{P} p/a.py"),
-        ("from p import name", P),
-        ("from p import b, none", f"{PC} p/b.py"),
-        ("def f():\n    from p.c import d", f"{PC} p/c/d.py"),
-        ("%matplotlib inline\nimport beside, json", f"{P} p/a.py chapters/beside.py"),
-        ("%%time\nfrom p import a", f"{P} p/a.py"),
-        ("%run beside.py 3", f"{P} p/a.py chapters/beside.py"),
-        ("SCRIPT = '\\n  import p.a\\n  print()'\nsubprocess.run(SCRIPT)", f"{P} p/a.py"),
-        ("open('../p/c/d.js')", "p/c/d.js"),
-        ("!cat ../data/1.csv", "data/1.csv"),
-        ("for n in '12':\n    open(f'../data/{n}.csv')", "data/1.csv"),
-        ("Path('../data').glob('*')", "data/1.csv"),
-        ("print('and/or ... [](page.md), p', '../none.js', '/', '\\0', '', '.')", WHOLE),
-        ("print('and/or ... [](page.md), p', '/', '\\0', '', '.', 'of p')", ""),
-        ("what is no code", ""),
-    ],
-)
-def test_what_code_uses_is_followed(folder, code, files):
-    assert used_by(folder, code) == set(files.split())
-
-
-@pytest.mark.parametrize(
-    ("code", "files"),
-    [
-        ("import p.a", f"{P} p/a.py"),
-        ("import near", f"{P} p/a.py chapters/further/near.py"),
-        ("%run near.py", f"{P} p/a.py chapters/further/near.py"),
-        ("import beside", ""),
-        ("open('../../p/c/d.js')", "p/c/d.js"),
-        ("Path('../../data').glob('*')", "data/1.csv"),
-        ("open('../beside.py')", f"{P} p/a.py chapters/beside.py"),
-        *((up, f"{WHOLE} chapters/further/near.py") for up in UP),
-    ],
-)
-def test_what_code_in_a_folder_of_the_chapters_uses_is_followed(folder, code, files):
-    near = folder / "chapters/further/near.py"
-    near.parent.mkdir()
-    near.write_text("import p.a")
-    assert used_by(folder, code, "chapters/further") == set(files.split())
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "from importlib import import_module as f",
-        "importlib.import_module(name)",
-        "__import__(name)",
-        "exec(text)",
-        "import runpy as r",
-        "from p import *",
-        "from p import by_name",
-        "print(p.__file__)",
-        "Path.cwd().parent",
-        *UP,
-        "sys.path.append(there)",
-        "!p train",
-        "%run -m p.a",
-        "%%bash\ncd here\np train",
-        "import subprocess as s\ns.run(['python', '-m', 'p'])",
-        "os.system('p train')",
-    ],
-)
-def test_where_nobody_can_follow_everything_counts(folder, code):
-    assert used_by(folder, code) == set(WHOLE.split())
+    assert {path.relative_to(folder).as_posix() for path in found} == set(files.split())
 
 
 def test_what_is_installed_decides_for_all(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.book.tiny_book import INDEX, SETTINGS, Book
+from tests.cases import cases
 from vaelib.explorer.saved import SavedExplorer
 from vaelib.models import BernoulliDecoder
 
@@ -92,9 +93,7 @@ def test_a_new_record_is_shown_by_the_next_build(book):
     assert "with seed 8" in book.page("index")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"), [(None, "No such file"), ("{}", "x.json is no recorded explorer")]
-)
+@cases((None, "No such file"), ("{}", "x.json is no recorded explorer"))
 def test_what_is_no_record_is_said(book, text, message):
     path = book.folder / "recorded/x.json"
     path.unlink() if text is None else path.write_text(text)

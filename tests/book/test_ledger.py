@@ -7,6 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from tests.book.tiny_book import CODE, INDEX, LIBRARY, TEXT, Anchors, Book, read_mark
+from tests.cases import cases
 from vaelib.checks import check, finding
 from vaelib.prose import readable
 
@@ -94,14 +95,11 @@ def test_a_label_may_move_to_a_page_that_is_read_earlier(book):
     assert book.build()[1] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "labels", "warning"),
-    [
-        (TEXT, (), "equation eq-one has no check"),
-        (TEXT, ("eq-one", "eq-three"), "a check names eq-three"),
-        (TEXT + "\n$$ c = d $$ (gap)\n", ("eq-one",), "equation label gap is neither"),
-        (TEXT + "\nSee [(eq-none)](#eq-none).\n", ("eq-one",), "eq-none"),
-    ],
+@cases(
+    (TEXT, (), "equation eq-one has no check"),
+    (TEXT, ("eq-one", "eq-three"), "a check names eq-three"),
+    (TEXT + "\n$$ c = d $$ (gap)\n", ("eq-one",), "equation label gap is neither"),
+    (TEXT + "\nSee [(eq-none)](#eq-none).\n", ("eq-one",), "eq-none"),
 )
 def test_what_does_not_fit_warns_again_at_each_build(book, text, labels, warning):
     book.chapter(text, labels)
@@ -155,9 +153,7 @@ def test_two_findings_of_one_name_and_links_to_none_warn(book):
 GAINS = finding("fd-a", [1.0, 1.2, 0.9], claim="it gains", above=0, wrong={"nothing": 0})
 
 
-@pytest.mark.parametrize(
-    ("kind", "result"), [("check", check("eq-a", left=[1.0], right_side=[1.0])), ("finding", GAINS)]
-)
+@cases(("check", check("eq-a", left=[1.0], right_side=[1.0])), ("finding", GAINS))
 def test_the_library_shows_marks_in_the_form_that_is_read(kind, result):
     found, data, text = read_mark(result._repr_html_())
     assert (found, text) == (kind, readable(str(result)))

@@ -49,14 +49,10 @@ def test_every_letter_has_its_rule(typesetter, letter):
     assert "mjx-c.mjx-c2211" not in page
 
 
-def test_a_page_without_formulas_and_a_finished_one_stay_as_they_are(typesetter):
-    done = typesetter.page(PAGE, "")
-    assert typesetter.page(done, "") == done
-    assert typesetter.page("<head></head><p>x</p>", "") == "<head></head><p>x</p>"
-
-
-def test_what_is_known_is_not_typeset_again(typesetter):
+def test_what_has_no_formulas_is_finished_or_known_is_not_typeset_again(typesetter):
     first = typesetter.page(PAGE, "")
+    assert typesetter.page(first, "") == first
+    assert typesetter.page("<head></head><p>x</p>", "") == "<head></head><p>x</p>"
     typesetter.save()
     again = Typesetter(typesetter.memory)
     assert again.page(PAGE, "") == first

@@ -7,6 +7,7 @@ import pytest
 
 from tests.book.tiny_book import SETTINGS, Book
 
+IMPORTS = "import numpy as np\nimport vaelib\nfrom matplotlib import pyplot as plt"
 LINE = "plt.figure(figsize=(4, 3), dpi=144)\nplt.plot([0, 1]);"
 NOISE = """plt.figure(figsize=(4, 3), dpi=144)
 noise = np.random.default_rng(0).random(20_000)
@@ -15,15 +16,13 @@ EXTENSIONS = {"extensions": [*SETTINGS["extensions"], "pictures"]}
 
 
 def write(folder):
-    cell = nbformat.v4.new_code_cell
-    cells = [nbformat.v4.new_markdown_cell("# A chapter")]
-    cells += [cell("import numpy as np\nimport vaelib\nfrom matplotlib import pyplot as plt")]
+    book = Book(folder)
+    book.chapter("# A chapter", (), code=IMPORTS)
+    notebook = nbformat.read(folder / "chapter.ipynb", as_version=4)
     for source in (LINE, NOISE):
         about = {"figure": {"caption": "A caption."}, "image": {"alt": source[-8:]}}
-        cells.append(cell(source, metadata={"mystnb": about}))
-    book = Book(folder)
-    notebook = nbformat.read(folder / "chapter.ipynb", as_version=4)
-    notebook.cells = cells
+        cell = nbformat.v4.new_code_cell(source, metadata={"mystnb": about})
+        notebook.cells.append(cell)
     nbformat.write(notebook, folder / "chapter.ipynb")
     assert book.build(**EXTENSIONS) == (True, [])
     return book
@@ -43,16 +42,13 @@ def attribute(image, name):
     return re.search(rf'{name}="(.*?)"', image)[1]
 
 
-def file(book, image):
-    return book.folder / "_build/html" / attribute(image, "src")
-
-
 def test_of_both_files_the_page_shows_the_smaller(book, images):
-    assert [file(book, image).suffix for image in images] == [".svg", ".png"]
-    assert len(list((book.folder / "_build/html/_images").iterdir())) == 2
-    png, svg = file(book, images[1]).read_bytes(), file(book, images[0]).read_text("utf8")
-    sharper = int.from_bytes(png[16:20]) / int(attribute(images[1], "width"))
+    line, noise = (book.folder / "_build/html" / attribute(image, "src") for image in images)
+    assert (line.suffix, noise.suffix) == (".svg", ".png")
+    assert len(list(line.parent.iterdir())) == 2
+    sharper = int.from_bytes(noise.read_bytes()[16:20]) / int(attribute(images[1], "width"))
     assert sharper > 1.3
+    svg = line.read_text("utf8")
     assert "<text" not in svg, "letters are drawn, and need no font"
     assert "<use" in svg
 

@@ -8,6 +8,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from matplotlib import pyplot as plt
 
 from tests.book.chapter_source import ROOT, Chapter
+from tests.cases import cases
 
 
 def row(name, median, ratio, floor):
@@ -64,28 +65,25 @@ RECORD = {
     },
     "growth": [panel("batch", 0.81, 0.72), panel("latent", 0.45, 0.49)],
 }
-SHOWN = [  # the rows below the headings of each table
-    [
-        "matrix products, route “highest” | 150 GFLOP/s | 2·10⁻⁷",
-        "matrix products, route “high” | 900 GFLOP/s | 0.0003",
-        "bytes from and to cache | 145 GB/s |",
-        "bytes from and to memory | 31 GB/s |",
-    ],
-    [
-        "vaelib's fit | 20,456 | 20,356 to 20,556 | 1.00 × | 41 %",
-        "a peer | 8,765 | 8,665 to 8,865 | 2.34 × (2.31 to 2.42) | 17 %",
-        "matrix products alone | 32,000 | 31,900 to 32,100 | 0.64 × | 60 %",
-        "the floor | 50,123 | | | 100 %",
-    ],
-    ["Conv2d, 3×4×4 → 2×2×2 | 12.34 | 75 %", "Linear, 8 → 3 | 4.05 | 25 %"],
-    [
-        "65 images, 5,000 samples | 5.1 | 784 s, 12.8 images a second | "
-        "42, 28 % of the products' limit | 23 %",
-        "10,000 images, 27 samples | 4.9 | 907 s, 11.0 images a second | "
-        "36, 24 % of the products' limit | 19 %",
-    ],
-    ["fit, First group | 30.0 | 61", "log_evidence | 200.0 | 36"],
-    ["batch | 2 | 3,456 | step | 0.81 | 0.72", "latent | 2 | 3,456 | step | 0.45 | 0.49"],
+SHOWN = [  # the rows of six tables, below two of headings in each
+    "matrix products, route “highest” | 150 GFLOP/s | 2·10⁻⁷",
+    "matrix products, route “high” | 900 GFLOP/s | 0.0003",
+    "bytes from and to cache | 145 GB/s |",
+    "bytes from and to memory | 31 GB/s |",
+    "vaelib's fit | 20,456 | 20,356 to 20,556 | 1.00 × | 41 %",
+    "a peer | 8,765 | 8,665 to 8,865 | 2.34 × (2.31 to 2.42) | 17 %",
+    "matrix products alone | 32,000 | 31,900 to 32,100 | 0.64 × | 60 %",
+    "the floor | 50,123 | | | 100 %",
+    "Conv2d, 3×4×4 → 2×2×2 | 12.34 | 75 %",
+    "Linear, 8 → 3 | 4.05 | 25 %",
+    "65 images, 5,000 samples | 5.1 | 784 s, 12.8 images a second | "
+    "42, 28 % of the products' limit | 23 %",
+    "10,000 images, 27 samples | 4.9 | 907 s, 11.0 images a second | "
+    "36, 24 % of the products' limit | 19 %",
+    "fit, First group | 30.0 | 61",
+    "log_evidence | 200.0 | 36",
+    "batch | 2 | 3,456 | step | 0.81 | 0.72",
+    "latent | 2 | 3,456 | step | 0.45 | 0.49",
 ]
 
 
@@ -159,6 +157,7 @@ def shown(tmp_path, monkeypatch):
     """Run a page where other records lie; return its text, and the rows of its tables."""
 
     def run(page, **records):
+        page = Chapter(ROOT / f"chapters/{page}.ipynb")
         for name, record in records.items():
             (tmp_path / f"recorded/{name}.json").write_text(json.dumps(record), "utf8")
         shell = InteractiveShell()
@@ -177,14 +176,10 @@ def shown(tmp_path, monkeypatch):
     plt.close("all")
 
 
-def rows_of(tables):
-    return [row for table in tables for row in table]
-
-
 def test_the_benchmarks(shown):
-    text, rows = shown(Chapter(ROOT / "chapters/benchmarks.ipynb"), benchmark=RECORD)
-    assert [row for row in rows if row in rows_of(SHOWN)] == rows_of(SHOWN)
-    assert len(rows) == len(rows_of(SHOWN)) + 2 * len(SHOWN), "each table has a head of two rows"
+    text, rows = shown("benchmarks", benchmark=RECORD)
+    assert [row for row in rows if row in SHOWN] == SHOWN
+    assert len(rows) == len(SHOWN) + 2 * 6
     assert "Measured by `python -m benchmarks --rounds 7` on 3 February 2031" in text
     assert "Abacus 3, Linux, 5 threads; torch 9.8, pythae 7.6; images: random pixels" in text
     assert "7 rounds" in text
@@ -192,20 +187,13 @@ def test_the_benchmarks(shown):
     assert "best rate they reach 64 %, being small. The other 36" in text
     assert "cost the loop by hand 9 % of a step" in text
     assert "at most 287 MB" in text
-
-
-def test_the_pictures_show_what_the_tables_say(shown):
-    shown(Chapter(ROOT / "chapters/benchmarks.ipynb"), benchmark=RECORD)
     speeds, roofline, growth = (plt.figure(number).axes for number in plt.get_fignums())
     names = [label.get_text() for label in speeds[0].get_yticklabels()]
     shown_speeds = dict(zip(names, (bar.get_width() for bar in speeds[0].patches), strict=True))
     assert shown_speeds == {row["name"]: row["speed"][1] for row in RECORD["groups"][0]["rows"]}
     assert set(speeds[0].lines[-1].get_xdata()) == {50123}
-    points = {line.get_label(): line.get_xydata()[0].tolist() for line in roofline[0].lines[2:]}
-    assert points == {
-        "fit, First group": pytest.approx([30, 61.368]),
-        "log_evidence": pytest.approx([200, 36]),
-    }
+    points = [(line.get_label(), *line.get_xydata()[0].round(3)) for line in roofline[0].lines[2:]]
+    assert points == [("fit, First group", 30, 61.368), ("log_evidence", 200, 36)]
     for ax, panel in zip(growth, [*RECORD["growth"]] * 2, strict=True):
         quantity, unit = ("seconds", 1e3) if ax in growth[:2] else ("memory", 1e-6)
         assert ax.lines[0].get_xdata().tolist() == panel["sizes"]
@@ -215,7 +203,7 @@ def test_the_pictures_show_what_the_tables_say(shown):
 
 
 def test_the_losses_as_shipped(shown):
-    text, rows = shown(Chapter(ROOT / "chapters/as_shipped.ipynb"), shipped=SHIPPED)
+    text, rows = shown("as_shipped", shipped=SHIPPED)
     assert [row for row in rows if row.startswith("[")] == [
         "[First](https://a.b/c) 1.2: VAE | says | Gaussian; value and gradient differ | "
         "σ² = 0.25 at β = 1, for C = 3 | Do.",
@@ -227,7 +215,7 @@ def test_the_losses_as_shipped(shown):
 
 
 def test_the_detectors(shown):
-    text, rows = shown(Chapter(ROOT / "chapters/detectors.ipynb"), detectors=of_detectors())
+    text, rows = shown("detectors", detectors=of_detectors())
     by_class, shuffled = rows[2:7], rows[9:]
     assert by_class[0] == "pyod, KNN | " + " | ".join(["0.950 ± 0.002"] * 4)
     order = ["KNN", "COPOD", "−log p", "EllipticEnvelope", "ECOD"]
@@ -237,26 +225,23 @@ def test_the_detectors(shown):
     assert text.count("verdict='found'") == 4
 
 
-@pytest.mark.parametrize(
-    ("what", "changed"),
-    [
-        ("columns", {"pyod_COPOD": (0.85, 0.5)}),
-        ("relations", {"pyod_ECOD": (0.6, 0.9)}),
-        ("gaps", {"pyod_KNN": (0.9, 0.8)}),
-        ("ellipse", {"scikit-learn_EllipticEnvelope": (0.7, 0.7)}),
-    ],
+@cases(
+    ("columns", {"pyod_COPOD": (0.85, 0.5)}),
+    ("relations", {"pyod_ECOD": (0.6, 0.9)}),
+    ("gaps", {"pyod_KNN": (0.9, 0.8)}),
+    ("ellipse", {"scikit-learn_EllipticEnvelope": (0.7, 0.7)}),
 )
 def test_a_sentence_on_detectors_that_the_record_does_not_bear_out_stops_the_page(
     shown, capsys, what, changed
 ):
     with pytest.raises(AssertionError):
-        shown(Chapter(ROOT / "chapters/detectors.ipynb"), detectors=of_detectors(**changed))
+        shown("detectors", detectors=of_detectors(**changed))
     (stopped,) = re.findall(r"CheckFailed.*: . \(fd-detectors-(\w+)\)", capsys.readouterr().out)
     assert stopped == what
 
 
 def test_what_is_tested(shown):
-    text, rows = shown(Chapter(ROOT / "chapters/tested.ipynb"), mutants=MUTANTS, tested=RUN)
+    text, rows = shown("tested", mutants=MUTANTS, tested=RUN)
     assert rows[2:4] == [
         "Data | 1,234 | files read: 20,000 | pytest d",
         "Fuzzing | | inputs: 7 | make fuzz",

@@ -1,11 +1,11 @@
 """What the chapter on tables claims of columns and holes, once more from another seed."""
 
-from pathlib import Path
-
 import nbformat
 from nbclient import NotebookClient
 
-CHAPTER = Path(__file__).parents[2] / "chapters" / "tables.ipynb"
+from tests.book.chapter_source import ROOT
+
+CHAPTER = ROOT / "chapters" / "tables.ipynb"
 
 
 def test_the_claims_of_columns_and_holes_do_not_hang_on_their_seed():

@@ -22,10 +22,11 @@ def plain(text):
     return text.lower()
 
 
-def test_what_is_searched_for_is_there_and_nothing_twice():
+def test_what_is_searched_for_is_there_and_nothing_twice_one_click_from_the_landing_page():
     assert {*re.split(r";\s+", SEARCHED)} <= {*NAMES}
     assert len({name.lower() for name in NAMES}) == len(NAMES)
     assert "".join(names + said for names, said in ENTRIES) == re.sub(r"\n(?=\n)", "", GLOSSARY[1:])
+    assert "chapters/terms.md" in next(p for p in PAGES if p.path == ROOT / "index.md").page_links
 
 
 @pytest.mark.parametrize(("names", "said"), ENTRIES, ids=[n.split("\n")[0] for n, _ in ENTRIES])
@@ -36,7 +37,3 @@ def test_a_term_leads_to_a_page_that_speaks_of_it_and_an_equation_of_that_page(n
     text = plain("\n".join(page.text for page in pages))
     assert any(all(w in text for w in plain(name).split()) for name in names.splitlines())
     assert {label for _, label in LINK.findall(said)} <= {x for page in pages for x in page.labels}
-
-
-def test_the_landing_page_leads_to_the_terms():
-    assert "chapters/terms.md" in next(p for p in PAGES if p.path == ROOT / "index.md").page_links

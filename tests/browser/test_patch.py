@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from torch import nn
 
 from tests.browser.figure_page import blank, number, opened, settle
+from tests.cases import cases
 from vaelib import data
 from vaelib.distributions import diagonal_normal, discretised_logistic
 from vaelib.divergence import kl
@@ -121,16 +122,13 @@ def test_a_photograph_in_one_channel_and_the_numbers_that_a_kernel_sees(model):
     assert PatchExplorer(grey, whole.test[0], (1, 8, 8)).levels == 17
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"shape": (4, 5)}, "not that of an image of 60"),
-        ({"shape": (2, 5, 6)}, "not that of an image of 60"),
-        ({"shape": (3, 5, 5)}, "not that of an image of 60"),
-        ({"draws": 0}, "draws must be"),
-        ({"decoder": BernoulliDecoder(3, [8], 60)}, "needs a LogisticDecoder"),
-        ({"decoder": LogisticDecoder(3, [4], (3, 8, 8))}, "needs a LogisticDecoder of linear"),
-    ],
+@cases(
+    ({"shape": (4, 5)}, "not that of an image of 60"),
+    ({"shape": (2, 5, 6)}, "not that of an image of 60"),
+    ({"shape": (3, 5, 5)}, "not that of an image of 60"),
+    ({"draws": 0}, "draws must be"),
+    ({"decoder": BernoulliDecoder(3, [8], 60)}, "needs a LogisticDecoder"),
+    ({"decoder": LogisticDecoder(3, [4], (3, 8, 8))}, "needs a LogisticDecoder of linear"),
 )
 def test_what_it_cannot_show_is_refused(model, change, said):
     vae, x = model

@@ -1,8 +1,7 @@
 """That a visit sees what is wrong with a page."""
 
-import pytest
-
 from tests.browser.visits import Visit
+from tests.cases import cases
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title>
 <meta name="viewport" content="width=device-width">
@@ -32,15 +31,12 @@ def test_nothing_is_wrong_with_a_plain_page(browser, tmp_path):
     assert seen.errors == seen.asked == seen.cut == []
 
 
-@pytest.mark.parametrize(
-    ("dark", "word", "found"),
-    [
-        (DARK, '<span style="color: #bbb">pale</span>', {"light": ["color-contrast"]}),
-        ("", '<span class="dark">unchanged</span>', {"dark": ["color-contrast"]}),
-        (DARK, '<span style="background: #777">dull</span>', {"light": ["color-contrast"]}),
-        (DARK, HIDDEN, {"light": ["link-in-text-block"], "dark": ["color-contrast"]}),
-        (DARK, '<img src="data:,">', {"in any colours": ["image-alt"]}),
-    ],
+@cases(
+    (DARK, '<span style="color: #bbb">pale</span>', {"light": ["color-contrast"]}),
+    ("", '<span class="dark">unchanged</span>', {"dark": ["color-contrast"]}),
+    (DARK, '<span style="background: #777">dull</span>', {"light": ["color-contrast"]}),
+    (DARK, HIDDEN, {"light": ["link-in-text-block"], "dark": ["color-contrast"]}),
+    (DARK, '<img src="data:,">', {"in any colours": ["image-alt"]}),
 )
 def test_one_word_among_many_is_seen(browser, tmp_path, dark, word, found):
     seen = visit(browser, tmp_path / "page.html", dark, MANY + word + MANY)

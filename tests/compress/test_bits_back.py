@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.distributions import MultivariateNormal
 
+from tests.cases import cases, refused
 from vaelib import data
 from vaelib.compress import bits, coded, compress, container, decompress
 from vaelib.distributions import diagonal_normal, discretised_logistic, logistic_mixture
@@ -134,13 +135,18 @@ def test_the_file_is_as_long_as_the_bound_says(trained, digits):
     assert abs(8 * len(made.content) - length) < 5 * deviation.square().sum().sqrt() + 5 * errors
 
 
+def bound_of_each(model, x):
+    """In bits, which must be as many as coding takes."""
+    (bound, error), found = negative_elbo(model, x), bits(model, x, 100)
+    errors = (found.standard_error.square() + error.square()).sqrt()
+    assert ((found.mean - bound).abs() < 5 * errors + 0.001 * bound).all()
+    return bound
+
+
 @pytest.mark.parametrize("make", [grey, colour])
 def test_other_levels_take_as_many_bits_as_the_bound_says(make):
     model, x = make()
-    bound, error = negative_elbo(model, x[:5])
-    found = bits(model, x[:5], 100)
-    errors = (found.standard_error.square() + error.square()).sqrt()
-    assert ((found.mean - bound).abs() < 5 * errors + 0.001 * bound).all()
+    bound_of_each(model, x[:5])
 
 
 class Exact(nn.Module):
@@ -159,9 +165,7 @@ def test_bins_cost_bits_where_they_are_wide_for_q():
     model = VAE(StandardNormal(1), Inverse(), Exact())
     with torch.no_grad():
         x = model.decode(model.prior.sample((20,))).sample()
-    (bound, error), found = negative_elbo(model, x), bits(model, x, 100)
-    errors = (found.standard_error.square() + error.square()).sqrt()
-    assert ((found.mean - bound).abs() < 5 * errors + 0.001 * bound).all()
+    bound = bound_of_each(model, x)
     wide = [(bits(model, x, 50, bins).mean - bound).mean() for bins in (32, 4)]
     assert 1 < wide[0] < wide[1] / 5
     assert torch.equal(decompress(model, compress(model, x, bins=4)), x)
@@ -212,18 +216,28 @@ def test_no_part_of_a_file_is_taken_for_it(trained, content):
             decompress(trained, content[:end])
 
 
+def summed(content, old, new):
+    """A file whose header is altered, and its sum with it."""
+    body = altered(content[: -container.SUM], old, new)
+    return body + zlib.crc32(body).to_bytes(container.SUM, "little")
+
+
 ALTERED = "^the file is cut short or altered$"
+UNUSABLE = "^the file says nothing that can be used of .*"
 
 
-@pytest.mark.parametrize(
-    ("alter", "said"),
-    [
-        (lambda c: b"PK" + c, "^this is no file of vaelib.compress$"),
-        (lambda c: altered(c, b"back 1\n", b"back 2\n"), "^the file has format 2, not 1$"),
-        (lambda c: altered(c, b'"images":50', b'"images":51'), ALTERED),
-        (lambda c: c[:-9] + bytes([c[-9] ^ 1]) + c[-8:], ALTERED),
-        (lambda c: c + b"\0", ALTERED),
-    ],
+@cases(
+    (lambda c: b"PK" + c, "^this is no file of vaelib.compress$"),
+    (lambda c: altered(c, b"back 1\n", b"back 2\n"), "^the file has format 2, not 1$"),
+    (lambda c: altered(c, b'"images":50', b'"images":51'), ALTERED),
+    (lambda c: c[:-9] + bytes([c[-9] ^ 1]) + c[-8:], ALTERED),
+    (lambda c: c + b"\0", ALTERED),
+    (lambda c: summed(c, b'"images":50', b'"images":0'), f"{UNUSABLE}images must .* 1, got 0"),
+    (lambda c: summed(c, b'"chunk":64', b'"chunk":0'), f"{UNUSABLE}chunk must .* least 1, got 0"),
+    (lambda c: summed(c, b'"seed":0', b'"seed":-1'), f"{UNUSABLE}seed must .* least 0, got -1"),
+    (lambda c: summed(c, b'"initial":', b'"initial":0.'), f"{UNUSABLE}initial must .* 0, got 0."),
+    (lambda c: summed(c, b'"seed":0,', b""), f"{UNUSABLE} missing 1 .* argument: 'seed'"),
+    (lambda c: summed(c, b'"seed":0,', b'"seed":,'), f"{UNUSABLE}Expecting value"),
 )
 def test_other_bytes_are_refused(trained, content, alter, said):
     with pytest.raises(ValueError, match=said):
@@ -235,31 +249,11 @@ def repacked(content, **changes):
     return container.pack(dataclasses.replace(header, **changes), words)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"images": 49}, {"chunk": 1}, {"bins": 512}, {"seed": 1}, {"initial": 1}], ids=str
-)
+@cases({"images": 49}, {"chunk": 1}, {"bins": 512}, {"seed": 1}, {"initial": 1}, ids=str)
 def test_words_that_do_not_come_back_are_missed(trained, content, changes):
     assert torch.equal(*(decompress(trained, c) for c in (content, repacked(content))))
     with pytest.raises(ValueError, match=r"^the file cannot be read here"):
         decompress(trained, repacked(content, **changes))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        (b'"images":50', b'"images":0', "images must be a whole number of at least 1, got 0"),
-        (b'"chunk":64', b'"chunk":0', "chunk must be a whole number of at least 1, got 0"),
-        (b'"seed":0', b'"seed":-1', "seed must be a whole number of at least 0, got -1"),
-        (b'"initial":', b'"initial":0.', "initial must be a whole number of at least 0, got 0."),
-        (b'"seed":0,', b"", ".* missing 1 required positional argument: 'seed'"),
-        (b'"seed":0,', b'"seed":,', "Expecting value"),
-    ],
-)
-def test_a_header_that_cannot_be_is_refused(trained, content, old, new, said):
-    body = altered(content[: -container.SUM], old, new)
-    whole = body + zlib.crc32(body).to_bytes(container.SUM, "little")
-    with pytest.raises(ValueError, match=f"^the file says nothing that can be used of .*{said}"):
-        decompress(trained, whole)
 
 
 def test_another_models_file_is_refused(trained, content):
@@ -278,35 +272,31 @@ def test_a_model_that_computes_otherwise_is_told_by_versions(trained, content):
     assert str(told.value).count(f"torch {torch.__version__}") == 2
 
 
-def test_pixels_that_are_no_levels_are_refused():
-    (binary, x), (levels, y) = black_and_white(), grey()
-    with pytest.raises(ValueError, match=r"neither 0 nor 1.*vaelib\.data\.binarise"):
-        compress(binary, x * 0.5)
-    for bad in (y + 0.5 / 16, y + 1, y - 1):
-        with pytest.raises(ValueError, match="outside the decoder's support"):
-            compress(levels, bad)
-    with pytest.raises(ValueError, match=r"^x must be finite"):
-        compress(levels, y * torch.nan)
+def grey_moved(by):
+    model, x = grey()
+    return lambda: compress(model, x + by)
 
 
-@pytest.mark.parametrize(
-    ("x", "how", "said"),
-    [
-        (torch.zeros(0, 64), {}, r"^x must hold images in one batch, got shape \(0, 64\)$"),
-        (torch.zeros(64), {}, r"^x must hold images in one batch, got shape \(64,\)$"),
-        (torch.zeros(2, 3, 64), {}, "^x must hold images in one batch"),
-        (torch.zeros(3, 63), {}, r"^x must have shape \(\.\.\., 64\)"),
-        *(
-            (torch.zeros(1, 64), {"bins": bins}, "^bins must be a power of two from 2 to 65,536")
-            for bins in (1, 1000, 2**17, 4.0)
-        ),
-        (torch.zeros(1, 64), {"chunk": 0}, "^chunk must be a whole number of at least 1"),
-        (torch.zeros(1, 64), {"seed": -1}, "^seed must be a whole number of at least 0"),
-    ],
+def zeros(*shape, **how):
+    return lambda: compress(bernoulli(), torch.zeros(shape), **how)
+
+
+POWER = "bins must be a power of two from"
+test_what_makes_no_sense_is_refused = refused(
+    (zeros(0, 64), r"^x must hold images in one batch, got shape \(0, 64\)$"),
+    (zeros(64), r"^x must hold images in one batch, got shape \(64,\)$"),
+    (zeros(2, 3, 64), "^x must hold images in one batch"),
+    (zeros(3, 63), r"^x must have shape \(\.\.\., 64\)"),
+    *(
+        (zeros(1, 64, bins=b), "^bins must be a power of two from 2 to")
+        for b in (1, 1000, 2**17, 4.0)
+    ),
+    (zeros(1, 64, chunk=0), "^chunk must be a whole number of at least 1"),
+    (zeros(1, 64, seed=-1), "^seed must be a whole number of at least 0"),
+    (lambda: compress(bernoulli(), torch.full((1, 64), 0.5)), r"neither 0 nor 1.*\.data\.binarise"),
+    *((grey_moved(by), "outside the decoder's support") for by in (0.5 / 16, 1, -1)),
+    (grey_moved(torch.nan), "^x must be finite"),
 )
-def test_what_makes_no_sense_is_refused(x, how, said):
-    with pytest.raises(ValueError, match=said):
-        compress(bernoulli(), x, **how)
 
 
 class Given(nn.Module):
@@ -332,15 +322,12 @@ GREY = GaussianDecoder(LATENT, [], 64, 1.0)
 TIED = Given(MultivariateNormal(ZERO, torch.eye(LATENT)))
 
 
-@pytest.mark.parametrize(
-    ("model", "said"),
-    [
-        (with_part(encoder=TIED), r"needs q\(z given x\) normal .* got MultivariateNormal$"),
-        (with_part(prior_module=TIED), r"needs p\(z\) normal with independent coordinates"),
-        (with_part(prior_module=Given(diagonal_normal(ZERO, 2.0))), r"needs the prior N\(0, I\)"),
-        (with_part(prior_module=Given(diagonal_normal(ONE, 1.0))), r"needs the prior N\(0, I\)"),
-        (with_part(decoder=GREY), r"needs p\(x given z\) over levels.* got DiagonalNormal$"),
-    ],
+@cases(
+    (with_part(encoder=TIED), r"needs q\(z given x\) normal .* got MultivariateNormal$"),
+    (with_part(prior_module=TIED), r"needs p\(z\) normal with independent coordinates"),
+    (with_part(prior_module=Given(diagonal_normal(ZERO, 2.0))), r"needs the prior N\(0, I\)"),
+    (with_part(prior_module=Given(diagonal_normal(ONE, 1.0))), r"needs the prior N\(0, I\)"),
+    (with_part(decoder=GREY), r"needs p\(x given z\) over levels.* got DiagonalNormal$"),
 )
 def test_a_model_of_another_kind_is_refused(model, said):
     for use in (compress, lambda model, x: bits(model, x, 2)):
@@ -360,7 +347,7 @@ def test_without_constriction_the_way_out_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "constriction", None)
     said = r"^vaelib\.compress needs constriction: pip install 'vaelib\[compress\]'$"
     with pytest.raises(ImportError, match=said):
-        compress(bernoulli(), torch.zeros(3, 64))
+        zeros(3, 64)()
 
 
 def test_a_file_says_what_made_it(trained, content):

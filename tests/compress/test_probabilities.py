@@ -29,15 +29,11 @@ def test_nothing_is_impossible_and_all_adds_up_to_one(count):
     torch.testing.assert_close(2 ** -cost(w, symbols), own / WHOLE)
 
 
-def test_they_are_the_probabilities_but_for_the_last_bits():
-    p = torch.rand(5, 10).double()
-    p = p / p.sum(-1, keepdim=True)
+def test_they_are_the_probabilities_but_for_the_last_bits_and_never_negative():
+    p = torch.rand(5, 10).double().softmax(-1)
     for w in (levels(p.log()), weights(p.cumsum(-1).clamp(max=1.0))):
         assert ((w + 1) / WHOLE - p).abs().max() < 12 / WHOLE
-
-
-def test_a_curve_that_falls_by_rounding_gives_no_negative_weight():
-    w = weights(torch.tensor([0.5, 0.5 - 1e-6, 1.0]).double())
+    w = weights(torch.tensor([0.5, 0.5 - 1e-6, 1.0]).double())  # falls by rounding
     assert w.tolist() == [(WHOLE - 3) // 2, 0, (WHOLE - 3) - (WHOLE - 3) // 2]
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.cases import cases
 from tests.data.mirror import GZ, mirrored
 from vaelib import data
 from vaelib.data import download, fetched
@@ -44,7 +45,7 @@ def asked(monkeypatch):
 @contextmanager
 def a_black_hole(monkeypatch):
     with listening(full=True) as (host, port):
-        yield f"https://{host}:{port}/", "127.0.0.1 cannot be reached: no connection within 0.5 s"
+        yield f"https://{host}:{port}/", UNREACHED.format(host, "no connection within 0.5 s")
 
 
 @contextmanager
@@ -55,33 +56,28 @@ def a_silent_port(monkeypatch):
 
 @contextmanager
 def a_closed_port(monkeypatch):
-    yield "https://127.0.0.1:9/", "127.0.0.1 cannot be reached: Connection refused"
+    yield "https://127.0.0.1:9/", UNREACHED.format("127.0.0.1", "Connection refused")
 
 
 @contextmanager
-def an_unknown_name(monkeypatch):
+def an_unknown_name(monkeypatch, seconds=0, said="Name or service not known"):
+    over = Event()
+
     def look_up(*_, **__):
+        over.wait(seconds)
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     with monkeypatch.context() as patched:
         patched.setattr(download, "getaddrinfo", look_up)
-        yield "http://a.invalid/", "a.invalid cannot be reached: Name or service not known"
-
-
-@contextmanager
-def a_look_up_without_an_end(monkeypatch):
-    over = Event()
-
-    def look_up(*_, **__):
-        over.wait(20)
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(download, "getaddrinfo", look_up)
-        yield "http://b.invalid/", "b.invalid cannot be reached: no connection within 0.5 seconds"
+        yield "http://a.invalid/", UNREACHED.format("a.invalid", said)
         over.set()
 
 
+def a_look_up_without_an_end(monkeypatch):
+    return an_unknown_name(monkeypatch, 20, "no connection within 0.5 seconds")
+
+
+UNREACHED = "{} cannot be reached: {}"
 DEAD = [a_black_hole, a_silent_port, a_closed_port, an_unknown_name, a_look_up_without_an_end]
 
 
@@ -152,17 +148,14 @@ def test_behind_a_proxy_only_the_proxy_must_be_reached(asked, monkeypatch):
 MOST = 2**26
 
 
-@pytest.mark.parametrize(
-    ("seconds", "sizes", "said"),
-    [
-        ([20], [1], None),
-        ([21], [21 * 4096], None),
-        ([21], [21 * 4096 - 1], "^86015 bytes in 21 seconds are too slow$"),
-        ([1, 40], [40 * 4096 - 1, 1], None),
-        ([1, 40], [40 * 4096 - 2, 1], "^163839 bytes in 40 seconds are too slow$"),
-        ([1], [MOST], None),
-        ([1, 1], [MOST, 1], "^more than 67108864 bytes$"),
-    ],
+@cases(
+    ([20], [1], None),
+    ([21], [21 * 4096], None),
+    ([21], [21 * 4096 - 1], "^86015 bytes in 21 seconds are too slow$"),
+    ([1, 40], [40 * 4096 - 1, 1], None),
+    ([1, 40], [40 * 4096 - 2, 1], "^163839 bytes in 40 seconds are too slow$"),
+    ([1], [MOST], None),
+    ([1, 1], [MOST, 1], "^more than 67108864 bytes$"),
 )
 def test_what_is_too_slow_or_too_much_is_known_to_the_byte(monkeypatch, seconds, sizes, said):
     clock = iter([5.0, *(5.0 + s for s in seconds)])

@@ -14,6 +14,7 @@ import pytest
 import torch
 from tqdm import tqdm
 
+from tests.cases import cases
 from tests.data.mirror import GZ, mirrored
 from vaelib import data
 from vaelib.data import download, fetched
@@ -51,14 +52,11 @@ def test_an_altered_file_is_refused(small_mnist, file):
         data.load("mnist", small_mnist)
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda b: b[:-20],
-        lambda b: b"x" + b,
-        lambda b: b[:30] + b"?" * 20,
-        lambda b: b[:10] + b[20:],
-    ],
+@cases(
+    lambda b: b[:-20],
+    lambda b: b"x" + b,
+    lambda b: b[:30] + b"?" * 20,
+    lambda b: b[:10] + b[20:],
 )
 def test_a_damaged_gzip_file_is_refused(small_mnist, damage):
     path = small_mnist / GZ[0]
@@ -77,13 +75,10 @@ def test_a_file_of_a_size_that_is_just_allowed_is_taken(mirrors, home, monkeypat
         data.load("mnist")
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (gzip.compress(bytes(2**26)), "a gzip file of more than 1048576 bytes; delete it"),
-        (bytes(2**20) + b"x", "it has more than 1048576 bytes; delete it"),
-        (bytes(2**20), "not a whole gzip file"),
-    ],
+@cases(
+    (gzip.compress(bytes(2**26)), "a gzip file of more than 1048576 bytes; delete it"),
+    (bytes(2**20) + b"x", "it has more than 1048576 bytes; delete it"),
+    (bytes(2**20), "not a whole gzip file"),
     ids=["a bomb", "a large one", "one just small enough to be read"],
 )
 def test_a_file_takes_no_more_memory_than_it_may_hold(small_mnist, monkeypatch, content, said):
@@ -98,7 +93,9 @@ def test_a_file_takes_no_more_memory_than_it_may_hold(small_mnist, monkeypatch, 
         tracemalloc.stop()
 
 
-def test_what_is_not_there_is_fetched_once(mirrors, home, small_mnist):
+def test_what_is_not_there_is_fetched_once_and_without_a_folder_into_the_users_cache(
+    mirrors, home, small_mnist, tmp_path, monkeypatch
+):
     first = data.load("mnist")
     assert mirrors.asked == [f"/one/{name}" for name in GZ]
     assert names(home) == sorted(GZ)
@@ -107,10 +104,7 @@ def test_what_is_not_there_is_fetched_once(mirrors, home, small_mnist):
     for x, y, z in zip(first[3:7], again[3:7], placed[3:7], strict=True):
         assert torch.equal(x, y)
         assert torch.equal(x, z)
-
-
-def test_without_a_folder_the_users_cache_takes_it(mirrors, tmp_path, monkeypatch):
-    monkeypatch.delenv("VAELIB_DATA_DIR", raising=False)
+    monkeypatch.delenv("VAELIB_DATA_DIR")
     data.load("mnist")
     assert names(tmp_path / "cache" / "vaelib" / "mnist") == sorted(GZ)
 
@@ -127,9 +121,8 @@ def test_only_what_a_folder_lacks_is_fetched(mirrors, home, small_mnist, missing
 @pytest.fixture
 def fashion(mirrors, monkeypatch):
     """The same mirrors for Fashion-MNIST, of which the compressed bytes are known."""
-    sums = {
-        f: hashlib.sha256((mirrors.one / f"{f}.gz").read_bytes()).hexdigest() for f in data.MNIST
-    }
+    files = {f: (mirrors.one / f"{f}.gz").read_bytes() for f in data.MNIST}
+    sums = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
     mirrored(monkeypatch, *mirrors.urls, name="fashion-mnist", files=sums)
     mirrored(monkeypatch, files=dict.fromkeys(data.MNIST, "0" * 64))
 
@@ -145,9 +138,13 @@ def test_fashion_mnist_is_fetched_from_its_own_mirrors_into_a_place_of_its_own(m
 
 
 @pytest.mark.usefixtures("fashion", "mirrors")
-def test_fashion_mnist_must_be_compressed_and_says_what_to_do_offline(small_mnist, monkeypatch):
+def test_another_fashion_is_refused_and_offline_it_is_said_what_to_do(small_mnist, monkeypatch):
+    raw = gzip.decompress((small_mnist / GZ[0]).read_bytes())
+    (small_mnist / GZ[0]).write_bytes(gzip.compress(raw, 1, mtime=7))
+    with pytest.raises(ValueError, match="is not Fashion-MNIST's train-images-idx3-ubyte: its SHA"):
+        data.load("fashion-mnist", small_mnist)
     mirrored(monkeypatch, name="fashion-mnist")
-    (small_mnist / "train-images-idx3-ubyte").write_bytes(b"")
+    (small_mnist / "train-images-idx3-ubyte").write_bytes(b"")  # it must be compressed
     (small_mnist / GZ[0]).unlink()
     with pytest.raises(FileNotFoundError) as error:
         data.load("fashion-mnist", small_mnist)
@@ -156,14 +153,6 @@ def test_fashion_mnist_must_be_compressed_and_says_what_to_do_offline(small_mnis
         "Offline, put Fashion-MNIST's four files into a folder and set VAELIB_DATA_DIR to it, "
         "or set VAELIB_DATASET=digits, which needs none",
     ]
-
-
-@pytest.mark.usefixtures("fashion", "mirrors")
-def test_another_fashion_is_refused_by_name(small_mnist):
-    raw = gzip.decompress((small_mnist / GZ[0]).read_bytes())
-    (small_mnist / GZ[0]).write_bytes(gzip.compress(raw, 1, mtime=7))
-    with pytest.raises(ValueError, match="is not Fashion-MNIST's train-images-idx3-ubyte: its SHA"):
-        data.load("fashion-mnist", small_mnist)
 
 
 def test_the_bar_counts_the_bytes_of_each_file_and_goes_away(mirrors, home, monkeypatch):
@@ -199,24 +188,18 @@ def sent(body, length=None):
     return send
 
 
-def dripping(mirrors):
-    def drip(handler):
-        handler.send_response(200)
-        handler.end_headers()
-        while not mirrors.over.wait(0.05):
-            handler.wfile.write(b"x")
-
-    return drip
-
-
-def endless(mirrors):
+def endless(mirrors, drop=bytes(2**16), pause=0.0):
     def pour(handler):
         handler.send_response(200)
         handler.end_headers()
-        while not mirrors.over.is_set():
-            handler.wfile.write(bytes(2**16))
+        while not mirrors.over.wait(pause):
+            handler.wfile.write(drop)
 
     return pour
+
+
+def dripping(mirrors):
+    return endless(mirrors, b"x", 0.05)
 
 
 def another(mirrors):
@@ -230,31 +213,28 @@ def round_and_round(handler):
     handler.end_headers()
 
 
-FAULTS = {
+FAULTS = {  # a function from the mirrors to what one does, what is said of it, a limit to shorten
     "absent": (lambda mirrors: lambda handler: handler.send_error(404), "404"),
     "broken": (lambda mirrors: lambda handler: handler.send_error(500), "500"),
     "altered": (another, f"not MNIST's {GZ[0][:-3]}: its SHA-256 differs"),
     "a page": (lambda mirrors: sent(b"<html>Sign in to the network</html>"), "not a whole gzip"),
     "cut short": (lambda mirrors: sent(b"x", length=9), "IncompleteRead(1 bytes read, 8 more"),
-    "silent": (lambda mirrors: lambda handler: mirrors.over.wait(20), "timed out"),
-    "dripping": (dripping, "too slow"),
+    "silent": (lambda mirrors: lambda handler: mirrors.over.wait(20), "timed out", "TIMEOUT"),
+    "dripping": (dripping, "too slow", "PATIENCE"),
     "endless": (endless, "more than 1048576 bytes"),
     "a bomb": (lambda mirrors: sent(gzip.compress(bytes(2**20 + 1))), "more than 1048576 bytes"),
     "round and round": (lambda mirrors: round_and_round, "redirects"),
 }
 
 
-LIMITS = {"silent": "TIMEOUT", "dripping": "PATIENCE"}
-
-
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_mirror_with_a_fault_is_left_for_the_next_and_what_was_wrong_is_said(
     mirrors, home, monkeypatch, name
 ):
-    fault, said = FAULTS[name]
+    fault, said, *limits = FAULTS[name]
     monkeypatch.setattr(fetched, "MOST", 2**20)
-    if name in LIMITS:
-        monkeypatch.setattr(download, LIMITS[name], 0.4)
+    for limit in limits:
+        monkeypatch.setattr(download, limit, 0.4)
     mirrors.faults[ONE] = mirrors.faults[TWO] = fault(mirrors)
     start = time.monotonic()
     with pytest.raises(FileNotFoundError) as error:
@@ -276,9 +256,8 @@ def test_a_mirror_with_a_fault_is_left_for_the_next_and_what_was_wrong_is_said(
 
 
 def test_what_was_fetched_before_all_failed_is_kept(mirrors, home):
-    mirrors.faults |= {
-        f"/{m}/{GZ[2]}": lambda handler: handler.send_error(404) for m in ("one", "two")
-    }
+    for folder in (mirrors.one, mirrors.two):
+        (folder / GZ[2]).unlink()
     with pytest.raises(FileNotFoundError, match=f"no mirror gives MNIST's {GZ[2]}"):
         data.load("mnist")
     assert names(home) == sorted(GZ[:2])
@@ -358,9 +337,8 @@ def test_a_folder_that_cannot_be_written_is_one_clear_sentence(
     elif not folder.parent.is_dir():
         pytest.skip("no folder here that even the administrator cannot write to")
     monkeypatch.setenv("VAELIB_DATA_DIR", str(folder))
-    with pytest.raises(
-        PermissionError, match=r"cannot be written .*; set VAELIB_DATA_DIR"
-    ) as error:
+    said = r"cannot be written .*; set VAELIB_DATA_DIR"
+    with pytest.raises(PermissionError, match=said) as error:
         data.load("mnist")
     assert len(str(error.value).splitlines()) == 1
     assert not mirrors.asked

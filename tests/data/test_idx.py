@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.cases import cases
 from vaelib.data.idx import parse
 
 SEEDS = [
@@ -58,18 +59,15 @@ def test_idx_files_are_read_as_their_header_says():
 NONE = "^no IDX file of bytes with one to three dimensions$"
 
 
-@pytest.mark.parametrize(
-    ("raw", "said"),
-    [
-        (b"", NONE),
-        (b"\0\0\x08", NONE),
-        (b"\0\0\x08\0" + bytes(40), NONE),
-        (b"\0\0\x08\4" + bytes(40), NONE),
-        (b"\0\0\x09\1" + bytes(40), NONE),
-        (b"\0\0\x08\x03\0", "^an IDX header of 5 bytes, 16 are needed$"),
-        (b"\0\0\x08\x01\xff\xff\xff\xff", "need 4294967295 bytes, 0 follow"),
-        (b"\0\0\x08\x01\0\0\0\x01ab", "need 1 bytes, 2 follow"),
-    ],
+@cases(
+    (b"", NONE),
+    (b"\0\0\x08", NONE),
+    (b"\0\0\x08\0" + bytes(40), NONE),
+    (b"\0\0\x08\4" + bytes(40), NONE),
+    (b"\0\0\x09\1" + bytes(40), NONE),
+    (b"\0\0\x08\x03\0", "^an IDX header of 5 bytes, 16 are needed$"),
+    (b"\0\0\x08\x01\xff\xff\xff\xff", "need 4294967295 bytes, 0 follow"),
+    (b"\0\0\x08\x01\0\0\0\x01ab", "need 1 bytes, 2 follow"),
 )
 def test_what_is_no_idx_file_is_told(raw, said):
     with pytest.raises(ValueError, match=said):

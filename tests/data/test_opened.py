@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.cases import cases
 from vaelib import data
 from vaelib.data import folder
 from vaelib.data.numbers import numbers
@@ -28,24 +29,21 @@ def grey(found):
 COLOUR = np.random.default_rng(0).integers(0, 256, (5, 3, 6, 5), dtype=np.uint8)
 
 
-@pytest.mark.parametrize(
-    ("x", "told", "shape", "rows"),
-    [
-        (COLOUR, None, (3, 6, 5), COLOUR),
-        (np.moveaxis(COLOUR, 1, -1), None, (3, 6, 5), COLOUR),
-        (COLOUR[:, 0], None, (6, 5), COLOUR[:, 0]),
-        (COLOUR[:, :1], None, (6, 5), COLOUR[:, 0]),
-        (COLOUR[:, 0, ..., None], None, (6, 5), COLOUR[:, 0]),
-        (COLOUR.reshape(5, -1), None, None, COLOUR),
-        (COLOUR.reshape(5, -1), (3, 6, 5), (3, 6, 5), COLOUR),
-        (COLOUR[:, 0].reshape(5, -1), (1, 6, 5), (6, 5), COLOUR[:, 0]),
-        (COLOUR[:, :, :3], (3, 3, 5), (3, 3, 5), COLOUR[:, :, :3]),
-        (COLOUR[..., :3], (3, 6, 3), (3, 6, 3), COLOUR[..., :3]),
-        (np.moveaxis(COLOUR[..., :3], 1, -1), (3, 6, 3), (3, 6, 3), COLOUR[..., :3]),
-        (np.asfortranarray(COLOUR), None, (3, 6, 5), COLOUR),
-        (COLOUR[:, :, 0, 0] / 255, None, None, COLOUR[:, :, 0, 0]),
-        (np.zeros((5, 36)) + COLOUR[:, 0, 0, :1] / 255, None, None, None),
-    ],
+@cases(
+    (COLOUR, None, (3, 6, 5), COLOUR),
+    (np.moveaxis(COLOUR, 1, -1), None, (3, 6, 5), COLOUR),
+    (COLOUR[:, 0], None, (6, 5), COLOUR[:, 0]),
+    (COLOUR[:, :1], None, (6, 5), COLOUR[:, 0]),
+    (COLOUR[:, 0, ..., None], None, (6, 5), COLOUR[:, 0]),
+    (COLOUR.reshape(5, -1), None, None, COLOUR),
+    (COLOUR.reshape(5, -1), (3, 6, 5), (3, 6, 5), COLOUR),
+    (COLOUR[:, 0].reshape(5, -1), (1, 6, 5), (6, 5), COLOUR[:, 0]),
+    (COLOUR[:, :, :3], (3, 3, 5), (3, 3, 5), COLOUR[:, :, :3]),
+    (COLOUR[..., :3], (3, 6, 3), (3, 6, 3), COLOUR[..., :3]),
+    (np.moveaxis(COLOUR[..., :3], 1, -1), (3, 6, 3), (3, 6, 3), COLOUR[..., :3]),
+    (np.asfortranarray(COLOUR), None, (3, 6, 5), COLOUR),
+    (COLOUR[:, :, 0, 0] / 255, None, None, COLOUR[:, :, 0, 0]),
+    (np.zeros((5, 36)) + COLOUR[:, 0, 0, :1] / 255, None, None, None),
 )
 def test_arrays_of_every_usual_form_become_rows_with_channels_first(tmp_path, x, told, shape, rows):
     found = opened(x, tmp_path, shape=told)
@@ -54,16 +52,13 @@ def test_arrays_of_every_usual_form_become_rows_with_channels_first(tmp_path, x,
         np.testing.assert_allclose(grey(found), rows.reshape(5, -1) / 255, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("x", "told", "said"),
-    [
-        (COLOUR[0, 0, 0], None, "must hold at least two images, shape .images, height, width"),
-        (COLOUR[None], None, "at least two images"),
-        (COLOUR[..., :3], None, "not clear: --shape 3,6,3 or --shape 3,3,6 says it"),
-        (np.moveaxis(np.repeat(COLOUR, 3, 1), 1, 2)[..., [0] * 6], None, "not clear: --shape"),
-        (COLOUR[:, 0], (5, 6), r"the shape 5,6 is not that of .*x.npy, \(5, 6, 5\)"),
-        (COLOUR.reshape(5, -1), (6, 5), "the shape 6,5 is not that of"),
-    ],
+@cases(
+    (COLOUR[0, 0, 0], None, "must hold at least two images, shape .images, height, width"),
+    (COLOUR[None], None, "at least two images"),
+    (COLOUR[..., :3], None, "not clear: --shape 3,6,3 or --shape 3,3,6 says it"),
+    (np.moveaxis(np.repeat(COLOUR, 3, 1), 1, 2)[..., [0] * 6], None, "not clear: --shape"),
+    (COLOUR[:, 0], (5, 6), r"the shape 5,6 is not that of .*x.npy, \(5, 6, 5\)"),
+    (COLOUR.reshape(5, -1), (6, 5), "the shape 6,5 is not that of"),
 )
 def test_other_arrays_are_refused_with_the_way_out(tmp_path, x, told, said):
     with pytest.raises(ValueError, match=said):
@@ -73,30 +68,27 @@ def test_other_arrays_are_refused_with_the_way_out(tmp_path, x, told, said):
 WHOLE = np.array([[0, 1, 5], [3, 2, 4]])
 
 
-@pytest.mark.parametrize(
-    ("x", "told", "levels", "divided", "said"),
-    [
-        (WHOLE.astype("u1") * 51, None, 256, 255, ""),
-        (WHOLE.astype("u1") % 2, None, 2, 1, "0 to 1, read as 2 levels"),
-        (WHOLE.astype("u1"), None, 6, 5, "0 to 5, read as 6 levels"),
-        (WHOLE.astype("u1"), 17, 17, 16, ""),
-        (WHOLE.astype("u1"), 256, 256, 255, ""),
-        (WHOLE % 2 == 1, None, 2, 1, ""),
-        (WHOLE * 51, None, 256, 255, "0 to 255, read as 256 levels"),
-        (WHOLE.astype("u2") * 50, None, 256, 255, "read as 256 levels"),
-        (WHOLE.astype("u2") * 13000, None, 65536, 65535, "read as 65536 levels"),
-        (WHOLE.astype("u2") * 800, 4096, 4096, 4095, ""),
-        (WHOLE.astype(">i4"), None, 6, 5, "read as 6 levels"),
-        (WHOLE / 5, None, None, 1, ""),
-        (WHOLE / 5, 6, 6, 1, ""),
-        ((WHOLE / 5).astype(">f4"), None, None, 1, ""),
-        ((WHOLE / 5).astype("f2"), None, None, 1, ""),
-        (WHOLE * 50.5, 256, 256, 255, ""),
-        (WHOLE * 50.5, None, None, 1, "taken as they are; --levels 256"),
-        (WHOLE * 51.0, None, None, 1, "taken as they are; --levels 256"),
-        (WHOLE * -1.0, None, None, 1, "from -5 to 0, taken as they are"),
-        (WHOLE[:, None] * 51.0, None, 256, 255, "0 to 255, read as 256 levels"),
-    ],
+@cases(
+    (WHOLE.astype("u1") * 51, None, 256, 255, ""),
+    (WHOLE.astype("u1") % 2, None, 2, 1, "0 to 1, read as 2 levels"),
+    (WHOLE.astype("u1"), None, 6, 5, "0 to 5, read as 6 levels"),
+    (WHOLE.astype("u1"), 17, 17, 16, ""),
+    (WHOLE.astype("u1"), 256, 256, 255, ""),
+    (WHOLE % 2 == 1, None, 2, 1, ""),
+    (WHOLE * 51, None, 256, 255, "0 to 255, read as 256 levels"),
+    (WHOLE.astype("u2") * 50, None, 256, 255, "read as 256 levels"),
+    (WHOLE.astype("u2") * 13000, None, 65536, 65535, "read as 65536 levels"),
+    (WHOLE.astype("u2") * 800, 4096, 4096, 4095, ""),
+    (WHOLE.astype(">i4"), None, 6, 5, "read as 6 levels"),
+    (WHOLE / 5, None, None, 1, ""),
+    (WHOLE / 5, 6, 6, 1, ""),
+    ((WHOLE / 5).astype(">f4"), None, None, 1, ""),
+    ((WHOLE / 5).astype("f2"), None, None, 1, ""),
+    (WHOLE * 50.5, 256, 256, 255, ""),
+    (WHOLE * 50.5, None, None, 1, "taken as they are; --levels 256"),
+    (WHOLE * 51.0, None, None, 1, "taken as they are; --levels 256"),
+    (WHOLE * -1.0, None, None, 1, "from -5 to 0, taken as they are"),
+    (WHOLE[:, None] * 51.0, None, 256, 255, "0 to 255, read as 256 levels"),
 )
 def test_what_numbers_mean_is_read_where_it_is_certain_and_said(
     tmp_path, x, told, levels, divided, said
@@ -111,17 +103,14 @@ def test_what_numbers_mean_is_read_where_it_is_certain_and_said(
     assert bool(said) == bool(found.said)
 
 
-@pytest.mark.parametrize(
-    ("x", "told", "said"),
-    [
-        (WHOLE.astype("u2") * 800, None, "from 0 to 4000, of type uint16: --levels 65536, 4096"),
-        (WHOLE * -1, None, "from -5 to 0, of type int64: .* save them as floats"),
-        (WHOLE * 10**6, None, "--levels"),
-        (WHOLE, 5, "from 0 to 5, and --levels 5 means 0 to 4"),
-        (WHOLE * np.nan, None, "must be finite: row 0 holds"),
-        (np.where(WHOLE == 2, np.inf, 0), None, "must be finite: row 1 holds"),
-        (WHOLE.astype("longdouble"), None, r"can be used but .*save it as x.astype\('float32'\)"),
-    ],
+@cases(
+    (WHOLE.astype("u2") * 800, None, "from 0 to 4000, of type uint16: --levels 65536, 4096"),
+    (WHOLE * -1, None, "from -5 to 0, of type int64: .* save them as floats"),
+    (WHOLE * 10**6, None, "--levels"),
+    (WHOLE, 5, "from 0 to 5, and --levels 5 means 0 to 4"),
+    (WHOLE * np.nan, None, "must be finite: row 0 holds"),
+    (np.where(WHOLE == 2, np.inf, 0), None, "must be finite: row 1 holds"),
+    (WHOLE.astype("longdouble"), None, r"can be used but .*save it as x.astype\('float32'\)"),
 )
 def test_numbers_that_may_mean_several_things_are_refused_with_the_way_out(tmp_path, x, told, said):
     with pytest.raises(ValueError, match=said) as raised:
@@ -152,9 +141,7 @@ def test_of_several_arrays_one_is_named(tmp_path):
 def test_what_is_not_there_is_named_with_what_could_be(tmp_path, monkeypatch, source):
     monkeypatch.chdir(tmp_path)
     Path("x.txt").touch()
-    said = (
-        f"no .npy, .npz or .csv file, folder of images or data set '{source}': the names are digits"
-    )
+    said = f"folder of images or data set '{source}': the names are digits"
     with pytest.raises(FileNotFoundError, match=said):
         data.open(source)
     (tmp_path / ".hidden").touch()

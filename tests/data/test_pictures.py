@@ -44,10 +44,6 @@ def odd(place_of):
     return place_of("odd_images")
 
 
-def test_all_files_are_known(odd):
-    assert {p.name for p in odd.iterdir()} == {*READ, *REFUSED}
-
-
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", READ)
 def test_a_picture_is_read_upright_and_in_its_own_numbers(odd, name):
@@ -70,7 +66,8 @@ def test_one_face_is_the_same_in_every_form(odd, name):
     assert abs(decode(odd / name, True) - wanted).mean() < 8  # upside down: above 60
 
 
-def test_orders_of_bytes_and_inks_are_read_right(odd):
+def test_all_files_are_known_and_orders_of_bytes_and_inks_read_right(odd):
+    assert {p.name for p in odd.iterdir()} == {*READ, *REFUSED}
     big, little = (decode(odd / f"16bit.{n}cropped.tif", False) for n in ("MM.", ""))
     assert np.array_equal(big, little)
     red, *others = decode(odd / "pil_sample_cmyk.jpg", True)[:, 0, 0]

@@ -8,6 +8,7 @@ from torch import nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 from torch.nn.functional import softplus
 
+from tests.cases import refused
 from vaelib import data, training
 from vaelib.checks import check
 from vaelib.distributions import diagonal_normal
@@ -72,19 +73,12 @@ def test_linear_models_have_their_closed_form(latent, observed, sigma, batch):
 
 
 @pytest.mark.parametrize("latent", [1, 2])
-def test_a_posterior_twelve_deviations_out_is_found(latent):
-    model = LinearGaussian(torch.eye(latent).double(), torch.zeros(latent).double(), 0.2)
-    x = torch.full((1, latent), 12 / math.sqrt(latent)).double()
-    x = torch.cat([x, -x, 0 * x])
-    agrees(model, x, model.log_evidence(x))
-
-
-@pytest.mark.parametrize("latent", [1, 2])
-@pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0])
-def test_mass_across_the_edge_of_the_first_square_is_found(latent, sigma):
+@pytest.mark.parametrize("sigma", [0.2, 0.5, 1.0, 2.0])
+def test_mass_across_the_edge_of_the_first_square_and_twelve_deviations_out_is_found(latent, sigma):
     model = LinearGaussian(torch.eye(latent).double(), torch.zeros(latent).double(), sigma)
-    x = torch.zeros(12, latent).double()
-    x[:, 0] = torch.linspace(3, 9, 12).double() * (1 + sigma**2)
+    x = torch.zeros(15, latent).double()
+    x[3:, 0] = torch.linspace(3, 9, 12).double() * (1 + sigma**2)
+    x[:2] = torch.tensor([[12.0], [-12.0]]) / math.sqrt(latent)
     agrees(model, x, model.log_evidence(x))
 
 
@@ -140,12 +134,13 @@ def test_fifty_digits_have_their_dense_grid(small_vae):
     agrees(model, x, bernoulli_on_a_grid(model, x, 7.5, 401))
 
 
-def test_a_looser_tolerance_is_kept_and_honest(small_vae):
+def test_a_looser_tolerance_is_kept_and_honest_and_no_graph_is_left(small_vae):
     model, x = small_vae[0], small_vae[1][:20]
     exact = log_evidence_quadrature(model, x, tolerance=1e-9).value
     value, error = log_evidence_quadrature(model, x, tolerance=1e-3)
     assert (error <= 1e-3).all()
     assert ((value - exact).abs() <= error + 1e-9).all()
+    assert not value.requires_grad
 
 
 def test_an_edge_across_the_plane_warns_instead_of_splitting_forever():
@@ -171,10 +166,6 @@ def test_the_warning_counts_the_data_that_missed_the_tolerance():
     assert error[0] <= 1e-6 < error[1]
 
 
-def test_no_graph_is_left(small_vae):
-    assert not log_evidence_quadrature(small_vae[0], small_vae[1][0]).value.requires_grad
-
-
 ONE = torch.full((1, 1), 0.3).double()
 X = torch.zeros(3, 2).double()
 PLAIN = without_encoder(standard(2), lambda z: diagonal_normal(z, 1.0))
@@ -182,21 +173,15 @@ SINGLE = without_encoder(diagonal_normal(torch.zeros(2), 1.0), PLAIN.decode)
 CUBE = without_encoder(standard(3), PLAIN.decode)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: log_evidence_quadrature(PLAIN, X.float()), r"model.double\(\) and x.double\(\)"),
-        (lambda: log_evidence_quadrature(SINGLE, X), r"model.double\(\) and x.double\(\)"),
-        (lambda: log_evidence_quadrature(CUBE, X), "one or two latents, got 3; use log_evidence"),
-        (lambda: log_evidence_quadrature(PLAIN, X, 0.0), r"tolerance must lie in \(0, 1\)"),
-        (lambda: log_evidence_quadrature(PLAIN, X, 1.0), r"tolerance must lie in \(0, 1\)"),
-        (lambda: log_evidence_quadrature(PLAIN, X[:, :1]), r"x must have shape \(..., 2\)"),
-        (lambda: log_evidence_quadrature(PLAIN, X * math.nan), "x must be finite"),
-    ],
+test_bad_arguments_raise_by_name = refused(
+    (lambda: log_evidence_quadrature(PLAIN, X.float()), r"model.double\(\) and x.double\(\)"),
+    (lambda: log_evidence_quadrature(SINGLE, X), r"model.double\(\) and x.double\(\)"),
+    (lambda: log_evidence_quadrature(CUBE, X), "one or two latents, got 3; use log_evidence"),
+    (lambda: log_evidence_quadrature(PLAIN, X, 0.0), r"tolerance must lie in \(0, 1\)"),
+    (lambda: log_evidence_quadrature(PLAIN, X, 1.0), r"tolerance must lie in \(0, 1\)"),
+    (lambda: log_evidence_quadrature(PLAIN, X[:, :1]), r"x must have shape \(..., 2\)"),
+    (lambda: log_evidence_quadrature(PLAIN, X * math.nan), "x must be finite"),
 )
-def test_bad_arguments_raise_by_name(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
 
 
 @pytest.mark.long
@@ -224,20 +209,14 @@ def cells_of(latent=1, sigma=0.5):
 
 
 @pytest.mark.parametrize("width", [0.02, 0.05, 0.2])
-def test_the_overshoot_reaches_a_peak_between_two_nodes(width):
+def test_the_overshoot_reaches_a_peak_between_two_nodes_and_is_none_without_a_bend_down(width):
     p = cells_of()
     left, right = p.nodes[5] * HALF, p.nodes[6] * HALF
     f = -((p.nodes * HALF - (left + right) / 2) ** 2) / (2 * width**2)
     rise = p._overshoot(f[None, :, None], HALF)[0, :, 0]
     peak = (f + rise).max().item()
-    assert peak >= -1e-9
-    assert peak <= 0.1 * ((right - left) / width).item() ** 2 + 1e-9
-
-
-def test_where_the_log_density_does_not_bend_down_nothing_can_rise():
-    p = cells_of()
-    straight, cup = 3 * p.nodes - 1, 4 * p.nodes**2
-    for f in (straight, cup):
+    assert -1e-9 <= peak <= 0.1 * ((right - left) / width).item() ** 2 + 1e-9
+    for f in (3 * p.nodes - 1, 4 * p.nodes**2):  # a line, and a cup
         assert p._overshoot(f[None, :, None], HALF).abs().max() < 1e-12
 
 
@@ -255,9 +234,8 @@ def test_the_priors_mass_on_a_square_is_that_of_the_normal_distribution(latent):
     p = cells_of(latent)
     for radius in (1, 3, 9):
         inside = math.erf(radius / math.sqrt(2))
-        assert p._prior_mass(p._square(radius)) == pytest.approx(
-            latent * math.log(inside), abs=1e-9
-        )
+        mass = p._prior_mass(p._square(radius))
+        assert mass == pytest.approx(latent * math.log(inside), abs=1e-9)
 
 
 @pytest.mark.filterwarnings("error:quadrature")

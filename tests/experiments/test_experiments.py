@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.optim import Adagrad
 
+from tests.cases import seeded
 from vaelib import data
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments import figures, learners
@@ -27,6 +28,8 @@ from vaelib.training import Checkpoint, evaluate, fit
 
 SMALL = {"data": "digits", "hidden": 8, "latent": 2, "samples": 6e3, "step_size": 0.05}
 S = FIGURES[2].defaults | SMALL
+OF_100 = FIGURES[3].defaults | SMALL | {"images": 100, "samples": 1e3}
+BAYES = FIGURES["F"].defaults | {"method": "bayes", "hidden": 8}
 
 
 @pytest.fixture
@@ -118,9 +121,8 @@ def test_the_evidence_is_found_where_a_chain_from_anywhere_would_miss_it():
 
 
 def test_what_uncertain_weights_predict_is_log_predictive(monkeypatch):
-    s = FIGURES["F"].defaults | {"method": "bayes", "hidden": 8}
-    x, (train, _) = images(s, 20)
-    one = learners.learner(s, x, 0.05)
+    x, (train, _) = images(BAYES, 20)
+    one = learners.learner(BAYES, x, 0.05)
     one.until(30)
     mu = one.model.decoder.mu.detach()
     monkeypatch.setattr(figures, "WEIGHTS", 4)
@@ -130,14 +132,13 @@ def test_what_uncertain_weights_predict_is_log_predictive(monkeypatch):
     again = log_predictive(one.model, train, draws=4, samples=20_000).mean.mean()
     assert abs(averaged - again) < 0.05
     assert abs(averaged - at_mean) > 0.1
-    plain = build(s | {"method": "aevb"}, 64)
+    plain = build(BAYES | {"method": "aevb"}, 64)
     assert predictive(plain, train)[0] == predictive(plain, train)[1]
 
 
 def test_uncertain_weights_learn_from_the_whole_bound():
-    s = FIGURES["F"].defaults | {"method": "bayes", "hidden": 8}
-    x = images(s, 20)[0]
-    one = learners.learner(s, x, 0.05)
+    x = images(BAYES, 20)[0]
+    one = learners.learner(BAYES, x, 0.05)
     before = one.model.decoder.log_sigma.detach().mean()
     assert one.how["objective"].keywords == {"examples": 100}
     low, high = one.success(), learners.bound(one.model, x)
@@ -276,7 +277,7 @@ def test_training_is_told_what_the_settings_say(monkeypatch, gpu):
     }  # fmt: skip
 
 
-def test_the_bound_is_that_of_fits_objective_with_the_same_noise_each_time():
+def test_the_bounds_are_those_of_fits_objective_and_of_100_samples_with_the_same_noise_each_time():
     s = S | {"likelihood": "grey"}
     x = images(s, 10)[0]
     one = learners.learner(s, x, 0.05)
@@ -284,30 +285,30 @@ def test_the_bound_is_that_of_fits_objective_with_the_same_noise_each_time():
     state = torch.get_rng_state()
     first = one.success()
     assert torch.equal(torch.get_rng_state(), state)
-    torch.manual_seed(0)
-    assert first == learners.bound(one.model, x) == evaluate(one.model, x).elbo
+    assert first == learners.bound(one.model, x) == seeded(evaluate, one.model, x, seed=0).elbo
+    numbers = two_bounds(one.model, x)
+    assert numbers == [first, seeded(log_evidence, one.model, x, 100, seed=0).mean.mean()]
 
 
 def test_seconds_of_training_are_added_up_and_measuring_is_not_training(tmp_path, monkeypatch, few):
     # each reading of the clock is 100 s later, and an epoch is between two of them
     clock = Mock(monotonic=Mock(side_effect=count(0.0, 100.06)))
     monkeypatch.setattr("vaelib.experiments.learning_curve.time", clock)
-    s, keep = FIGURES[3].defaults | SMALL | {"images": 100, "samples": 1e3}, tmp_path / "a.pt"
-    made = learning_curve(FIGURES[3], s, keep)
-    beside = tmp_path / "a.json"
+    keep, beside = tmp_path / "a.pt", tmp_path / "a.json"
+    made = learning_curve(FIGURES[3], OF_100, keep)
     assert len(made["points"]) == 5
     assert made["seconds"] == 500.5  # 100.1 at first, then 0.06 more and rounded again
     written = json.loads(beside.read_text())
     assert written == {k: made[k] for k in ("points", "step_size", "seconds")}
     beside.write_text(json.dumps(written | {"points": written["points"][:-1], "seconds": 7.0}))
-    assert learning_curve(FIGURES[3], s, keep)["seconds"] == 107.1
+    assert learning_curve(FIGURES[3], OF_100, keep)["seconds"] == 107.1
 
 
 @pytest.mark.parametrize("step_size", [0.0, 0.3])
 def test_a_step_size_of_0_is_the_papers_choice(tmp_path, monkeypatch, few, step_size):
     chosen = Mock(return_value=0.07)
     monkeypatch.setattr("vaelib.experiments.learning_curve.chosen", chosen)
-    s = FIGURES[3].defaults | SMALL | {"images": 100, "samples": 100, "step_size": step_size}
+    s = OF_100 | {"samples": 100, "step_size": step_size}
     made = learning_curve(FIGURES[3], s, tmp_path / "a.pt")
     assert made["step_size"] == (step_size or 0.07)
     assert chosen.call_count == (not step_size)
@@ -317,14 +318,13 @@ def test_a_step_size_of_0_is_the_papers_choice(tmp_path, monkeypatch, few, step_
 
 
 def test_points_are_the_images_seen_and_what_is_measured_of_each_part(tmp_path, few):
-    s = FIGURES[3].defaults | SMALL | {"images": 100, "samples": 1e3}
     seen = []
     figure = FIGURES[3]._replace(
         measure=lambda model, x: seen.append(x) or [1.23456, x.mean().item()],
         at_the_end=lambda model, x: {"end": x},
     )
-    made = learning_curve(figure, s, tmp_path / "a.pt")
-    train, test = images(s, 10)[1]
+    made = learning_curve(figure, OF_100, tmp_path / "a.pt")
+    train, test = images(OF_100, 10)[1]
     assert all(torch.equal(x, part) for x, part in zip(seen, cycle([train, test])))
     assert torch.equal(made["end"], test)
     for point, epochs in zip(made["points"], schedule(1e3, 100, figure), strict=True):
@@ -332,22 +332,13 @@ def test_points_are_the_images_seen_and_what_is_measured_of_each_part(tmp_path, 
         assert point == [100 * epochs, 1.235, means[0], 1.235, means[1]]
 
 
-def test_the_bound_of_100_samples_is_beside_the_elbo_with_the_same_noise_each_time():
-    model, (_, (train, _)) = build(S, 64), images(S, 50)
-    torch.manual_seed(7)
-    numbers = two_bounds(model, train)
-    torch.manual_seed(0)
-    assert numbers == [learners.bound(model, train), log_evidence(model, train, 100).mean.mean()]
-
-
 def test_one_draw_of_uncertain_weights_is_not_their_mean(monkeypatch):
     monkeypatch.setattr(figures, "WEIGHTS", 1)
-    model = build(FIGURES["F"].defaults | {"method": "bayes", "hidden": 8}, 64)
+    model = build(BAYES, 64)
     model.decoder.log_sigma.data.fill_(-1.0)
     x = images(S, 5)[1][0]
     averaged, at_mean = predictive(model, x)
-    torch.manual_seed(0)
-    drawn = copy.deepcopy(model).double().decoder.draw()
+    drawn = seeded(copy.deepcopy(model).double().decoder.draw, seed=0)
     given = Model(model.double().prior, model.decoder.given(drawn), None)
     again = log_evidence_quadrature(given, x.double(), tolerance=1e-2).value.mean()
     assert averaged == pytest.approx(again.item(), abs=1e-6)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.cases import seeded
 from vaelib.distributions import diagonal_normal
 from vaelib.experiments import figures, importance, learning_curve
 from vaelib.experiments.figures import FIGURES
@@ -81,10 +82,8 @@ def test_each_method_raises_its_own_bound(method):
     x, (train, _) = figures.images(S, 50)
     one = importance.importance_weighted(S | {"method": method}, x, 1e-3)
     assert one.how["learning_rate"].shuffle is False  # their minibatches are always the same
-    torch.manual_seed(1)
-    here = one.how["objective"](one.model, train)
-    torch.manual_seed(1)
-    assert torch.equal(here, BOUNDS[method](one.model, train, samples=3))
+    here = seeded(one.how["objective"], one.model, train)
+    assert torch.equal(here, seeded(BOUNDS[method], one.model, train, samples=3))
     before = one.success()
     one.until(2)
     assert one.success() > before + 0.3

@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 
+from tests.cases import cases
 from vaelib import __main__ as command
 from vaelib import data, provenance
 from vaelib.experiments import RUNS, Sweep, origin
@@ -37,35 +38,27 @@ def test_every_combination_of_the_lists_is_a_run(tmp_path):
     assert sweep(tmp_path, "figure = 2\nstep_size = [1, 0.5]").runs[0]["step_size"] == 1
 
 
-@pytest.mark.parametrize("text", ["figure = 7", "figure ="])
-def test_a_bad_file_ends_the_command_with_status_2(tmp_path, capsys, text):
-    path = tmp_path / "bad.toml"
-    path.write_text(text)
-    with pytest.raises(SystemExit) as end:
-        command.main(["experiment", str(path)])
-    assert end.value.code == 2
-    assert capsys.readouterr().err.startswith("python -m vaelib: ")
-
-
 ARE = f"there are {', '.join(DEFAULTS)}"
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("latent = 2", "names no figure: figure must be one of " + re.escape(str([*FIGURES]))),
-        ("figure = 7", "names no figure"),
-        ("figure = 2\nlattice = 2\nlatents = 3", f"toml: no settings latents, lattice; {ARE}$"),
-        ("figure = 2\nstep_size = ['fast']", "step_size must be of type float, got 'fast'"),
-        ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
-        ('figure = 2\nlatent = [2, "3"]', "latent must be of type int, got '3'"),
-        ("figure = 2\nseed = 1.5", "seed must be of type int, got 1.5"),
-        ("figure = 2\ndata = 3", "data must be of type str, got 3"),
-    ],
+@cases(
+    ("latent = 2", "names no figure: figure must be one of " + re.escape(str([*FIGURES]))),
+    ("figure = 7", "names no figure"),
+    ("figure =", "Invalid value"),
+    ("figure = 2\nlattice = 2\nlatents = 3", f"toml: no settings latents, lattice; {ARE}$"),
+    ("figure = 2\nstep_size = ['fast']", "step_size must be of type float, got 'fast'"),
+    ('figure = 2\nmethod = "adam"', "method must be one of aevb, wake-sleep, got 'adam'"),
+    ('figure = 2\nlatent = [2, "3"]', "latent must be of type int, got '3'"),
+    ("figure = 2\nseed = 1.5", "seed must be of type int, got 1.5"),
+    ("figure = 2\ndata = 3", "data must be of type str, got 3"),
 )
-def test_what_a_file_may_not_say(tmp_path, text, message):
+def test_what_a_file_may_not_say_and_how_the_command_ends(tmp_path, capsys, text, message):
     with pytest.raises(ValueError, match=message):
         sweep(tmp_path, text)
+    with pytest.raises(SystemExit) as end:
+        command.main(["experiment", str(tmp_path / "named.toml")])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("python -m vaelib: ")
 
 
 @pytest.mark.not_mutated

@@ -9,6 +9,7 @@ import traitlets
 from torch import nn
 from torch.distributions import Independent, Laplace
 
+from tests.cases import cases
 from vaelib.distributions import diagonal_normal
 from vaelib.exact import LinearGaussian, log_evidence_quadrature
 from vaelib.explorer import GapExplorer, pack
@@ -40,14 +41,6 @@ def test_the_best_normal_of_a_linear_model_is_the_one_by_hand():
     mu, sigma = explorer(model, x, exact.log_evidence(x)).places["the best normal"]
     np.testing.assert_allclose(mu, exact.encode(x).mean, atol=1e-5)
     np.testing.assert_allclose(sigma, exact.precision.diagonal() ** -0.5, atol=1e-5)
-
-
-def test_the_other_two_places_are_the_prior_and_the_encoder():
-    model = vae(BernoulliDecoder(2, [5], 6))
-    places = explorer(model).places
-    q = model.encode(X)
-    assert places["the prior"] == [[0.0, 0.0], [1.0, 1.0]]
-    assert places["the encoder's q"] == [q.mean.tolist(), q.stddev.tolist()]
 
 
 def test_black_and_white_pixels_travel_as_log_odds_and_grey_ones_with_their_noise():
@@ -94,7 +87,9 @@ def test_the_window_of_narrow_guesses_still_holds_the_prior():
 
 def test_the_figure_holds_what_it_is_given():
     model, evidence = vae(BernoulliDecoder(2, [5, 7], 6)), -1.25
-    figure = explorer(model, log_evidence=evidence)
+    figure, q = explorer(model, log_evidence=evidence), model.encode(X)
+    assert figure.places["the prior"] == [[0.0, 0.0], [1.0, 1.0]]
+    assert figure.places["the encoder's q"] == [q.mean.tolist(), q.stddev.tolist()]
     layers, weights = pack(model.decoder)
     assert figure.weights == weights
     assert [layer["activation"] for layer in figure.layers] == ["tanh", "tanh", "identity"]
@@ -129,15 +124,12 @@ def test_mu_and_sigma_are_set_from_python_and_elbo_and_gap_are_not():
             setattr(figure, name, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "bad", "message"),
-    [
-        ("mu", (float("nan"), 0.0), "mu must be finite"),
-        ("mu", (1.0,), "mu"),
-        ("sigma", (1.0, float("inf")), "sigma must be finite"),
-        ("sigma", (1.0, 0.0), "sigma must be positive"),
-        ("sigma", (-1.0, 1.0), "sigma must be positive"),
-    ],
+@cases(
+    ("mu", (float("nan"), 0.0), "mu must be finite"),
+    ("mu", (1.0,), "mu"),
+    ("sigma", (1.0, float("inf")), "sigma must be finite"),
+    ("sigma", (1.0, 0.0), "sigma must be positive"),
+    ("sigma", (-1.0, 1.0), "sigma must be positive"),
 )
 def test_a_q_that_is_none_is_refused_by_name(name, bad, message):
     with pytest.raises(traitlets.TraitError, match=message):
@@ -164,21 +156,18 @@ class Odd(nn.Module):
         return diagonal_normal(torch.cat([z, z, z], -1), 1.0)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"model": vae(BernoulliDecoder(3, [5], 6), 3)}, r"must be N\(0, I\) in two latents"),
-        ({"model": vae(BernoulliDecoder(2, [5], 6), prior=WidePrior)}, r"must be N\(0, I\) in two"),
-        ({"model": vae(Uneven(2, [5], 6, 1.0))}, "^the decoder must be .* sigma for all pixels$"),
-        ({"model": vae(Heavy(2, [5], 6, 1.0))}, "must be Bernoulli, or normal with one sigma"),
-        ({"model": vae(Odd())}, "Odd has no network"),
-        ({"x": X[:5]}, r"x must have shape \(6,\), got \(5,\)"),
-        ({"x": X[None]}, r"x must have shape \(6,\), got \(1, 6\)"),
-        ({"shape": (3, 3)}, r"x must have shape \(9,\), got \(6,\)"),
-        ({"x": X / 2}, "x has pixels that are neither 0 nor 1"),
-        ({"log_evidence": float("nan")}, "log_evidence must be finite"),
-        ({"log_evidence": -20.0}, "is -20.0000, .* was found: it is not log p.x. of .* this x$"),
-    ],
+@cases(
+    ({"model": vae(BernoulliDecoder(3, [5], 6), 3)}, r"must be N\(0, I\) in two latents"),
+    ({"model": vae(BernoulliDecoder(2, [5], 6), prior=WidePrior)}, r"must be N\(0, I\) in two"),
+    ({"model": vae(Uneven(2, [5], 6, 1.0))}, "^the decoder must be .* sigma for all pixels$"),
+    ({"model": vae(Heavy(2, [5], 6, 1.0))}, "must be Bernoulli, or normal with one sigma"),
+    ({"model": vae(Odd())}, "Odd has no network"),
+    ({"x": X[:5]}, r"x must have shape \(6,\), got \(5,\)"),
+    ({"x": X[None]}, r"x must have shape \(6,\), got \(1, 6\)"),
+    ({"shape": (3, 3)}, r"x must have shape \(9,\), got \(6,\)"),
+    ({"x": X / 2}, "x has pixels that are neither 0 nor 1"),
+    ({"log_evidence": float("nan")}, "log_evidence must be finite"),
+    ({"log_evidence": -20.0}, "is -20.0000, .* was found: it is not log p.x. of .* this x$"),
 )
 def test_arguments_that_do_not_fit_are_named(changes, message):
     with pytest.raises(ValueError, match=message):

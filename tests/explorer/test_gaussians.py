@@ -29,9 +29,6 @@ def test_what_cannot_be_drawn_is_refused_by_name(name, bad):
     with pytest.raises(traitlets.TraitError, match=name):
         setattr(figure, name, bad)
     assert getattr(figure, name) == before
-
-
-def test_a_name_that_is_none_of_its_own_is_refused():
     with pytest.raises(TypeError, match="'sigma'"):
         GaussianExplorer(sigma=2.0)
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.cases import cases, seeded
 from vaelib.distributions import diagonal_normal
 from vaelib.exact import LinearGaussian
 from vaelib.inference import local_normal
@@ -32,10 +33,7 @@ def test_finds_the_posterior_mean_and_the_inverse_of_each_precision(linear):
 
 def test_what_stands_beside_an_x_does_not_matter(linear):
     other = torch.stack([X[0], 100 * X[1]])
-    torch.manual_seed(1)
-    one = local_normal(linear, X, FAR)
-    torch.manual_seed(1)
-    two = local_normal(linear, other, FAR)
+    one, two = (seeded(local_normal, linear, x, FAR) for x in (X, other))
     assert torch.equal(one.mean[0], two.mean[0])
     assert not torch.equal(one.mean[1], two.mean[1])
 
@@ -50,28 +48,22 @@ def test_starts_where_the_encoder_is_and_leaves_the_model_alone(vae):
     assert not near.mean.requires_grad
     assert all(torch.equal(value, before[name]) for name, value in vae.state_dict().items())
     assert all(p.grad is None for p in vae.parameters())
+    with pytest.raises(ValueError, match="neither 0 nor 1"):
+        local_normal(vae, x / 2)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"steps": 0}, "steps must be"),
-        ({"samples": 1.5}, "samples must be"),
-        ({"learning_rate": 0.0}, "learning_rate must be positive"),
-        ({"learning_rate": float("nan")}, "learning_rate must be positive"),
-        ({"start": diagonal_normal(torch.zeros(3, 2), 1.0)}, r"of shape \(2, 2\)"),
-        ({"start": torch.distributions.Normal(torch.zeros(2, 2), 1.0)}, "diagonal normal"),
-        ({"start": None}, "diagonal normal"),  # the exact posterior is none
-    ],
+@cases(
+    ({"steps": 0}, "steps must be"),
+    ({"samples": 1.5}, "samples must be"),
+    ({"learning_rate": 0.0}, "learning_rate must be positive"),
+    ({"learning_rate": float("nan")}, "learning_rate must be positive"),
+    ({"start": diagonal_normal(torch.zeros(3, 2), 1.0)}, r"of shape \(2, 2\)"),
+    ({"start": torch.distributions.Normal(torch.zeros(2, 2), 1.0)}, "diagonal normal"),
+    ({"start": None}, "diagonal normal"),  # the exact posterior is none,
 )
 def test_names_what_is_wrong(linear, wrong, message):
     with pytest.raises(ValueError, match=message):
         local_normal(linear, X, **({"start": FAR} | wrong))
-
-
-def test_bad_data_is_named(vae):
-    with pytest.raises(ValueError, match="neither 0 nor 1"):
-        local_normal(vae, torch.full((2, 6), 0.5))
 
 
 def test_an_ascent_that_runs_off_is_an_error(linear):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Independent
 
+from tests.cases import seeded
 from vaelib.checks import check
 from vaelib.distributions import diagonal_normal
 from vaelib.inference import wake_sleep
@@ -23,10 +24,8 @@ X = torch.tensor([[0.3, -1.0, 0.8], [1.5, 0.2, -0.4]]).double()
 
 
 def test_the_decoder_learns_from_data_and_the_encoder_from_dreams_alone(model):
-    torch.manual_seed(1)
-    value = wake_sleep(model, X)
-    torch.manual_seed(1)
-    z = model.encode(X).sample()
+    value = seeded(wake_sleep, model, X)
+    z = seeded(model.encode(X).sample)
     z_dreamt = model.prior.sample((2,))
     x_dreamt = model.decode(z_dreamt).sample()
     wake = model.decode(z).log_prob(X) + model.prior.log_prob(z)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.cases import seeded
 from vaelib.checks import check
 from vaelib.distributions import diagonal_normal
 from vaelib.divergence import Estimate
@@ -14,14 +15,15 @@ from vaelib.models import Model
 from vaelib.objectives import iwae, log_joint
 
 ROWS, COPIES = 1_000, 400
+W = torch.tensor([[1.0], [-0.6]]).double()
+LINEAR = LinearGaussian(W, torch.zeros(2).double(), 0.7)
+X = torch.tensor([0.5, -1.0]).double()
 
 
 def model_and_parameters():
     """One latent, two pixels; mean and log sigma of q, and the decoder's offset."""
     phi = torch.tensor([0.5, -0.3]).double().requires_grad_()
     theta = torch.tensor([0.2, -0.1]).double().requires_grad_()
-    W = torch.tensor([[1.0], [-0.6]]).double()
-    linear = LinearGaussian(W, torch.zeros(2).double(), 0.7)
 
     def decode(z):
         return diagonal_normal(z @ W.T + theta, 0.7)
@@ -30,7 +32,7 @@ def model_and_parameters():
         mu = phi[0].expand(*x.shape[:-1], 1)
         return diagonal_normal(mu, phi[1].exp())
 
-    return Model(linear.prior, decode, encode), phi, theta
+    return Model(LINEAR.prior, decode, encode), phi, theta
 
 
 def on_nodes(model, x, score):
@@ -68,33 +70,25 @@ def slopes(x, doubly):
 
 @pytest.mark.parametrize("doubly", [False, True])
 def test_the_mean_gradient_is_that_of_the_mean_bound(doubly):
-    torch.manual_seed(0)
-    x = torch.tensor([0.5, -1.0]).double()
-    exact, elbos = exact_slopes(x, torch.logaddexp), exact_slopes(x, lambda a, b: (a + b) / 2)
-    for_q, for_decoder = slopes(x, doubly)
-    wrong = {"shares not squared": not_squared(x)}
+    exact, elbos = exact_slopes(X, torch.logaddexp), exact_slopes(X, lambda a, b: (a + b) / 2)
+    for_q, for_decoder = slopes(X, doubly)
+    wrong = {"shares not squared": not_squared(X)}
     check("eq-slope-in-q", wrong=wrong, exact=exact[0], here=Estimate.of(for_q))
     wrong = {"the ELBO's": elbos[1]}
     check("eq-slope-elsewhere", wrong=wrong, exact=exact[1], here=Estimate.of(for_decoder))
 
 
 def test_the_doubly_reparameterized_gradient_is_quieter_in_q_and_the_same_elsewhere():
-    x = torch.tensor([0.5, -1.0]).double()
-    torch.manual_seed(0)
-    once = slopes(x, False)
-    torch.manual_seed(0)
-    twice = slopes(x, True)
+    once, twice = (seeded(slopes, X, doubly) for doubly in (False, True))
     assert (twice[0].var(0) < 0.5 * once[0].var(0)).all()
     check("eq-theta", once=once[1], twice=twice[1])
 
 
 def test_at_the_posterior_the_doubly_reparameterized_gradient_has_no_noise():
-    W = torch.tensor([[1.0], [-0.6]]).double()
-    linear = LinearGaussian(W, torch.zeros(2).double(), 0.7)
-    x = torch.tensor([[0.5, -1.0], [0.3, 0.2]]).double()
-    posterior = linear.encode(x)
+    x = torch.stack([X, X + 1])
+    posterior = LINEAR.encode(x)
     phi = torch.stack([posterior.mean, posterior.stddev.log()]).requires_grad_()
-    model = Model(linear.prior, linear.decode, lambda x: diagonal_normal(phi[0], phi[1].exp()))
+    model = Model(LINEAR.prior, LINEAR.decode, lambda x: diagonal_normal(phi[0], phi[1].exp()))
     slope = {
         doubly: torch.autograd.grad(iwae(model, x, 5, doubly=doubly).sum(), phi)[0]
         for doubly in (False, True)
@@ -105,9 +99,5 @@ def test_at_the_posterior_the_doubly_reparameterized_gradient_has_no_noise():
 
 @torch.no_grad()
 def test_the_value_is_the_same_also_without_gradients():
-    model, _, _ = model_and_parameters()
-    x = torch.randn(4, 2).double()
-    torch.manual_seed(1)
-    once = iwae(model, x, 3)
-    torch.manual_seed(1)
-    check("eq-iwae", once=once, twice=iwae(model, x, 3, doubly=True))
+    model, x = model_and_parameters()[0], torch.randn(4, 2).double()
+    check("eq-iwae", once=seeded(iwae, model, x, 3), twice=seeded(iwae, model, x, 3, doubly=True))

@@ -8,16 +8,7 @@ from torch.distributions import Normal, OneHotCategorical
 
 from tests.training.test_training import train
 from vaelib.distributions import diagonal_normal
-from vaelib.models import (
-    M2,
-    VAE,
-    Beside,
-    GaussianDecoder,
-    GaussianEncoder,
-    Model,
-    StandardNormal,
-    mlp,
-)
+from vaelib.models import M2, VAE, Beside, GaussianDecoder, GaussianEncoder, Model, StandardNormal
 from vaelib.objectives import ELBO, semi_supervised
 from vaelib.training import Checkpoint, Validation, evaluate, shares
 
@@ -84,26 +75,23 @@ def test_several_samples_are_averaged():
     assert noise[1] < noise[0] / 5
 
 
+class Classifier(torch.nn.Sequential):
+    def forward(self, x):
+        return OneHotCategorical(logits=super().forward(x))
+
+
 def networks():
     torch.manual_seed(0)
     encoder = Beside(GaussianEncoder(1 + 3, [8], 1))
     decoder = Beside(GaussianDecoder(1 + 3, [8], 1, sigma=0.5, learn_sigma=True))
-
-    class Classifier(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.network = mlp([1, 8, 3])
-
-        def forward(self, x):
-            return OneHotCategorical(logits=self.network(x))
-
-    return M2(VAE(StandardNormal(1), encoder, decoder), Classifier(), PROBS.float()).double()
+    classifier = Classifier(torch.nn.Linear(1, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+    return M2(VAE(StandardNormal(1), encoder, decoder), classifier, PROBS.float()).double()
 
 
 def slope_of_the_classifier(alpha, rows):
     model = networks()
     semi_supervised(model.given(LABELS), X, alpha)[rows].sum().backward()
-    return model.classifier.network[0].weight.grad.abs().sum()
+    return model.classifier[0].weight.grad.abs().sum()
 
 
 def test_labelled_rows_teach_the_classifier_by_alpha_alone():

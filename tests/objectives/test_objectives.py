@@ -5,6 +5,7 @@ import torch
 from torch import distributions as dist
 from torch.distributions import Independent, MultivariateNormal, OneHotCategorical
 
+from tests.cases import cases, refused, seeded
 from vaelib.checks import check
 from vaelib.distributions import bernoulli, diagonal_normal
 from vaelib.divergence import Estimate
@@ -63,28 +64,18 @@ def some_x(*batch):
 
 
 @BATCHES
-def test_log_joint_is_one_normal_over_x_and_z(batch):
+def test_log_joint_is_one_normal_over_x_and_z_and_so_prior_and_likelihood(batch):
     W, b = LINEAR.W, LINEAR.b
     covariance = torch.block_diag(W @ W.T + 0.49 * torch.eye(3).double(), torch.eye(2).double())
     covariance[:3, 3:], covariance[3:, :3] = W, W.T
     together = MultivariateNormal(torch.cat([b, torch.zeros(2)]), covariance)
     x, z = some_x(*batch), torch.randn(4, *batch, 2).double()
     by_hand = together.log_prob(torch.cat([x.expand(4, *batch, 3), z], -1))
-    check("eq-joint", joint_normal=by_hand, here=log_joint(LINEAR, x, z))
-
-
-@BATCHES
-def test_log_joint_is_prior_and_likelihood(batch):
-    x, z = some_x(*batch), torch.randn(4, *batch, 2).double()
-    prior = -(z.square() + math.log(2 * math.pi)).sum(-1) / 2
-    check("eq-joint", sum=prior + log_likelihood(LINEAR, x, z), here=log_joint(LINEAR, x, z))
-
-
-@BATCHES
-def test_one_latent_serves_every_x(batch):
-    x, z = some_x(*batch), torch.randn(7, *[1] * len(batch), 2).double()
-    spread = z.expand(7, *batch, 2)
-    check("eq-joint", one=log_joint(LINEAR, x, z), copies=log_joint(LINEAR, x, spread))
+    both = -(z.square() + math.log(2 * math.pi)).sum(-1) / 2 + log_likelihood(LINEAR, x, z)
+    check("eq-joint", joint_normal=by_hand, sum=both, here=log_joint(LINEAR, x, z))
+    one = torch.randn(7, *[1] * len(batch), 2).double()  # serves every x
+    copies = log_joint(LINEAR, x, one.expand(7, *batch, 2))
+    check("eq-joint", one=log_joint(LINEAR, x, one), copies=copies)
 
 
 @BATCHES
@@ -117,37 +108,29 @@ def test_both_terms_of_the_elbo_have_their_closed_forms_as_means(batch, kl):
 @pytest.mark.parametrize("beta", [0.0, 0.5, 4.0])
 def test_beta_weighs_the_kl_and_nothing_else(kl, beta):
     x = some_x(5)
-    torch.manual_seed(1)
-    reconstruction, regulariser = elbo_terms(APPROXIMATE, x, 3, kl)
-    torch.manual_seed(1)
-    weighed = elbo(APPROXIMATE, x, 3, kl, beta=beta)
+    reconstruction, regulariser = seeded(elbo_terms, APPROXIMATE, x, 3, kl)
+    weighed = seeded(elbo, APPROXIMATE, x, 3, kl, beta=beta)
     check("eq-beta", here=weighed, sum=reconstruction - beta * regulariser)
 
 
 @pytest.mark.parametrize("bound", [elbo, lambda *args: torch.stack(elbo_terms(*args))])
 def test_one_sample_and_the_exact_kl_are_the_default(bound):
     x = some_x(2, 3)
-    torch.manual_seed(1)
-    short = bound(APPROXIMATE, x)
-    torch.manual_seed(1)
-    check("eq-elbo", short=short, full=bound(APPROXIMATE, x, 1, "exact"))
+    full = seeded(bound, APPROXIMATE, x, 1, "exact")
+    check("eq-elbo", short=seeded(bound, APPROXIMATE, x), full=full)
 
 
-@pytest.mark.parametrize("samples", [1, 3])
-def test_sampled_elbo_is_the_mean_of_the_log_weights(samples):
-    x = some_x(2, 3)
-    torch.manual_seed(1)
-    log_w = log_weights(APPROXIMATE, x, samples)
-    torch.manual_seed(1)
-    check("eq-estimator-a", elbo=elbo(APPROXIMATE, x, samples, "sampled"), mean=log_w.mean(0))
-
-
-def test_iwae_is_the_log_of_the_mean_weight():
-    x = some_x(2, 3)
-    torch.manual_seed(1)
-    w = log_weights(APPROXIMATE, x, 5).exp()
-    torch.manual_seed(1)
-    check("eq-iwae", here=iwae(APPROXIMATE, x, 5), by_hand=(w.sum(0) / 5).log())
+@pytest.mark.parametrize("samples", [1, 3, 50])
+def test_each_bound_is_its_average_of_the_same_weights(samples):
+    given = (APPROXIMATE, some_x(2, 3), samples)
+    log_w = seeded(log_weights, *given)
+    check("eq-estimator-a", elbo=seeded(elbo, *given, "sampled"), mean=log_w.mean(0))
+    check("eq-iwae", here=seeded(iwae, *given), by_hand=(log_w.exp().sum(0) / samples).log())
+    if samples > 1:
+        mean, error = Estimate.of(log_w.exp())
+        here = seeded(log_evidence, *given)
+        check("eq-evidence", by_hand=mean.log(), here=here.mean)
+        check("eq-evidence", by_hand=error / mean, here=here.standard_error)
 
 
 @BATCHES
@@ -160,19 +143,7 @@ def test_log_evidence_finds_the_closed_form_whatever_the_chunk(batch, chunk):
     check("eq-evidence", wrong=wrong, exact=exact, estimate=estimate)
 
 
-def test_log_evidence_is_the_mean_weight_and_its_relative_error():
-    x = some_x(4)
-    torch.manual_seed(1)
-    mean, error = Estimate.of(log_weights(APPROXIMATE, x, 50).exp())
-    torch.manual_seed(1)
-    here = log_evidence(APPROXIMATE, x, 50)
-    check("eq-evidence", by_hand=mean.log(), here=here.mean)
-    check("eq-evidence", by_hand=error / mean, here=here.standard_error)
-
-
-@pytest.mark.parametrize(
-    ("examples", "samples", "chunk"), [(4, 2, 1), (4, 10, 9), (4, 10, 13), (7, 3, 2), (4, 10, 999)]
-)
+@cases((4, 2, 1), (4, 10, 9), (4, 10, 13), (7, 3, 2), (4, 10, 999))
 def test_log_evidence_uses_all_samples_and_holds_one_chunk(examples, samples, chunk):
     held = []
 
@@ -218,8 +189,7 @@ def test_the_score_is_kept_unless_it_is_refused_and_the_values_stay():
     phi = torch.full((2,), 0.3).double().requires_grad_()
     model, found = with_free_q(phi, torch.zeros(2).double()), []
     for settings in ({}, {"score": True}, {"score": False}):
-        torch.manual_seed(1)
-        log_w = log_weights(model, x, 3, **settings)
+        log_w = seeded(log_weights, model, x, 3, **settings)
         found.append((log_w, *torch.autograd.grad(log_w.sum(), phi)))
     default, kept, refused = found
     check("eq-score", default=default[0], kept=kept[0], refused=refused[0])
@@ -228,13 +198,10 @@ def test_the_score_is_kept_unless_it_is_refused_and_the_values_stay():
     assert not log_evidence(model, x, 5).mean.requires_grad
 
 
-def test_without_the_score_the_mean_gradient_stays():
+def test_without_the_score_the_mean_gradient_stays_and_has_no_noise_at_the_posterior():
     plain, held = (Estimate.of(gradient_rows(0.4, 0.2, score)) for score in (True, False))
     wrong = {"ascent for descent": -plain.mean}
     check("eq-score", wrong=wrong, plain=plain, held=held)
-
-
-def test_without_the_score_the_gradient_at_the_posterior_has_no_noise():
     held, plain = gradient_rows(0.0, 0.0, False, 50), gradient_rows(0.0, 0.0, True, 50)
     assert held.abs().max() < 1e-12
     assert (plain.std(0) > 0.1).all()
@@ -278,60 +245,41 @@ GREY_ROW = torch.cat([X[:4], X[:1] / 2])
 BAD = torch.tensor([torch.nan, torch.inf, 0.0]).double()
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: log_joint(COINS, X, X), r"z must have shape \(..., 2\)"),
-        (lambda: log_joint(COINS, X, Z[:, :1]), r"z must have shape \(..., 2\)"),
-        (lambda: log_joint(COINS, X, torch.tensor(0.0)), r"z must have shape \(..., 2\), got \(\)"),
-        (lambda: log_joint(COINS, X, Z[:4]), "does not go with x"),
-        (lambda: log_joint(COINS, X, Z[0]), "does not go with x"),
-        (lambda: log_joint(COINS, X, torch.zeros(5, 4, 2).double()), "does not go with x"),
-        (lambda: log_joint(COINS, X[:1], Z), "does not go with x"),
-        (lambda: log_joint(COINS, X[:, :2], Z), r"x must have shape \(..., 3\)"),
-        (lambda: log_joint(COINS, X[:, :1], Z), r"x must have shape \(..., 3\)"),
-        (lambda: elbo(COINS, X[:, :2]), r"x must have shape \(..., 3\), got \(5, 2\)"),
-        (lambda: log_joint(COINS, BAD, Z[0]), "x must be finite, got 2 values"),
-        (lambda: elbo(COINS, BAD), "x must be finite, got 2 values"),
-        (lambda: iwae(COINS, X / 2, 2), GREY),
-        (lambda: iwae(COINS, GREY_ROW, 2), GREY),
-        (lambda: log_joint(COIN, X[:1, 1:2] / 2, torch.zeros(1, 1).double()), GREY),
-        (lambda: log_evidence(COINS, X / 2), GREY),
-        (lambda: log_evidence(COINS, GREY_ROW, 10, chunk=2), GREY),
-        (lambda: elbo(TIMES, -X), r"outside the decoder's support, GreaterThanEq\(lower_bound=0.*"),
-        (lambda: log_likelihood(DICE, X, Z), r"decoder's support, OneHot\(\)"),
-        (lambda: elbo(COINS, X, samples=0), "samples must be a whole number of at least 1, got 0"),
-        (lambda: iwae(COINS, X, 0), "samples must be a whole number of at least 1, got 0"),
-        (lambda: log_weights(COINS, X, -1), "samples must be a whole number of at least 1, got -1"),
-        (lambda: log_evidence(COINS, X, samples=1), "samples must be a whole number of at"),
-        (lambda: log_evidence(COINS, X, chunk=0), "chunk must be .* at least 1, got 0"),
-        (lambda: elbo(COINS, X, kl="closed"), "kl must be 'exact' or 'sampled', got 'closed'"),
-        (
-            lambda: elbo(DISCRETE, X),
-            "^OneHotCategorical has no rsample, so no gradient passes through its samples: "
-            "sum over its values with vaelib.exact.elbo_by_enumeration$",
-        ),
-        (lambda: iwae(DISCRETE, X, 2), "elbo_by_enumeration"),
-        (lambda: log_evidence(COINS, X[:0]), "x is empty"),
-        (lambda: elbo(ONE_Q, X), r"encode gave batch \(\) for x of shape \(5, 3\)"),
-    ],
+test_bad_arguments_raise_by_name = refused(
+    (lambda: log_joint(COINS, X, X), r"z must have shape \(..., 2\)"),
+    (lambda: log_joint(COINS, X, Z[:, :1]), r"z must have shape \(..., 2\)"),
+    (lambda: log_joint(COINS, X, torch.tensor(0.0)), r"z must have shape \(..., 2\), got \(\)"),
+    (lambda: log_joint(COINS, X, Z[:4]), "does not go with x"),
+    (lambda: log_joint(COINS, X, Z[0]), "does not go with x"),
+    (lambda: log_joint(COINS, X, torch.zeros(5, 4, 2).double()), "does not go with x"),
+    (lambda: log_joint(COINS, X[:1], Z), "does not go with x"),
+    (lambda: log_joint(COINS, X[:, :2], Z), r"x must have shape \(..., 3\)"),
+    (lambda: log_joint(COINS, X[:, :1], Z), r"x must have shape \(..., 3\)"),
+    (lambda: elbo(COINS, X[:, :2]), r"x must have shape \(..., 3\), got \(5, 2\)"),
+    (lambda: log_joint(COINS, BAD, Z[0]), "x must be finite, got 2 values"),
+    (lambda: elbo(COINS, BAD), "x must be finite, got 2 values"),
+    (lambda: iwae(COINS, X / 2, 2), GREY),
+    (lambda: iwae(COINS, GREY_ROW, 2), GREY),
+    (lambda: log_joint(COIN, X[:1, 1:2] / 2, torch.zeros(1, 1).double()), GREY),
+    (lambda: log_evidence(COINS, X / 2), GREY),
+    (lambda: log_evidence(COINS, GREY_ROW, 10, chunk=2), GREY),
+    (lambda: elbo(TIMES, -X), r"outside the decoder's support, GreaterThanEq\(lower_bound=0.*"),
+    (lambda: log_likelihood(DICE, X, Z), r"decoder's support, OneHot\(\)"),
+    (lambda: elbo(COINS, X, samples=0), "samples must be a whole number of at least 1, got 0"),
+    (lambda: iwae(COINS, X, 0), "samples must be a whole number of at least 1, got 0"),
+    (lambda: log_weights(COINS, X, -1), "samples must be a whole number of at least 1, got -1"),
+    (lambda: log_evidence(COINS, X, samples=1), "samples must be a whole number of at"),
+    (lambda: log_evidence(COINS, X, chunk=0), "chunk must be .* at least 1, got 0"),
+    (lambda: elbo(COINS, X, kl="closed"), "kl must be 'exact' or 'sampled', got 'closed'"),
+    (
+        lambda: elbo(DISCRETE, X),
+        "^OneHotCategorical has no rsample, so no gradient passes through its samples: "
+        "sum over its values with vaelib.exact.elbo_by_enumeration$",
+    ),
+    (lambda: iwae(DISCRETE, X, 2), "elbo_by_enumeration"),
+    (lambda: log_evidence(COINS, X[:0]), "x is empty"),
+    (lambda: elbo(ONE_Q, X), r"encode gave batch \(\) for x of shape \(5, 3\)"),
 )
-def test_bad_arguments_raise_by_name(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
-
-
-def test_a_pair_without_closed_form_names_the_way_out():
-    def encode(x):
-        return Independent(dist.Laplace(x[..., :2], 1.0), 1)
-
-    model = Model(diagonal_normal(torch.zeros(2).double(), 1.0), COINS.decode, encode)
-    student = Independent(dist.StudentT(torch.full((2,), 3.0).double()), 1)
-    mixed = Model(student, COINS.decode, COINS.encode)
-    assert elbo(model, X).shape == (5,)
-    with pytest.raises(NotImplementedError, match="kl='sampled'"):
-        elbo(mixed, X)
-    assert elbo(mixed, X, kl="sampled").shape == (5,)
 
 
 def test_what_has_been_examined_is_not_examined_again():
@@ -340,11 +288,10 @@ def test_what_has_been_examined_is_not_examined_again():
 
 
 def test_iwae_is_that_of_burda_unless_told():
-    model = approximate(linear())
-    x = torch.zeros(3, requires_grad=True).double()
-    bounds = []
-    for doubly in ({}, {"doubly": False}, {"doubly": True}):
-        torch.manual_seed(0)
-        bounds.append(torch.autograd.grad(iwae(model, x, 3, **doubly), x)[0])
-    assert torch.equal(bounds[0], bounds[1])
-    assert not torch.equal(bounds[0], bounds[2])
+    x = torch.zeros(3).double().requires_grad_()
+    bounds = (
+        seeded(iwae, APPROXIMATE, x, 3, **d) for d in ({}, {"doubly": False}, {"doubly": True})
+    )
+    default, burda, doubly = (torch.autograd.grad(bound, x)[0] for bound in bounds)
+    assert torch.equal(default, burda)
+    assert not torch.equal(default, doubly)

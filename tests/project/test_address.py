@@ -9,6 +9,7 @@ import yaml
 
 from tests.book.chapter_source import READ, ROOT
 from tests.book.tiny_book import SETTINGS, Book
+from tests.cases import cases
 from tests.project.clones import committed, copy_of_the_tree, git
 
 FORMS = [
@@ -51,16 +52,12 @@ def configure(clone, **repository):
     (clone / "_config.yml").write_text(yaml.safe_dump({"repository": repository}), "utf8")
 
 
-@pytest.mark.parametrize("origin", FORMS)
-def test_every_form_of_origin_gives_one_address_without_what_is_secret(clone, origin):
+@pytest.mark.parametrize("origin", [*FORMS, *ELSEWHERE])
+def test_every_form_of_origin_gives_one_address_without_what_is_secret_and_others_none(
+    clone, origin
+):
     come_from(clone, origin)
-    assert address.address(clone, {}) == FOUND
-
-
-@pytest.mark.parametrize("origin", ELSEWHERE)
-def test_what_lies_elsewhere_has_no_address(clone, origin):
-    come_from(clone, origin)
-    assert address.address(clone, {}) is None
+    assert address.address(clone, {}) == (FOUND if origin in FORMS else None)
 
 
 def test_the_configuration_decides_over_the_workflow_and_the_workflow_over_origin(clone):
@@ -80,22 +77,20 @@ def test_a_folder_that_is_no_clone_or_lies_in_one_of_something_else_has_no_addre
         assert address.address(folder, {}) is None
 
 
-def test_buttons_open_the_published_branch_where_it_is_or_will_be(clone):
+def test_buttons_open_the_published_branch_where_it_is_or_will_be_or_the_one_followed(clone):
     assert address.branch(clone, {}) == "main"
     assert address.branch(clone, ON_MAIN) == "notebooks"
     assert address.branch(clone, WORKFLOW | {"GITHUB_REF": "refs/pull/7/merge"}) == "main"
     git(clone, "update-ref", "refs/remotes/origin/notebooks", "HEAD")
     assert address.branch(clone, {}) == "notebooks"
-    configure(clone, branch="other")
-    assert address.branch(clone, ON_MAIN) == "other"
-
-
-def test_buttons_open_the_branch_that_the_present_one_follows(clone):
+    git(clone, "update-ref", "-d", "refs/remotes/origin/notebooks")
     git(clone, "checkout", "-q", "-b", "mine")
     assert address.branch(clone, {}) == "main"
     git(clone, "update-ref", "refs/remotes/origin/theirs", "HEAD")
     git(clone, "branch", "-q", "--set-upstream-to", "origin/theirs")
     assert address.branch(clone, {}) == "theirs"
+    configure(clone, branch="other")
+    assert address.branch(clone, ON_MAIN) == "other"
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +104,17 @@ def published(tmp_path_factory):
 
 
 def test_the_branch_is_the_book_but_for_what_names_its_place(published):
-    book, _ = published
+    book, commit = published
     changed = set(git(book, "diff", "--name-only", "HEAD", "notebooks").split())
     chapters = {chapter.path.relative_to(ROOT).as_posix() for chapter in READ}
     assert changed == {"README.md", "CITATION.cff", *chapters}
     assert git(book, "status", "--porcelain") == ""
     assert git(book, "rev-list", "--count", "notebooks") == "1"
+    assert f"pip install git+{FOUND}@{commit}\n" in git(book, "show", "notebooks:README.md")
+    cited = yaml.safe_load(git(book, "show", "notebooks:CITATION.cff"))
+    assert (cited["repository-code"], cited["commit"]) == (FOUND, commit)
+    assert cited["preferred-citation"]["url"] == "https://some-one.github.io/book.js/"
+    assert cited["preferred-citation"]["year"] == 2026
 
 
 @pytest.mark.parametrize("chapter", READ, ids=lambda chapter: chapter.id)
@@ -129,32 +129,19 @@ def test_a_notebook_of_the_branch_installs_its_own_version(published, chapter):
     assert there.metadata == chapter.notebook.metadata
 
 
-def test_readme_and_citation_of_the_branch_name_its_place(published):
-    book, commit = published
-    assert f"pip install git+{FOUND}@{commit}\n" in git(book, "show", "notebooks:README.md")
-    cited = yaml.safe_load(git(book, "show", "notebooks:CITATION.cff"))
-    assert (cited["repository-code"], cited["commit"]) == (FOUND, commit)
-    assert cited["preferred-citation"]["url"] == "https://some-one.github.io/book.js/"
-    assert cited["preferred-citation"]["year"] == 2026
-
-
-def test_no_branch_is_made_of_what_is_not_committed_or_lies_nowhere(published):
+def test_no_branch_is_made_of_what_is_not_committed_lies_nowhere_or_cannot_be_written(
+    published, monkeypatch
+):
     book, _ = published
+    git_of, before = address.git, git(book, "rev-parse", "notebooks")
     come_from(book, ELSEWHERE[0])
     with pytest.raises(ValueError, match="no address"):
         address.publish(book, {})
     come_from(book, FORMS[0])
     (book / "README.md").write_text("changed")
-    try:
-        with pytest.raises(ValueError, match="not committed"):
-            address.publish(book, {})
-    finally:
-        git(book, "checkout", "-q", "README.md")
-
-
-def test_what_git_cannot_write_is_no_branch(published, monkeypatch):
-    book, _ = published
-    git_of, before = address.git, git(book, "rev-parse", "notebooks")
+    with pytest.raises(ValueError, match="not committed"):
+        address.publish(book, {})
+    git(book, "checkout", "-q", "README.md")
 
     def refuse(root, *words, **how):
         return "" if words[0] == "commit-tree" else git_of(root, *words, **how)
@@ -168,15 +155,11 @@ def test_what_git_cannot_write_is_no_branch(published, monkeypatch):
 CONTENTS = ("{toctree}\n:numbered: 1\nchapter", "{toctree}\nfurther/chapter")
 DIRECTIVES = ("{install}", "{launch}", "{cite-this}", *CONTENTS)
 LANDING = "# Book\n\n" + "\n\n".join(f"```{directive}\n```" for directive in DIRECTIVES)
+BUTTONS = {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"}
+BUTTONS["colab_url"] = "https://colab.research.google.com"
 THEME = {
     "html_theme": "sphinx_book_theme",
-    "html_theme_options": {
-        "launch_buttons": {
-            "binderhub_url": "https://mybinder.org",
-            "colab_url": "https://colab.research.google.com",
-            "notebook_interface": "jupyterlab",
-        }
-    },
+    "html_theme_options": {"launch_buttons": BUTTONS},
     "html_title": "Book",
     "ogp_social_cards": {"image": "_static/manifold.png", "image_mini": "_static/manifold.png"},
     "author": "Some Body",
@@ -209,10 +192,7 @@ def shown(clone, monkeypatch, environment):
     return pages, {name: [a for a in all_ if "pydata" not in a] for name, all_ in links.items()}
 
 
-@pytest.mark.parametrize(
-    ("environment", "url", "branch"),
-    [({}, FOUND, "main"), (ON_MAIN, "https://github.com/fork/book", "notebooks")],
-)
+@cases(({}, FOUND, "main"), (ON_MAIN, "https://github.com/fork/book", "notebooks"))
 def test_links_of_a_book_lead_to_its_own_repository(clone, monkeypatch, environment, url, branch):
     come_from(clone, FORMS[1])
     pages, links = shown(clone, monkeypatch, environment)

@@ -19,13 +19,10 @@ def requirements(path):
             yield line.partition("#")[0].strip()
 
 
-def test_the_python_is_one_that_the_library_takes():
+def test_the_python_is_one_that_the_library_takes_and_torch_the_pinned_one_for_the_cpu():
     version = (ROOT / "binder" / "runtime.txt").read_text("utf8").strip().removeprefix("python-")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
     assert version in SpecifierSet(project["requires-python"])
-
-
-def test_the_image_holds_the_pinned_torch_for_the_cpu_and_the_library():
     binder = list(requirements(ROOT / "binder" / "requirements.txt"))
     assert any(line.startswith("--extra-index-url") and line.endswith("/cpu") for line in binder)
     assert "-e ." in binder

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.book.chapter_source import ROOT
+from tests.cases import cases
 from tests.project.clones import copy_of_the_tree
 
 RECIPES = (ROOT / "CONTRIBUTING.md").read_text("utf8")
@@ -131,7 +132,7 @@ def test_a_chapter_with_a_claim_keeps_the_rules_and_runs(tree):
     pages = ("chapters/mine.ipynb", "chapters/further")
     said = run(tree, "pytest", "-v", "--nbmake", *rules, *pages, "-k", KEPT)
     assert int(re.search(r"(\d+) passed", said)[1]) > 35
-    assert len(re.findall(r"\[further/mine\] PASSED", said)) > 10
+    assert len(re.findall(r"\[further/mine\] PASSED", said)) >= 10
     assert re.search(r"chapters/further/mine.ipynb\S* PASSED", said)
     assert "(eq-mine-noise)" in (tree / "chapters" / "mine.ipynb").read_text("utf8")
 
@@ -157,25 +158,20 @@ def change(tree):
         path.write_text(text, "utf8")
 
 
-@pytest.mark.parametrize(
-    ("page", "label"), [("mine", "eq-mine-noise"), ("further/mine", "eq-further-mine")]
-)
+@cases(("mine", "eq-mine-noise"), ("further/mine", "eq-further-mine"))
 def test_a_claim_without_its_check_is_seen(tree, change, page, label):
     change(f"chapters/{page}.ipynb", f'\\"{label}', f'\\"x-{label}')
     with pytest.raises(AssertionError, match=label):
         run(tree, "pytest", "-q", "tests/book/test_book.py", "-k", "every_claim and mine")
 
 
-@pytest.mark.parametrize(
-    ("name", "old", "new", "seen"),
-    [
-        ("chapters/mine.ipynb", "further/mine.ipynb", "mine.ipynb", "both_link_to_each_other"),
-        ("chapters/further/mine.ipynb", "../mine.ipynb", "../elbo.ipynb", "both_link"),
-        ("chapters/further/mine.ipynb", "vaelib is missing", "no vaelib", "install_themselves"),
-        ("chapters/further/mine.ipynb", "## Any shape will do", "## Exercises", "each_other"),
-        ("chapters/further/mine.ipynb", "\\\\mu^2", "\\\\Upsilon^2", "every_letter"),
-        ("_toc.yml", "caption: Further\n", "caption: Further\n  numbered: 1\n", "number"),
-    ],
+@cases(
+    ("chapters/mine.ipynb", "further/mine.ipynb", "mine.ipynb", "both_link_to_each_other"),
+    ("chapters/further/mine.ipynb", "../mine.ipynb", "../elbo.ipynb", "both_link"),
+    ("chapters/further/mine.ipynb", "vaelib is missing", "no vaelib", "install_themselves"),
+    ("chapters/further/mine.ipynb", "## Any shape will do", "## Exercises", "each_other"),
+    ("chapters/further/mine.ipynb", "\\\\mu^2", "\\\\Upsilon^2", "every_letter"),
+    ("_toc.yml", "caption: Further\n", "caption: Further\n  numbered: 1\n", "number"),
 )
 def test_a_further_page_that_breaks_a_rule_is_seen(tree, change, name, old, new, seen):
     change(name, old, new)

@@ -13,9 +13,11 @@ import pytest
 import yaml
 
 from tests.book.chapter_source import NOTEBOOKS, ROOT
+from tests.cases import cases
 from tests.project.clones import copy_of_the_tree
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TEXT = WORKFLOWS[0].read_text("utf8")
 PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 SECRETS = re.compile(
     r"AKIA[0-9A-Z]{16}|gh[pousr]_\w{30,}|github_pat_\w{20,}|sk-\w{20,}|xox[abp]-|hf_\w{30,}"
@@ -49,21 +51,15 @@ def test_a_job_that_may_write_runs_git_alone_and_no_checkout_leaves_a_token_behi
         assert checkouts == []
 
 
-def test_one_job_alone_may_write_to_the_repository_and_only_to_one_branch():
-    text = WORKFLOWS[0].read_text("utf8")
-    jobs = yaml.safe_load(text)["jobs"]
+def test_one_job_alone_may_write_and_only_to_one_branch_and_two_versions_of_torch_are_tested():
+    jobs = yaml.safe_load(TEXT)["jobs"]
     may = {n for n, job in jobs.items() if job.get("permissions", {}).get("contents") == "write"}
     assert may == {"notebooks"}
-    (push,) = re.findall(r"git .*push (.*)", text)
+    (push,) = re.findall(r"git .*push (.*)", TEXT)
     assert push == '--quiet --force "$REMOTE" notebooks:notebooks'
     assert all("ref == 'refs/heads/main'" in jobs[n]["if"] for n in ("notebooks", "publish"))
-
-
-def test_the_suite_runs_on_the_oldest_and_the_newest_torch_and_dependencies_are_audited():
-    text = WORKFLOWS[0].read_text("utf8")
-    jobs = yaml.safe_load(text)["jobs"]
     oldest = re.search(r'"torch>=([\d.]+)"', (ROOT / "pyproject.toml").read_text("utf8"))[1]
-    assert f"torch=={oldest}.0/" in text
+    assert f"torch=={oldest}.0/" in TEXT
     assert jobs["test"]["strategy"]["matrix"]["torch"] == ["newest"]
     assert any("pip_audit" in step.get("run", "") for step in jobs["dependencies"]["steps"])
 
@@ -103,8 +99,6 @@ def test_notebooks_hold_no_secrets_or_places_of_a_machine(notebook):
     assert PLACES.findall(text) == []
 
 
-@pytest.mark.parametrize(
-    "text", ["see /home/me/x", "ghp_" + 36 * "a", "C:\\\\Users", "/root/run", "AKIA" + 16 * "A"]
-)
+@cases("see /home/me/x", "ghp_" + 36 * "a", "C:\\\\Users", "/root/run", "AKIA" + 16 * "A")
 def test_secrets_and_places_would_be_seen(text):
     assert SECRETS.search(text) or PLACES.search(text)

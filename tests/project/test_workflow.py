@@ -48,12 +48,9 @@ def test_the_branch_is_pushed_and_nothing_else(bundle, tmp_path):
         shutil.rmtree(tmp_path / "job" / "published")
 
 
-def test_a_pull_request_publishes_nothing():
+def test_a_pull_request_publishes_nothing_since_conditions_are_judged():
     asked = HOST | {"github.event_name": "pull_request", "github.ref": "refs/pull/7/merge"}
     assert [script for _, script in commands("book", asked)] == ["make book", "make test"]
-
-
-def test_conditions_are_judged():
     both = "a == 'x' && b.c == 'y'"
     assert holds(both, {"a": "x", "b.c": "y"})
     assert not holds(both, {"a": "x", "b.c": "z"})
