@@ -23,7 +23,7 @@ from vaelib.distributions import diagonal_normal
 from vaelib.divergence import kl
 from vaelib.exact import LinearGaussian, gauss_hermite, log_evidence_quadrature
 from vaelib.explorer import GapExplorer
-from vaelib.explorer.widget import HERE, _plain
+from vaelib.explorer.widget import HERE, _in_base64
 from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
 from vaelib.objectives import log_joint, log_likelihood
 
@@ -82,7 +82,8 @@ def page(browser, tmp_path, bent):
 
 
 def load(script, figure):
-    script.evaluate(START, {name: _plain(getattr(figure, name)) for name in figure.own_traits()})
+    state = {name: getattr(figure, name) for name in figure.own_traits()}
+    script.evaluate(START, json.loads(json.dumps(state, default=_in_base64)))
 
 
 def some(n):
