@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import torch
 
+from tests.cases import cases
 from vaelib.distributions import diagonal_normal
 from vaelib.divergence import kl_monte_carlo
 from vaelib.exact import LinearGaussian
@@ -130,9 +131,9 @@ def test_sizes_are_whole_and_positive(name):
         FlowEncoder(GaussianEncoder(6, [8], 2), **sizes)
 
 
-@pytest.mark.parametrize(
-    ("asked", "bends", "hidden", "pieces"),
-    [({}, 2, 32, 8), ({"transforms": 3, "hidden": 5, "bins": 4}, 3, 5, 4)],
+@cases(
+    ({}, 2, 32, 8),
+    ({"transforms": 3, "hidden": 5, "bins": 4}, 3, 5, 4),
 )
 def test_sizes_are_those_asked_for(asked, bends, hidden, pieces):
     transforms = FlowEncoder(GaussianEncoder(6, [8], 2), 2, 6, **asked).flow.transform.transforms

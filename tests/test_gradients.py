@@ -6,6 +6,7 @@ import scipy.stats
 import torch
 from torch.distributions import Bernoulli, Gumbel, Independent, Laplace, Normal, StudentT
 
+from tests.cases import refused
 from vaelib.checks import check
 from vaelib.divergence import Estimate
 from vaelib.gradients import location_scale, pathwise, score_function
@@ -150,23 +151,17 @@ def bernoulli_of(phi):
     return Bernoulli(logits=phi)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: pathwise(bernoulli_of, PHI[0], torch.sin, 3), "Bernoulli has no rsample"),
-        (lambda: pathwise(normal, PHI, torch.sum, 3), r"shape \(3,\), got \(\)"),
-        (lambda: score_function(normal, PHI, torch.sum, 3), r"shape \(3,\), got \(\)"),
-        (lambda: pathwise(normal, PHI, torch.sin, 0), "at least 1, got 0"),
-        (lambda: score_function(normal, PHI, torch.sin, 1, True), "at least two samples, got 1"),
-        (lambda: location_scale(Normal(0.0, 1.0), MU, -SIGMA), "sigma must be positive"),
-        (lambda: location_scale(Normal(0.0, 1.0), MU, 0 * SIGMA), "sigma must be positive"),
-        (lambda: location_scale(Normal(0.0, 1.0), MU, SIGMA * math.nan), "sigma must be positive"),
-        (lambda: location_scale(Normal(0.0, 1.0), MU, MU), "sigma must be positive, got .* -2"),
-    ],
+test_bad_arguments_raise_by_name = refused(
+    (lambda: pathwise(bernoulli_of, PHI[0], torch.sin, 3), "Bernoulli has no rsample"),
+    (lambda: pathwise(normal, PHI, torch.sum, 3), r"shape \(3,\), got \(\)"),
+    (lambda: score_function(normal, PHI, torch.sum, 3), r"shape \(3,\), got \(\)"),
+    (lambda: pathwise(normal, PHI, torch.sin, 0), "at least 1, got 0"),
+    (lambda: score_function(normal, PHI, torch.sin, 1, True), "at least two samples, got 1"),
+    (lambda: location_scale(Normal(0.0, 1.0), MU, -SIGMA), "sigma must be positive"),
+    (lambda: location_scale(Normal(0.0, 1.0), MU, 0 * SIGMA), "sigma must be positive"),
+    (lambda: location_scale(Normal(0.0, 1.0), MU, SIGMA * math.nan), "sigma must be positive"),
+    (lambda: location_scale(Normal(0.0, 1.0), MU, MU), "sigma must be positive, got .* -2"),
 )
-def test_bad_arguments_raise_by_name(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
 
 
 def test_one_sample_is_enough_without_a_baseline():

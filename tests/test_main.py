@@ -4,6 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from tests.cases import cases
 from vaelib.__main__ import main
 from vaelib.commands import data
 
@@ -24,14 +25,12 @@ def result(monkeypatch):
     return set_to
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
+@cases(
+
         ValueError, ImportError, FileExistsError, FileNotFoundError, IsADirectoryError,
         NotADirectoryError, PermissionError, OSError, MemoryError, FloatingPointError,
-    ],
 )  # fmt: skip
-def test_what_a_user_can_mend_ends_with_2_a_failed_run_with_1(error, result, capsys):
+def test_what_a_user_can_mend_ends_with_2_a_failed_run_with_1(result, capsys, error):
     result(error("so it is"))
     with pytest.raises(SystemExit) as ended:
         main(["data", "digits"])

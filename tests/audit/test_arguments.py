@@ -4,13 +4,17 @@ import pytest
 import torch
 
 from tests.audit.kinds import WarmUp, inside, linear, vae
+from tests.cases import cases
 from vaelib.audit import audit
 
 right = vae()
 
 
-@pytest.mark.parametrize(
-    ("shape", "batch", "latents"), [((), 1, 1), ((2, 0), 1, 1), ((2,), 0, 1), ((2,), 1, 0)]
+@cases(
+    ((), 1, 1),
+    ((2, 0), 1, 1),
+    ((2,), 0, 1),
+    ((2,), 1, 0),
 )
 def test_sizes_below_1_are_refused(shape, batch, latents):
     with pytest.raises(ValueError, match="sizes") as raised:
@@ -18,12 +22,9 @@ def test_sizes_below_1_are_refused(shape, batch, latents):
     assert str(raised.value) == f"sizes must be at least 1, got {shape}, {batch}, {latents}"
 
 
-@pytest.mark.parametrize(
-    ("shape", "sizes"),
-    [
-        ((3, 4, 5), {"pixels": 60, "channels": 3, "height": 4, "width": 5}),
-        ((2, 3), {"pixels": 6, "height": 2, "width": 3}),
-    ],
+@cases(
+    ((3, 4, 5), {"pixels": 60, "channels": 3, "height": 4, "width": 5}),
+    ((2, 3), {"pixels": 6, "height": 2, "width": 3}),
 )
 def test_sizes_are_counted_from_the_shape(shape, sizes):
     code = {"latents": 1, "coordinates": 1}

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.audit.probes import closed_form, powers, squares
+from tests.cases import cases
 from vaelib.audit import audit
 from vaelib.audit.terms import BACKWARD, FORWARD, GIVEN
 
@@ -64,16 +65,13 @@ def test_a_turn_is_told_by_its_nats_and_by_the_weight_beyond(whose, turn):
     assert told.per_latent.factor == pytest.approx(first)
 
 
-@pytest.mark.parametrize(
-    ("divergence", "gradual"),
-    [
-        (lambda kl: kl + (kl - 60).relu() ** 2 / 100, True),
-        (lambda kl: kl.clamp(1, 50), True),
-        (lambda kl: kl.clamp(min=1) + kl.clamp(min=70), True),
-        (lambda kl: kl + 7, False),
-        (lambda kl: kl + 0.9e-3 * kl.clamp(min=50), False),
-        (lambda kl: kl.clamp(min=1e-5, max=1e4), False),
-    ],
+@cases(
+    (lambda kl: kl + (kl - 60).relu() ** 2 / 100, True),
+    (lambda kl: kl.clamp(1, 50), True),
+    (lambda kl: kl.clamp(min=1) + kl.clamp(min=70), True),
+    (lambda kl: kl + 7, False),
+    (lambda kl: kl + 0.9e-3 * kl.clamp(min=50), False),
+    (lambda kl: kl.clamp(min=1e-5, max=1e4), False),
 )
 def test_a_weight_that_changes_otherwise_than_at_one_place_is_told_as_such(divergence, gradual):
     told = found(lambda kl: divergence(kl.sum(1)).mean())
@@ -91,9 +89,9 @@ def given(x_hat, x, mu, logvar, prior_mu, prior_logvar):
     return squares(x_hat, x).sum() + kl.clamp(min=0.5).sum()
 
 
-@pytest.mark.parametrize(
-    ("loss", "form", "head"),
-    [(sigma, FORWARD, "σ"), (given, GIVEN, "log σ²")],
+@cases(
+    (sigma, FORWARD, "σ"),
+    (given, GIVEN, "log σ²"),
 )
 def test_a_floor_is_told_of_any_second_head_and_under_a_given_prior(loss, form, head):
     told = audit(loss).divergence
@@ -130,17 +128,14 @@ def reverse(mu, logvar):
 KL, DOUBLED, NONE = (FORWARD, 0.5, 0.5, -0.5), (FORWARD, 1, 0.5, -0.5), (None, 0, 0, 0)
 
 
-@pytest.mark.parametrize(
-    ("near", "far", "expected"),
-    [
-        (nameless, closed_form, KL),
-        (nameless, of_sigma, KL),
-        (doubled, closed_form, DOUBLED),
-        (doubled, doubled, DOUBLED),
-        (nameless, doubled, NONE),
-        (reverse, reverse, (BACKWARD, 0.5, 0.5, -0.5)),
-        (nameless, nameless, NONE),
-    ],
+@cases(
+    (nameless, closed_form, KL),
+    (nameless, of_sigma, KL),
+    (doubled, closed_form, DOUBLED),
+    (doubled, doubled, DOUBLED),
+    (nameless, doubled, NONE),
+    (reverse, reverse, (BACKWARD, 0.5, 0.5, -0.5)),
+    (nameless, nameless, NONE),
 )
 def test_what_is_found_near_the_prior_comes_first_and_only_a_kl_is_looked_for_beyond(
     near, far, expected

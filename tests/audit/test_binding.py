@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.cases import cases
 from vaelib.audit import audit
 from vaelib.audit.binding import OPTIONAL, REQUIRED, ROLES, bind
 
@@ -28,35 +29,35 @@ def names(text):
     return ", ".join(got[role] for role in REQUIRED)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("x_hat, x, mu, logvar", "x_hat, x, mu, logvar"),
-        ("recon_x, x, mu, log_var", "recon_x, x, mu, log_var"),
-        ("y_true, y_pred, z_mean, z_log_var", "y_pred, y_true, z_mean, z_log_var"),
-        ("logvar, MU, Images, ReconStruction", "ReconStruction, Images, MU, logvar"),
-        ("input, recons, mu, sigma", "recons, input, mu, sigma"),
-        ("input, target, mean, log_variance", "input, target, mean, log_variance"),
-        ("input, x, loc, scale", "input, x, loc, scale"),
-        ("reconstruction_x, x, mu, logvar", "reconstruction_x, x, mu, logvar"),
-        ("x, z_decoded, z_mean, z_log_var", "z_decoded, x, z_mean, z_log_var"),
-        ("x, y, z_mean, z_stddev", "y, x, z_mean, z_stddev"),
-        ("ground_truth, logits, q_mu, log_sigma_sq", "logits, ground_truth, q_mu, log_sigma_sq"),
-        ("x_hat, x, mu, log_sigma", "x_hat, x, mu, log_sigma"),
-        # the last role is read by elimination or from a default
-        ("x_hat, x, mu, s", "x_hat, x, mu, s"),
-        ("foo, x, mu, logvar", "foo, x, mu, logvar"),
-        ("z, x_hat, x, mu, s", "x_hat, x, mu, s"),
-        ("outputs, targets, mean=1, var=0", "outputs, targets, mean, var"),
-        ("x_hat, x, mu, logvar, z=None, beta=1.0, *more, **others", "x_hat, x, mu, logvar"),
-    ],
+@cases(
+    ("x_hat, x, mu, logvar", "x_hat, x, mu, logvar"),
+    ("recon_x, x, mu, log_var", "recon_x, x, mu, log_var"),
+    ("y_true, y_pred, z_mean, z_log_var", "y_pred, y_true, z_mean, z_log_var"),
+    ("logvar, MU, Images, ReconStruction", "ReconStruction, Images, MU, logvar"),
+    ("input, recons, mu, sigma", "recons, input, mu, sigma"),
+    ("input, target, mean, log_variance", "input, target, mean, log_variance"),
+    ("input, x, loc, scale", "input, x, loc, scale"),
+    ("reconstruction_x, x, mu, logvar", "reconstruction_x, x, mu, logvar"),
+    ("x, z_decoded, z_mean, z_log_var", "z_decoded, x, z_mean, z_log_var"),
+    ("x, y, z_mean, z_stddev", "y, x, z_mean, z_stddev"),
+    ("ground_truth, logits, q_mu, log_sigma_sq", "logits, ground_truth, q_mu, log_sigma_sq"),
+    ("x_hat, x, mu, log_sigma", "x_hat, x, mu, log_sigma"),
+    # the last role is read by elimination or from a default
+    ("x_hat, x, mu, s", "x_hat, x, mu, s"),
+    ("foo, x, mu, logvar", "foo, x, mu, logvar"),
+    ("z, x_hat, x, mu, s", "x_hat, x, mu, s"),
+    ("outputs, targets, mean=1, var=0", "outputs, targets, mean, var"),
+    ("x_hat, x, mu, logvar, z=None, beta=1.0, *more, **others", "x_hat, x, mu, logvar"),
 )
 def test_arguments_are_known_by_their_names(text, expected):
     assert names(text) == expected
 
 
-@pytest.mark.parametrize(
-    "pair", ["p_mu, p_logvar", "mu_p, logvar_p", "prior_mean, prior_log_var", "mu_prior, std_prior"]
+@cases(
+    "p_mu, p_logvar",
+    "mu_p, logvar_p",
+    "prior_mean, prior_log_var",
+    "mu_prior, std_prior",
 )
 def test_a_prior_is_known_where_a_loss_takes_one(pair):
     found = called(f"x_hat, x, mu_q, logvar_q, {pair}")
@@ -64,16 +65,13 @@ def test_a_prior_is_known_where_a_loss_takes_one(pair):
     assert (found["mu_q"], found["logvar_q"]) == ("mu", "logvar")
 
 
-@pytest.mark.parametrize(
-    ("text", "codes", "laws"),
-    [
-        ("x_hat, x, z", {"z": "mu"}, {}),
-        ("x_hat, x, logits", {"logits": "mu"}, {}),
-        ("x_hat, x, z_e, z_q", {"z_e": "mu", "z_q": "z"}, {}),
-        ("x_hat, x, q", {}, {"q": ("mu", "logvar")}),
-        ("x_hat, x, q, p", {}, {"q": ("mu", "logvar"), "p": ("prior_mu", "prior_logvar")}),
-        ("x_hat, x, z, posterior", {"z": "z"}, {"posterior": ("mu", "logvar")}),
-    ],
+@cases(
+    ("x_hat, x, z", {"z": "mu"}, {}),
+    ("x_hat, x, logits", {"logits": "mu"}, {}),
+    ("x_hat, x, z_e, z_q", {"z_e": "mu", "z_q": "z"}, {}),
+    ("x_hat, x, q", {}, {"q": ("mu", "logvar")}),
+    ("x_hat, x, q, p", {}, {"q": ("mu", "logvar"), "p": ("prior_mu", "prior_logvar")}),
+    ("x_hat, x, z, posterior", {"z": "z"}, {"posterior": ("mu", "logvar")}),
 )
 def test_codes_and_laws_stand_for_the_mean_and_the_second_head(text, codes, laws):
     loss = with_arguments(text)
@@ -98,20 +96,17 @@ def test_z_and_a_scale_are_known_where_a_loss_takes_them():
 PLAIN = "x_hat, x, mu, logvar"
 
 
-@pytest.mark.parametrize(
-    ("text", "told", "expected"),
-    [
-        ("a, b, mu, logvar", {"x_hat": "b", "x": "a"}, "x, x_hat, mu, logvar"),
-        ("x, x_hat, mu, logvar", {"x_hat": "x", "x": "x_hat"}, PLAIN),
-        ("a, x, mu, logvar", {"x_hat": 0}, PLAIN),
-        ("x_hat, a, mu, logvar", {"x": 1}, PLAIN),
-        ("x_hat, x, a, *, logvar", {"mu": 2}, PLAIN),
-        ("a, b, /, mu, logvar", {"x_hat": "b", "x": "a"}, "x, x_hat, mu, logvar"),
-        ("x_hat, x, mu, /, *, logvar", {}, PLAIN),
-        ("x_hat, x, /, mu, a", {"logvar": 3}, PLAIN),
-        (PLAIN, {"x_hat": 3, "x": 2, "mu": 1, "logvar": 0}, "logvar, mu, x, x_hat"),
-        ("x_hat, x, mu, logvar, z=None", {"z": "z"}, f"{PLAIN}, z"),
-    ],
+@cases(
+    ("a, b, mu, logvar", {"x_hat": "b", "x": "a"}, "x, x_hat, mu, logvar"),
+    ("x, x_hat, mu, logvar", {"x_hat": "x", "x": "x_hat"}, PLAIN),
+    ("a, x, mu, logvar", {"x_hat": 0}, PLAIN),
+    ("x_hat, a, mu, logvar", {"x": 1}, PLAIN),
+    ("x_hat, x, a, *, logvar", {"mu": 2}, PLAIN),
+    ("a, b, /, mu, logvar", {"x_hat": "b", "x": "a"}, "x, x_hat, mu, logvar"),
+    ("x_hat, x, mu, /, *, logvar", {}, PLAIN),
+    ("x_hat, x, /, mu, a", {"logvar": 3}, PLAIN),
+    (PLAIN, {"x_hat": 3, "x": 2, "mu": 1, "logvar": 0}, "logvar, mu, x, x_hat"),
+    ("x_hat, x, mu, logvar, z=None", {"z": "z"}, f"{PLAIN}, z"),
 )
 def test_what_is_told_comes_first_by_name_or_by_place(text, told, expected):
     assert list(called(text, told).values()) == expected.split(", ")
@@ -146,8 +141,15 @@ def refused(loss, **told):
     return str(raised.value)
 
 
-@pytest.mark.parametrize(
-    "name", ["beta", "gamma", "kl_weight", "mask", "z", "log_sigma_x", "model", "self"]
+@cases(
+    "beta",
+    "gamma",
+    "kl_weight",
+    "mask",
+    "z",
+    "log_sigma_x",
+    "model",
+    "self",
 )
 def test_what_has_another_name_is_not_the_last_role(name):
     assert "no logvar. Tell which is which" in refused(f"x_hat, x, mu, {name}")
@@ -158,9 +160,8 @@ HOLES = "places must be 0, 1, … without a hole, got {}"
 TWO_WAYS = "the arguments ({}) can be read in {} ways. Tell which is which, such as audit(loss, {})"
 
 
-@pytest.mark.parametrize(
-    ("loss", "told", "message"),
-    [
+@cases(
+
         (3, {}, "a loss must be callable, got int"),
         (PLAIN, {"x_hat": "p", "x": "x", "beta": 1}, NONE.format(PLAIN, "p, beta")),
         (f"{PLAIN}, *rest", {"beta": 1}, NONE.format(f"{PLAIN}, *rest", "beta")),
@@ -177,20 +178,17 @@ TWO_WAYS = "the arguments ({}) can be read in {} ways. Tell which is which, such
          TWO_WAYS.format("input, y, mu, logvar", 2, 'x_hat="input", x="y"')),
         ("input, y, mu, sigma, log_sigma", {},
          TWO_WAYS.format("input, y, mu, sigma, log_sigma", 4, 'logvar="sigma", scale="log_sigma"')),
-    ],
 )  # fmt: skip
 def test_what_is_open_or_wrong_is_named_with_the_call_that_tells_it(loss, told, message):
     assert refused(loss, **told) == message
 
 
-@pytest.mark.parametrize(
-    ("loss", "shown", "missing", "told"),
-    [
+@cases(
+
         ("x_hat, x, a, b, c", "x_hat, x, a, b, c", "no mu, no logvar", "mu=2, logvar=3"),
         ("mu, logvar", "mu, logvar", "no x_hat, no x", "x_hat=0, x=1"),
         (torch.add, "*args", "no x_hat, no x, no mu, no logvar",
          "x_hat=0, x=1, mu=2, logvar=3"),
-    ],
 )  # fmt: skip
 def test_roles_that_no_argument_has_are_asked_for(loss, shown, missing, told):
     assert refused(loss) == (

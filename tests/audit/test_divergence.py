@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.audit.probes import closed_form, powers, squares
+from tests.cases import cases
 from vaelib.audit import audit
 from vaelib.audit.divergence import Divergence
 from vaelib.audit.heads import READINGS
@@ -19,24 +20,21 @@ def of(form, *shares, each=None, **more):
     return Divergence(form, READINGS["σ"], each @ torch.linalg.pinv(means(form)), **more)
 
 
-@pytest.mark.parametrize(
-    ("found", "standard", "prior"),
-    [
-        (of(FORWARD, 0.5, 0, 0.5, -0.5), True, (0, 1)),
-        (of(FORWARD, 0.5, 0, 0.52, -0.5), False, None),
-        (of(FORWARD, 0.5, 0.01, 0.5, -0.5), False, (-0.01, 1)),
-        (of(FORWARD, 0.25, -1.0, 0.25, -0.5), False, (2, 2)),
-        (of(FORWARD, 0.5, 0, 0.5, 0.5), False, None),
-        (of(FORWARD, 0, 0, 0, -0.5), False, None),
-        (of(FORWARD, each=OWN), False, ([0, 2], [1, 2])),
-        (of(FORWARD, each=UNEVEN), False, None),
-        (of(SAMPLED, 0.5, 0, 0.5, -0.5), True, (0, 1)),
-        (of(SAMPLED, 0.5, 0, -0.5, -0.5), False, None),
-        (of(BACKWARD, 0.5, 0, 0.5, -0.5), False, None),
-        (of(CODEBOOK, 0.5, 0, 0.5, -0.5), False, None),
-        (of(GIVEN, 0.5, 0, 0.5, -0.5), True, (0, 1)),
-        (Divergence(None), False, None),
-    ],
+@cases(
+    (of(FORWARD, 0.5, 0, 0.5, -0.5), True, (0, 1)),
+    (of(FORWARD, 0.5, 0, 0.52, -0.5), False, None),
+    (of(FORWARD, 0.5, 0.01, 0.5, -0.5), False, (-0.01, 1)),
+    (of(FORWARD, 0.25, -1.0, 0.25, -0.5), False, (2, 2)),
+    (of(FORWARD, 0.5, 0, 0.5, 0.5), False, None),
+    (of(FORWARD, 0, 0, 0, -0.5), False, None),
+    (of(FORWARD, each=OWN), False, ([0, 2], [1, 2])),
+    (of(FORWARD, each=UNEVEN), False, None),
+    (of(SAMPLED, 0.5, 0, 0.5, -0.5), True, (0, 1)),
+    (of(SAMPLED, 0.5, 0, -0.5, -0.5), False, None),
+    (of(BACKWARD, 0.5, 0, 0.5, -0.5), False, None),
+    (of(CODEBOOK, 0.5, 0, 0.5, -0.5), False, None),
+    (of(GIVEN, 0.5, 0, 0.5, -0.5), True, (0, 1)),
+    (Divergence(None), False, None),
 )
 def test_the_prior_is_told_by_the_coefficients(found, standard, prior):
     assert (found.standard, found.kl) == (standard, standard)
@@ -88,9 +86,11 @@ def test_each_coordinates_own_prior_is_told():
     assert not found.kl
 
 
-@pytest.mark.parametrize(
-    ("ripple", "standard", "found"),
-    [(1e-6, True, True), (1e-5, False, False), (1e-9, False, True), (1e-3, True, False)],
+@cases(
+    (1e-6, True, True),
+    (1e-5, False, False),
+    (1e-9, False, True),
+    (1e-3, True, False),
 )
 def test_what_is_no_kl_must_fit_but_for_rounding(ripple, standard, found):
     """A KL may come from an approximation; anything else is told only where it is exact."""

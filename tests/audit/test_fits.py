@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.audit.probes import begin, drawn
+from tests.cases import cases
 from vaelib.audit.terms import Fit, fit
 
 BOTH = ("mu", "logvar")
@@ -23,9 +24,12 @@ def detached(mu, h):
     return (mu.detach() * h).sum(), (mu * h.detach()).sum()
 
 
-@pytest.mark.parametrize(
-    ("scale", "small", "one"),
-    [(1, 1, True), (1e9, 1, False), (1e-9, 1, True), (1, 1e-6, False), (1, 1e-9, False)],
+@cases(
+    (1, 1, True),
+    (1e9, 1, False),
+    (1e-9, 1, True),
+    (1, 1e-6, False),
+    (1, 1e-9, False),
 )
 def test_weights_are_those_of_the_loss_whatever_their_size(scale, small, one):
     found = fitted(lambda m, h: scale * (3 * m * h - 2 * small * m**2).sum() + 1e5, one=one)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import elu, softplus
 
+from tests.cases import cases
 from vaelib.audit.heads import GRID, READINGS, USUAL, solved
 
 SIGMAS = [1e-6, 0.01, 0.5, 1.0, 3.0, 19.0, 20.5, 30.0, 300.0]
@@ -59,14 +60,11 @@ def test_a_sigma_that_overflows_its_exponential_has_a_head():
         assert h < sigma
 
 
-@pytest.mark.parametrize(
-    ("name", "power", "square", "written"),
-    [
-        ("log σ²", 2, lambda h: h.exp() + 0.01, "e^h + 0.01"),
-        ("log σ²", 1, lambda h: ((h / 2).exp() + 0.01) ** 2, "(√(e^h) + 0.01)²"),
-        ("softplus⁻¹ σ", 1, lambda h: (softplus(h) + 0.01) ** 2, "(softplus(h) + 0.01)²"),
-        ("softplus⁻¹ σ", 2, lambda h: softplus(h) ** 2 + 0.01, "softplus(h)² + 0.01"),
-    ],
+@cases(
+    ("log σ²", 2, lambda h: h.exp() + 0.01, "e^h + 0.01"),
+    ("log σ²", 1, lambda h: ((h / 2).exp() + 0.01) ** 2, "(√(e^h) + 0.01)²"),
+    ("softplus⁻¹ σ", 1, lambda h: (softplus(h) + 0.01) ** 2, "(softplus(h) + 0.01)²"),
+    ("softplus⁻¹ σ", 2, lambda h: softplus(h) ** 2 + 0.01, "softplus(h)² + 0.01"),
 )
 def test_a_constant_may_be_added_to_sigma_or_to_its_square(name, power, square, written):
     found, h = READINGS[name].plus(0.01, power), tensor([-2.0, 0.0, 1.5]).requires_grad_()
@@ -85,17 +83,14 @@ def slopes(variance):
     return torch.autograd.grad(((s - s.log()) / 2).sum(), h)[0]
 
 
-@pytest.mark.parametrize(
-    ("variance", "name"),
-    [
-        (torch.exp, "log σ²"),
-        (lambda h: (2 * h).exp(), "log σ"),
-        (softplus, "softplus⁻¹ σ²"),
-        (lambda h: (elu(h) + 1) ** 2, "elu⁻¹ (σ − 1)"),
-        (lambda h: h.exp() + 0.02, "the h of σ² = e^h + 0.02"),
-        (lambda h: (softplus(h) + 0.05) ** 2, "the h of σ² = (softplus(h) + 0.05)²"),
-        (lambda h: (h / 3).exp(), "the h of this σ(h)"),
-    ],
+@cases(
+    (torch.exp, "log σ²"),
+    (lambda h: (2 * h).exp(), "log σ"),
+    (softplus, "softplus⁻¹ σ²"),
+    (lambda h: (elu(h) + 1) ** 2, "elu⁻¹ (σ − 1)"),
+    (lambda h: h.exp() + 0.02, "the h of σ² = e^h + 0.02"),
+    (lambda h: (softplus(h) + 0.05) ** 2, "the h of σ² = (softplus(h) + 0.05)²"),
+    (lambda h: (h / 3).exp(), "the h of this σ(h)"),
 )
 def test_a_head_is_solved_for_and_named_where_it_has_a_name(variance, name):
     found, h = solved(slopes(variance)), tensor([-4.0, -1.0, 0.5, 3.0])
@@ -111,8 +106,10 @@ def test_a_head_without_a_name_is_shown_as_a_table():
     )
 
 
-@pytest.mark.parametrize(
-    "bad", [torch.ones_like(GRID), -torch.ones_like(GRID), torch.full_like(GRID, torch.nan)]
+@cases(
+    torch.ones_like(GRID),
+    -torch.ones_like(GRID),
+    torch.full_like(GRID, torch.nan),
 )
 def test_what_has_no_least_value_has_no_head(bad):
     assert solved(bad) is None

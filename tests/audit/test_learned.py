@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from tests.audit.probes import closed_form, powers, squares
+from tests.cases import cases
 from vaelib.audit import audit
 from vaelib.audit.likelihood import Likelihood
 
@@ -31,17 +32,14 @@ class Learned(nn.Module):
         return 2 * self(x_hat, x, mu, logvar)
 
 
-@pytest.mark.parametrize(
-    ("module", "weight"),
-    [
-        (Learned(weight=-2.0), -2),
-        (Learned(weight=1e-4), 1e-4),
-        (Learned(constant=-1e7), 5),
-        (Learned().twice, 10),
-    ],
+@cases(
+    (Learned(weight=-2.0), -2),
+    (Learned(weight=1e-4), 1e-4),
+    (Learned(constant=-1e7), 5),
+    (Learned().twice, 10),
 )
 @pytest.mark.parametrize("image", [None, (2, 3, 5)])
-def test_a_variance_that_is_a_parameter_is_told_with_its_name_and_value(module, image, weight):
+def test_a_variance_that_is_a_parameter_is_told_with_its_name_and_value(image, module, weight):
     found = audit(module, shape=image).likelihood
     assert found == Likelihood(
         "Gaussian", True, found.per_pixel, "the loss: its parameter log_variance",
@@ -95,15 +93,12 @@ class Prior(nn.Module):
 OWN = {"m": (0.5, 0.0, -1.0, 2.0), "h": (0.0, 0.3, -0.2, 0.1)}
 
 
-@pytest.mark.parametrize(
-    ("loss", "name", "kl"),
-    [
-        (Prior(), "m", True),
-        (Prior(**OWN), "m", True),
-        (Prior().requires_grad_(False), "", True),
-        (Prior(**OWN).requires_grad_(False), "", False),
-        (lambda x_hat, x, mu, logvar: Prior(**OWN)(x_hat, x, mu, logvar), "", False),
-    ],
+@cases(
+    (Prior(), "m", True),
+    (Prior(**OWN), "m", True),
+    (Prior().requires_grad_(False), "", True),
+    (Prior(**OWN).requires_grad_(False), "", False),
+    (lambda x_hat, x, mu, logvar: Prior(**OWN)(x_hat, x, mu, logvar), "", False),
 )
 def test_a_prior_is_learned_if_a_parameter_moves_it(loss, name, kl):
     found = audit(loss, latents=4).divergence

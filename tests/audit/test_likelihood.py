@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from tests.audit.kinds import bce
 from tests.audit.kinds import from_logits as logits
 from tests.audit.probes import closed_form, powers, squares
+from tests.cases import cases
 from vaelib.audit import audit
 from vaelib.audit.heads import READINGS
 from vaelib.audit.likelihood import Likelihood
@@ -25,15 +26,13 @@ def told(error, images=torch.mean, **given):
 IMAGE = {"shape": (2, 3, 5)}
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
+@cases(
+
         (lambda a, x: -a.movedim(-1, 1).gather(1, x[:, None]), "categorical on log probabilities"),
         (lambda a, x: F.cross_entropy(a.movedim(-1, 1), x, ignore_index=0, reduction="none"),
          "categorical on logits, the first class left out"),
         (lambda a, x: F.cross_entropy(a, (255 * x).long(), reduction="none"),
          "categorical on logits"),
-    ],
 )  # fmt: skip
 def test_what_is_made_of_classes_is_told(error, kind):
     found = told(error, **IMAGE)
@@ -41,9 +40,8 @@ def test_what_is_made_of_classes_is_told(error, kind):
     assert (found.per_pixel.factor, powers(found.per_pixel)) == (pytest.approx(5), {"batch": -1})
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
+@cases(
+
         (lambda a, x: F.cross_entropy(a, (255 * x).long(), reduction="none") ** 2,
          "a function of classes that has no name here"),
         (lambda a, x: -(5 * x * a.log() + (1 - x) * (1 - a).log()),
@@ -51,7 +49,6 @@ def test_what_is_made_of_classes_is_told(error, kind):
         (lambda a, x: (a - x) ** 4 + a**3, "no likelihood: exp(−w f) over x changes by 0.27 nats "
          "with x̂, whatever the weight"),
         (lambda a, x: squares(a, x).detach(), "a function that has no name here"),
-    ],
 )  # fmt: skip
 def test_what_is_no_likelihood_is_told_by_name_or_has_none(error, kind):
     found = told(error)
@@ -88,15 +85,12 @@ def test_x_hat_may_come_as_rows():
     assert (found.per_pixel.factor, powers(found.per_pixel)) == (pytest.approx(5), {"batch": -1})
 
 
-@pytest.mark.parametrize(
-    ("pixel", "everywhere"),
-    [
-        (lambda a, x: logits(a.clamp(0, 1), x), False),
-        (lambda a, x: squares(a.clamp(-4, 4), x), True),
-        (lambda a, x: logits(a.clamp(min=-3), x), False),
-        (lambda a, x: logits(a.clamp(max=3), x), False),
-        (lambda a, x: bce(a.clamp(1e-6, 1 - 1e-6), x), None),
-    ],
+@cases(
+    (lambda a, x: logits(a.clamp(0, 1), x), False),
+    (lambda a, x: squares(a.clamp(-4, 4), x), True),
+    (lambda a, x: logits(a.clamp(min=-3), x), False),
+    (lambda a, x: logits(a.clamp(max=3), x), False),
+    (lambda a, x: bce(a.clamp(1e-6, 1 - 1e-6), x), None),
 )
 def test_it_is_told_whether_the_formula_holds_for_pixels_from_minus_4_to_4(pixel, everywhere):
     found = told(pixel)

@@ -6,6 +6,7 @@ from torch.distributions import StudentT
 from torch.nn.functional import logsigmoid, softplus
 
 from tests.audit.probes import begin, closed_form
+from tests.cases import cases
 from vaelib.audit.nameless import find_coupling, find_nameless
 from vaelib.audit.normalise import LEAST, Support, normalised
 
@@ -40,7 +41,8 @@ def told(f):
     return find_nameless(*begin(with_kl(lambda x_hat, x: f(x_hat, x).sum())))
 
 
-@pytest.mark.parametrize(("f", "support", "weight"), [
+@cases(
+
     (poisson, COUNTS, 1),
     (lambda a, x: 0.37 * poisson(a, x), COUNTS, 1 / 0.37),
     (lambda a, x: poisson(a, x) + (x + 1).lgamma(), COUNTS, 1),
@@ -50,7 +52,7 @@ def told(f):
     (lambda a, x: entropy(a, x) / 784, "{0, 1}", 784),
     (lambda a, x: softplus(a) - x * a, "{0, 1}", 1),
     (lambda a, x: entropy((a + 1) / 2, (x + 1) / 2), "{−1, 1}", 1),
-])  # fmt: skip
+)  # fmt: skip
 def test_a_likelihood_of_one_weight(f, support, weight):
     found = told(f)
     assert (found.proper, found.free) == (True, False)
@@ -58,7 +60,8 @@ def test_a_likelihood_of_one_weight(f, support, weight):
     assert found.per_pixel.factor == pytest.approx(1 / weight, rel=1e-3)
 
 
-@pytest.mark.parametrize(("f", "support"), [
+@cases(
+
     (lambda a, x: -StudentT(1.0, a, validate_args=False).log_prob(x), LINE),
     (lambda a, x: x - a + 2 * softplus(a - x), LINE),
     (lambda a, x: (1 + (x - a) ** 2).sqrt(), LINE),
@@ -68,14 +71,15 @@ def test_a_likelihood_of_one_weight(f, support, weight):
     (lambda a, x: a**2 - 2 * a * x, LINE),
     (lambda a, x: a.log() + x / a, POSITIVE),
     (lambda a, x: (x.log() - a) ** 2 / 2, POSITIVE),
-])  # fmt: skip
+)  # fmt: skip
 def test_a_family_of_scales(f, support):
     found = told(f)
     assert (found.proper, found.free, found.per_pixel.factor) == (True, True, 1)
     assert found.kind == f"a likelihood on {support} that has no name here"
 
 
-@pytest.mark.parametrize("f", [
+@cases(
+
     lambda a, x: (x - a) ** 2 / a,
     lambda a, x: entropy(x, a),
     lambda a, x: entropy(a, x, ones=3),
@@ -86,7 +90,7 @@ def test_a_family_of_scales(f, support):
     lambda a, x: (x - a).abs() / (x.abs() + a.abs()),
     lambda a, x: (x - a) ** 2 / (1 + (x - a) ** 2),
     lambda a, x: ((x - a) ** 2).clamp(max=1),
-])  # fmt: skip
+)  # fmt: skip
 def test_no_likelihood(f):
     found = told(f)
     assert (found.proper, found.per_pixel) == (False, None)
@@ -106,10 +110,11 @@ def test_where_it_is_least(f, at_x):
     assert ("least at x̂ = x" in told(f).kind) is at_x
 
 
-@pytest.mark.parametrize(("reconstruction", "coupling"), [
+@cases(
+
     (lambda x_hat, x: (x_hat - x).square().mean(), "pixels"),
     (lambda x_hat, x: (x_hat - x).square().sum(1).sqrt().mean(), "all pixels of an image"),
     (lambda x_hat, x: (x_hat - x).square().sum().sqrt(), "the whole batch"),
-])  # fmt: skip
+)  # fmt: skip
 def test_what_moves_the_gradient_of_a_pixel(reconstruction, coupling):
     assert find_coupling(*begin(with_kl(reconstruction))) == coupling

@@ -5,6 +5,7 @@ from math import isnan, log, nan
 import pytest
 import torch
 
+from tests.cases import cases
 from vaelib.audit.shapes import Case, Layout, Weight, number, weight
 
 ROWS = Case(Layout((5,)))
@@ -34,9 +35,8 @@ def test_a_weight_over_another_divides_factors_and_subtracts_powers():
     assert top.over(below) == Weight(1.5, powers)
 
 
-@pytest.mark.parametrize(
-    ("factor", "powers", "text"),
-    [
+@cases(
+
         (1.0, {}, "1"),
         (-0.5, {}, "−0.5"),
         (1.0, {"batch": 1}, "M"),
@@ -62,44 +62,37 @@ def test_a_weight_over_another_divides_factors_and_subtracts_powers():
         (1.0, {"positions": -1, "latent height": 1, "latent width": 1}, "h · w / T"),
         (nan, {"batch": 1}, "? · M"),
         (4.0, {"batch": 1, "pixels": None}, "? (no power of the sizes)"),
-    ],
 )  # fmt: skip
 def test_a_weight_is_written_as_a_formula(factor, powers, text):
     assert str(Weight(factor, powers)) == text
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (nan, "?"),
-        (0.0, "0"),
-        (784.0, "784"),
-        (-3.0, "−3"),
-        (0.99999, "1"),
-        (0.0001, "0.0001"),
-        (0.12345, "0.123"),
-        (12.345, "12.3"),
-        (1234.2, "1,234"),
-        (-1234.3, "−1,234"),
-        (999.3, "999"),
-        (999.5, "1,000"),
-        (999_999.0, "999,999"),
-        (1e6, "10⁶"),
-        (-1_234_567.0, "−1.23·10⁶"),
-        (1.5e-7, "1.5·10⁻⁷"),
-    ],
+@cases(
+    (nan, "?"),
+    (0.0, "0"),
+    (784.0, "784"),
+    (-3.0, "−3"),
+    (0.99999, "1"),
+    (0.0001, "0.0001"),
+    (0.12345, "0.123"),
+    (12.345, "12.3"),
+    (1234.2, "1,234"),
+    (-1234.3, "−1,234"),
+    (999.3, "999"),
+    (999.5, "1,000"),
+    (999_999.0, "999,999"),
+    (1e6, "10⁶"),
+    (-1_234_567.0, "−1.23·10⁶"),
+    (1.5e-7, "1.5·10⁻⁷"),
 )
 def test_numbers_are_written_with_three_digits_and_whole_ones_and_thousands_whole(value, text):
     assert number(value) == text
 
 
-@pytest.mark.parametrize(
-    "powers",
-    [
-        {"batch": 1, "channels": 0, "height": 0, "width": 0, "latents": -1},
-        {"batch": 0, "channels": -1, "height": -1, "width": -1, "latents": 0},
-        {"batch": -2, "channels": 3, "height": 1, "width": 2, "latents": 1},
-    ],
+@cases(
+    {"batch": 1, "channels": 0, "height": 0, "width": 0, "latents": -1},
+    {"batch": 0, "channels": -1, "height": -1, "width": -1, "latents": 0},
+    {"batch": -2, "channels": 3, "height": 1, "width": 2, "latents": 1},
 )
 def test_every_axis_has_its_own_power(powers):
     def measure(case):
@@ -115,19 +108,16 @@ def test_a_weight_of_nothing_is_zero_for_all_sizes():
     assert weight(lambda case: 0.0, ROWS) == Weight(0.0, {"batch": 0, "pixels": 0, "latents": 0})
 
 
-@pytest.mark.parametrize(
-    "measure",
-    [
-        lambda n: n + 1,
-        lambda n: log(n),
-        lambda n: n**0.5,
-        lambda n: n**1.03,
-        lambda n: {3: 1, 6: 2, 9: 1}[n],  # as a power at twice the size alone
-        lambda n: {3: 1, 6: 1, 9: 3}[n],  # at thrice alone
-        lambda n: {3: 1, 6: 2, 9: 0}[n],  # nothing left
-        lambda n: {3: 1, 6: 0, 9: 3}[n],
-        lambda n: float(n == 3),
-    ],
+@cases(
+    lambda n: n + 1,
+    lambda n: log(n),
+    lambda n: n**0.5,
+    lambda n: n**1.03,
+    lambda n: {3: 1, 6: 2, 9: 1}[n],  # as a power at twice the size alone
+    lambda n: {3: 1, 6: 1, 9: 3}[n],  # at thrice alone
+    lambda n: {3: 1, 6: 2, 9: 0}[n],  # nothing left
+    lambda n: {3: 1, 6: 0, 9: 3}[n],
+    lambda n: float(n == 3),
 )
 def test_what_is_no_power_of_a_size_is_not_taken_for_one(measure):
     found = weight(lambda case: measure(case.batch) / case.sizes()["pixels"], ROWS)

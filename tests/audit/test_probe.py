@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.audit.kinds import kl, linear, vae
+from tests.cases import cases
 from vaelib.audit import Unreadable, audit
 from vaelib.audit.binding import Binding
 from vaelib.audit.probe import Probe, entries
@@ -47,20 +48,17 @@ class Parts:
 ONE = torch.ones(())
 
 
-@pytest.mark.parametrize(
-    ("result", "expected"),
-    [
-        (2.5, {None: 2.5}),
-        (ONE, {None: ONE}),
-        ((1.0, "text", ONE), {0: 1.0, 2: ONE}),
-        ([1.0, None, 2], {0: 1.0, 2: 2}),
-        ((0.1, (ONE, "text")), {0: 0.1, 1: ONE}),
-        ({"loss": 1.0, "name": "elbo"}, {"loss": 1.0}),
-        (OrderedDict(loss=ONE, log={}), {"loss": ONE}),
-        (Parts(1.0, ONE), {"loss": 1.0, "kl": ONE}),
-        ("text", {}),
-        (None, {}),
-    ],
+@cases(
+    (2.5, {None: 2.5}),
+    (ONE, {None: ONE}),
+    ((1.0, "text", ONE), {0: 1.0, 2: ONE}),
+    ([1.0, None, 2], {0: 1.0, 2: 2}),
+    ((0.1, (ONE, "text")), {0: 0.1, 1: ONE}),
+    ({"loss": 1.0, "name": "elbo"}, {"loss": 1.0}),
+    (OrderedDict(loss=ONE, log={}), {"loss": ONE}),
+    (Parts(1.0, ONE), {"loss": 1.0, "kl": ONE}),
+    ("text", {}),
+    (None, {}),
 )
 def test_the_entries_of_a_result_are_its_numbers_by_name_or_place(result, expected):
     assert entries(result) == expected
@@ -92,16 +90,14 @@ def whole(i):
     return right(*i)
 
 
-@pytest.mark.parametrize(
-    ("loss", "entry"),
-    [
+@cases(
+
         (lambda x_hat, x, mu, logvar: (2.0, right(x_hat, x, mu, logvar), x_hat.sum()), None),
         (parts(total=whole), None),
         (parts(error=X_HAT, loss=whole, kl=MEAN), None),
         (parts(error=X_HAT, loss=whole, kl=HEAD), None),
         (parts(seen=lambda i: whole(i).detach(), loss=whole), None),
         (parts(error=lambda i: vae(beta=0.0)(*i), kl=lambda i: vae(w=0.0)(*i)), ("error", "kl")),
-    ],
 )  # fmt: skip
 def test_the_loss_is_the_entry_that_depends_on_both_sides(loss, entry):
     assert audit(loss, entry=entry).elbo
@@ -112,9 +108,8 @@ def test_the_entry_told_comes_first():
     assert audit(several, entry="half").beta == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(
-    ("of", "told", "said"),
-    [
+@cases(
+
         ({"error": X_HAT, "kl": MEAN}, "total", "no entry 'total'; it has ['error', 'kl']"),
         ({"error": X_HAT, "kl": MEAN}, 0, "no entry 0; it has ['error', 'kl']"),
         ({"error": X_HAT, "kl": MEAN}, ("kl", "a", "b"), "no entry 'a'; it has ['error', 'kl']"),
@@ -123,7 +118,6 @@ def test_the_entry_told_comes_first():
          "mu or logvar: tell it, audit(loss, entry='a'), or several that are added, "
          "audit(loss, entry=('a', 'b'))"),
         ({"a": lambda i: "text"}, None, "the result of the loss holds no number"),
-    ],
 )  # fmt: skip
 def test_no_entry_is_guessed(of, told, said):
     with pytest.raises(Unreadable) as raised:
@@ -145,14 +139,11 @@ class Counting:
         return self.of(len(self.calls), right(x_hat, x, mu, logvar))
 
 
-@pytest.mark.parametrize(
-    ("of", "entry", "stateful"),
-    [
-        (lambda n, y: y, None, False),
-        (lambda n, y: y + n, None, True),
-        (lambda n, y: {"loss": y, "step": n}, "loss", True),
-        (lambda n, y: (torch.tensor([1.0, n]), y), 1, True),
-    ],
+@cases(
+    (lambda n, y: y, None, False),
+    (lambda n, y: y + n, None, True),
+    (lambda n, y: {"loss": y, "step": n}, "loss", True),
+    (lambda n, y: (torch.tensor([1.0, n]), y), 1, True),
 )
 def test_a_loss_whose_equal_calls_differ_has_a_state_and_is_left_as_it_was(of, entry, stateful):
     loss = Counting(of)

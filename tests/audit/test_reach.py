@@ -7,6 +7,7 @@ import torch
 
 from tests.audit.probes import closed_form as kl
 from tests.audit.probes import squares
+from tests.cases import cases
 from vaelib.audit import audit
 
 ALL = {"x_hat": True, "mu": True, "logvar": True}
@@ -20,16 +21,13 @@ def linear(p, x, m, h):
     return squares(p, x).sum() + 3 * m.sum() + 4 * h.sum()
 
 
-@pytest.mark.parametrize(
-    ("loss", "missed", "still"),
-    [
-        (linear, [], []),
-        (lambda p, x, m, h: linear(p.detach(), x, m, h), ["x_hat"], []),
-        (lambda p, x, m, h: linear(p, x, m.detach(), h), ["mu"], []),
-        (lambda p, x, m, h: linear(p, x, m, 0 * h), ["logvar"], ["logvar"]),
-        (lambda p, x, m, h: linear(p, x, 0 * m, h.detach()), ["mu", "logvar"], ["mu"]),
-        (lambda *i: linear(*i).item(), [*ALL], []),
-    ],
+@cases(
+    (linear, [], []),
+    (lambda p, x, m, h: linear(p.detach(), x, m, h), ["x_hat"], []),
+    (lambda p, x, m, h: linear(p, x, m.detach(), h), ["mu"], []),
+    (lambda p, x, m, h: linear(p, x, m, 0 * h), ["logvar"], ["logvar"]),
+    (lambda p, x, m, h: linear(p, x, 0 * m, h.detach()), ["mu", "logvar"], ["mu"]),
+    (lambda *i: linear(*i).item(), [*ALL], []),
 )
 def test_what_the_gradient_does_not_reach_is_told_and_what_moves_the_value(loss, missed, still):
     told = found(loss)
@@ -91,16 +89,13 @@ def opposite(p, x):
     return bool((p == 1 - x).all() or ((p > 0) & (p < 1)).any())
 
 
-@pytest.mark.parametrize(
-    ("error", "edges"),
-    [
-        (lambda p, x: 0 * p, "finite"),
-        (lambda p, x: torch.where(p.detach() == 0, inf, 0), "not finite"),
-        (lambda p, x: 0 * p.sqrt(), "not finite"),
-        (lambda p, x: 0 * (1 - p).sqrt(), "not finite"),
-        (within(lambda p, x: p.min() > 0 and p.max() < 1), "refused"),
-        (within(opposite), "finite"),
-    ],
+@cases(
+    (lambda p, x: 0 * p, "finite"),
+    (lambda p, x: torch.where(p.detach() == 0, inf, 0), "not finite"),
+    (lambda p, x: 0 * p.sqrt(), "not finite"),
+    (lambda p, x: 0 * (1 - p).sqrt(), "not finite"),
+    (within(lambda p, x: p.min() > 0 and p.max() < 1), "refused"),
+    (within(opposite), "finite"),
     ids=["finite", "value", "at 0", "at 1", "refused", "opposite"],
 )
 def test_it_is_told_what_the_loss_is_where_x_hat_is_0_or_1(error, edges):
@@ -111,16 +106,13 @@ def clamped(f, weight=1.0):
     return lambda p, x, m, h: squares(p, x).sum() + weight * kl(m, f(h)).sum()
 
 
-@pytest.mark.parametrize(
-    ("loss", "low", "high"),
-    [
-        (clamped(lambda h: h.clamp(-4, 10)), -4, 10),
-        (clamped(lambda h: h.clamp(-4, 10), -2e-6), -4, 10),
-        (clamped(lambda h: h.clamp(min=-0.5)), -0.5, None),
-        (clamped(lambda h: h.clamp(max=1.6)), None, 1.6),
-        (clamped(lambda s: 2 * s.clamp(0.01, 100).log()), 2 * log(0.01), 2 * log(100)),
-        (clamped(lambda h: h), None, None),
-    ],
+@cases(
+    (clamped(lambda h: h.clamp(-4, 10)), -4, 10),
+    (clamped(lambda h: h.clamp(-4, 10), -2e-6), -4, 10),
+    (clamped(lambda h: h.clamp(min=-0.5)), -0.5, None),
+    (clamped(lambda h: h.clamp(max=1.6)), None, 1.6),
+    (clamped(lambda s: 2 * s.clamp(0.01, 100).log()), 2 * log(0.01), 2 * log(100)),
+    (clamped(lambda h: h), None, None),
 )
 def test_a_clamp_is_found_and_told_in_log_variance_whatever_the_head(loss, low, high):
     for seen, true in zip(found(loss).clamp, (low, high), strict=True):

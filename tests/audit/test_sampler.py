@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tests.cases import cases
 from vaelib.audit import sampler
 from vaelib.audit.binding import OPTIONAL, REQUIRED, Binding
 from vaelib.audit.heads import READINGS
@@ -48,20 +49,17 @@ def halved(h):
     return (h / 2).exp()
 
 
-@pytest.mark.parametrize(
-    ("sigma", "reading"),
-    [
-        (halved, "log σ²"),
-        (lambda h: (-h / 2).exp(), "log 1/σ²"),
-        (torch.exp, "log σ"),
-        (lambda h: h, "σ"),
-        (F.softplus, "softplus⁻¹ σ"),
-        (lambda h: F.softplus(h).sqrt(), "softplus⁻¹ σ²"),
-        (lambda h: F.elu(h) + 1, "elu⁻¹ (σ − 1)"),
-        (lambda h: (h / 5).exp(), None),
-        (lambda h: (h.clamp(-1.5, 1.5) / 2).exp(), "log σ²"),
-        (lambda h: (h.exp() + 0.5).sqrt(), PLUS.name),
-    ],
+@cases(
+    (halved, "log σ²"),
+    (lambda h: (-h / 2).exp(), "log 1/σ²"),
+    (torch.exp, "log σ"),
+    (lambda h: h, "σ"),
+    (F.softplus, "softplus⁻¹ σ"),
+    (lambda h: F.softplus(h).sqrt(), "softplus⁻¹ σ²"),
+    (lambda h: F.elu(h) + 1, "elu⁻¹ (σ − 1)"),
+    (lambda h: (h / 5).exp(), None),
+    (lambda h: (h.clamp(-1.5, 1.5) / 2).exp(), "log σ²"),
+    (lambda h: (h.exp() + 0.5).sqrt(), PLUS.name),
 )
 def test_readings_are_those_that_the_draws_fit(sigma, reading):
     told = find(Model(sigma), own=PLUS)
@@ -93,19 +91,16 @@ class Apart(Model):
         return x_hat, mu.clone(), h.clone()
 
 
-@pytest.mark.parametrize(
-    ("end", "probabilities"),
-    [
-        (lambda z: z.clamp(0, 1), True),
-        (torch.sigmoid, True),
-        (lambda z: -z.sigmoid() / 1e3, False),
-        (lambda z: z.sigmoid() / 1e3 + 1, False),
-        (lambda z: z.sign() / 2 + 0.5 * z, False),
-    ],
+@cases(
+    (lambda z: z.clamp(0, 1), True),
+    (torch.sigmoid, True),
+    (lambda z: -z.sigmoid() / 1e3, False),
+    (lambda z: z.sigmoid() / 1e3 + 1, False),
+    (lambda z: z.sign() / 2 + 0.5 * z, False),
     ids=["0 and 1", "between", "below", "above", "on both sides"],
 )
 @pytest.mark.parametrize("kind", ["drawn", "apart", "still"])
-def test_all_of_x_hat_must_lie_between_0_and_1(end, probabilities, kind):
+def test_all_of_x_hat_must_lie_between_0_and_1(kind, end, probabilities):
     sigma = torch.zeros_like if kind == "still" else torch.exp
     model = (Apart if kind == "apart" else Model)(sigma, end)
     model.idle = nn.Parameter(torch.ones(()))
@@ -131,35 +126,29 @@ ROLES = dict(zip(OUTPUTS, (ONE, TWO, THREE), strict=True))
 Named = namedtuple("Named", "z_mean log_var recon_x loss")
 
 
-@pytest.mark.parametrize(
-    ("result", "told"),
-    [
-        ((ONE, TWO, THREE), None),
-        ((ONE, (TWO, THREE)), None),
-        ([TWO, ONE, None, THREE], ("mu", "x_hat", "_", "logvar")),
-        ({"mu": TWO, "logvar": THREE, "recon": ONE}, None),
-        ({"loss": None, "x": None, "recon": ONE, "sigma": THREE, "mean": TWO}, None),
-        ({"a": ONE, "b": TWO, "c": THREE}, OUTPUTS),
-        (Named(TWO, THREE, ONE, 0), None),
-    ],
+@cases(
+    ((ONE, TWO, THREE), None),
+    ((ONE, (TWO, THREE)), None),
+    ([TWO, ONE, None, THREE], ("mu", "x_hat", "_", "logvar")),
+    ({"mu": TWO, "logvar": THREE, "recon": ONE}, None),
+    ({"loss": None, "x": None, "recon": ONE, "sigma": THREE, "mean": TWO}, None),
+    ({"a": ONE, "b": TWO, "c": THREE}, OUTPUTS),
+    (Named(TWO, THREE, ONE, 0), None),
 )
 def test_outputs_are_read_by_their_names_or_in_their_order(result, told):
     found = by_role(result, told)
     assert all(found[role] is value for role, value in ROLES.items())
 
 
-@pytest.mark.parametrize(
-    ("result", "told", "what"),
-    [
-        ((ONE, TWO), None, "2 values"),
-        (ONE, None, "1 values"),
-        ((ONE, TWO, 3), None, "3 values"),
-        ((ONE, TWO, THREE), ("x_hat", "mu", "z"), "3 values"),
-        ({"mu": TWO, "logvar": THREE}, None, "mu, logvar"),
-        ({"recon": ONE, "mu": TWO, "loss": THREE}, None, "recon, mu, loss"),
-        ({"recon": ONE, "logits": ONE, "mu": TWO, "std": THREE}, None, "recon, logits, mu, std"),
-        ({"a": ONE, "b": TWO, "c": THREE}, None, "a, b, c"),
-    ],
+@cases(
+    ((ONE, TWO), None, "2 values"),
+    (ONE, None, "1 values"),
+    ((ONE, TWO, 3), None, "3 values"),
+    ((ONE, TWO, THREE), ("x_hat", "mu", "z"), "3 values"),
+    ({"mu": TWO, "logvar": THREE}, None, "mu, logvar"),
+    ({"recon": ONE, "mu": TWO, "loss": THREE}, None, "recon, mu, loss"),
+    ({"recon": ONE, "logits": ONE, "mu": TWO, "std": THREE}, None, "recon, logits, mu, std"),
+    ({"a": ONE, "b": TWO, "c": THREE}, None, "a, b, c"),
 )
 def test_other_outputs_are_refused(result, told, what):
     with pytest.raises(ValueError, match="module must return") as raised:
@@ -200,17 +189,14 @@ def refused(x_hat, x, mu, logvar):
     raise RuntimeError("not with these")
 
 
-@pytest.mark.parametrize(
-    ("asked", "unreached"),
-    [
-        (probe(loss), ("idle",)),
-        (probe(lambda p, x, m, h: p.detach().sum() + m.sum()), ("p", "h", "idle")),
-        (probe(lambda *i: torch.tensor(loss(*i).item())), ("p", "m", "h", "idle")),
-        (probe(lambda *i: (i[0].sum(), loss(*i)), entry=0), ("m", "h", "idle")),
-        (probe(lambda *i: {"a": i[0].sum(), "b": i[2]}, entry=("a", "b")), ("h", "idle")),
-        (probe(refused), ()),
-        *((probe(lambda *i: loss(*i[:4]), role), ()) for role in OPTIONAL),
-    ],
+@cases(
+    (probe(loss), ("idle",)),
+    (probe(lambda p, x, m, h: p.detach().sum() + m.sum()), ("p", "h", "idle")),
+    (probe(lambda *i: torch.tensor(loss(*i).item())), ("p", "m", "h", "idle")),
+    (probe(lambda *i: (i[0].sum(), loss(*i)), entry=0), ("m", "h", "idle")),
+    (probe(lambda *i: {"a": i[0].sum(), "b": i[2]}, entry=("a", "b")), ("h", "idle")),
+    (probe(refused), ()),
+    *((probe(lambda *i: loss(*i[:4]), role), ()) for role in OPTIONAL),
     ids=["all", "mu alone", "a number", "one entry", "two entries", "refused", *OPTIONAL],
 )
 def test_parameters_that_the_loss_does_not_reach_are_named(asked, unreached):

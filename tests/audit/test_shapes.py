@@ -5,6 +5,7 @@ from math import prod
 import pytest
 import torch
 
+from tests.cases import cases
 from vaelib.audit.shapes import BINARY, CLASSES, LEVELS, RANGES, Case, Layout
 
 ROLES = ("x_hat", "x", "mu", "logvar", "z", "scale")
@@ -14,18 +15,15 @@ FRAMES = Layout((7, 5), code=(7, 4), shared=True)
 WIDE = ("x", "scale", "mu", "logvar")
 
 
-@pytest.mark.parametrize(
-    ("layout", "axes"),
-    [
-        (Layout((5,)), ("batch", "pixels", "latents")),
-        (Layout((2, 3, 5)), ("batch", "channels", "height", "width", "latents")),
-        (Layout((2, 3)), ("batch", "height", "width", "latents")),
-        (Layout((5,), free=False), ("batch", "latents")),
-        (Layout((5,), code=(16,), free_code=False), ("batch", "pixels")),
-        (CONV, ("batch", "pixels", "latents", "latent height", "latent width")),
-        (Layout((5,), code=(7, 4)), ("batch", "pixels", "positions", "latents")),
-        (FRAMES, ("batch", "positions", "pixels", "latents")),
-    ],
+@cases(
+    (Layout((5,)), ("batch", "pixels", "latents")),
+    (Layout((2, 3, 5)), ("batch", "channels", "height", "width", "latents")),
+    (Layout((2, 3)), ("batch", "height", "width", "latents")),
+    (Layout((5,), free=False), ("batch", "latents")),
+    (Layout((5,), code=(16,), free_code=False), ("batch", "pixels")),
+    (CONV, ("batch", "pixels", "latents", "latent height", "latent width")),
+    (Layout((5,), code=(7, 4)), ("batch", "pixels", "positions", "latents")),
+    (FRAMES, ("batch", "positions", "pixels", "latents")),
 )
 def test_the_axes_of_a_layout_are_those_whose_sizes_are_free(layout, axes):
     assert layout.axes == axes
@@ -48,9 +46,8 @@ def shapes(layout):
     return {role: case.shape(role) for role in ROLES}
 
 
-@pytest.mark.parametrize(
-    ("how", "differ"),
-    [
+@cases(
+
         ({}, {}),
         ({"flat": True}, {"x_hat": (7, 30), "scale": (7, 30)}),
         ({"single": True}, {"scale": ()}),
@@ -63,7 +60,6 @@ def shapes(layout):
         ({"samples": 1, "wide": WIDE},
          {"x_hat": (7, 6, 2, 3, 5), "x": (7, 6, 2, 3, 5), "mu": (7, 6, 4), "logvar": (7, 6, 4),
           "z": (7, 6, 4), "scale": (7, 6, 2, 3, 5)}),
-    ],
 )  # fmt: skip
 def test_the_shape_of_each_argument_follows_from_the_layout(how, differ):
     images = dict.fromkeys(("x_hat", "x", "scale"), (7, 2, 3, 5))
@@ -110,17 +106,14 @@ def test_samples_of_one_image_differ_in_z_and_in_what_is_decoded_from_it_alone(r
     assert all(other.max() <= 2 for other in more)
 
 
-@pytest.mark.parametrize(
-    ("layout", "axis", "x", "mu"),
-    [
-        (CONV, "latents", (3, 5), (3, 8, 2, 3)),
-        (CONV, "latent height", (3, 5), (3, 4, 4, 3)),
-        (CONV, "batch", (6, 5), (6, 4, 2, 3)),
-        (FRAMES, "positions", (3, 14, 5), (3, 14, 4)),
-        (FRAMES, "latents", (3, 7, 5), (3, 7, 8)),
-        (FRAMES, "pixels", (3, 7, 10), (3, 7, 4)),
-        (Layout((5,), code=(16,), free_code=False), "latents", (3, 5), (3, 16)),
-    ],
+@cases(
+    (CONV, "latents", (3, 5), (3, 8, 2, 3)),
+    (CONV, "latent height", (3, 5), (3, 4, 4, 3)),
+    (CONV, "batch", (6, 5), (6, 4, 2, 3)),
+    (FRAMES, "positions", (3, 14, 5), (3, 14, 4)),
+    (FRAMES, "latents", (3, 7, 5), (3, 7, 8)),
+    (FRAMES, "pixels", (3, 7, 10), (3, 7, 4)),
+    (Layout((5,), code=(16,), free_code=False), "latents", (3, 5), (3, 16)),
 )
 def test_codes_have_axes_that_grow_each_by_itself(layout, axis, x, mu):
     grown = Case(layout).times(axis, 2)

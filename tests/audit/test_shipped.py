@@ -11,6 +11,7 @@ from benchmarks.shipped import absent
 from benchmarks.shipped.findings import differs, finding
 from benchmarks.shipped.miniatures import half_squares, kl, own_weights
 from benchmarks.shipped.rows import ROWS
+from tests.cases import cases
 
 ROOT = Path(__file__).parents[2]
 RECORD = json.loads((ROOT / "recorded/shipped.json").read_text("utf8"))["rows"]
@@ -58,9 +59,11 @@ def with_a_floor(x_hat, x, mu, logvar):
     return half_squares(x_hat, x, mu, logvar).clamp(min=1.0)
 
 
-@pytest.mark.parametrize(
-    ("loss", "told"),
-    [(half_squares, False), (with_a_floor, False), (half_detached, True), (own_weights, True)],
+@cases(
+    (half_squares, False),
+    (with_a_floor, False),
+    (half_detached, True),
+    (own_weights, True),
 )
 def test_a_value_that_its_gradient_does_not_move_is_noticed(loss, told):
     assert differs(loss, {}) is told

@@ -3,9 +3,9 @@
 import functools
 import random
 
-import pytest
 import torch
 
+from tests.cases import cases
 from vaelib.audit.probe import copied
 
 TOTAL, CALLS = 0, []
@@ -68,12 +68,10 @@ def wrapped():
     return torch.no_grad()(by_list)
 
 
-@pytest.mark.parametrize(
-    "loss",
-    [
+@cases(
+
         Counter().count, by_list, by_number, through_another, by_attribute, by_default, closed(),
         through_a_closure(), wrapped(),
-    ],
 )  # fmt: skip
 def test_each_copy_counts_for_itself(loss):
     first, second = copied(loss), copied(loss)
@@ -82,9 +80,12 @@ def test_each_copy_counts_for_itself(loss):
     assert copied(loss)() == 1
 
 
-@pytest.mark.parametrize(
-    "loss",
-    [torch.relu, random.random, Counter, torch.nn.Linear, torch.compile(by_list, backend="eager")],
+@cases(
+    torch.relu,
+    random.random,
+    Counter,
+    torch.nn.Linear,
+    torch.compile(by_list, backend="eager"),
 )
 def test_what_holds_nothing_is_itself(loss):
     assert copied(loss) is loss

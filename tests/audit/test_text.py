@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.audit.pages import RIGHT, told
+from tests.cases import cases
 from vaelib.audit.reasons import Reasons
 from vaelib.audit.shapes import Layout, Weight, number
 
@@ -39,16 +40,13 @@ OPEN = {"divergence": {"gradual": True}}
 NO = {"consistent": False}
 
 
-@pytest.mark.parametrize(
-    ("parts", "verdict", "count"),
-    [
-        ({}, "bound", 0),
-        (NOTE, "bound", 1),
-        (OPEN, "cannot tell", 1),
-        (NO, "no bound", 1),
-        (NOTE | OPEN, "cannot tell", 2),
-        (NOTE | OPEN | NO, "no bound", 3),
-    ],
+@cases(
+    ({}, "bound", 0),
+    (NOTE, "bound", 1),
+    (OPEN, "cannot tell", 1),
+    (NO, "no bound", 1),
+    (NOTE | OPEN, "cannot tell", 2),
+    (NOTE | OPEN | NO, "no bound", 3),
 )
 def test_what_decides_comes_first_no_bound_before_what_is_open_before_notes(parts, verdict, count):
     findings = changed(**parts)
@@ -62,14 +60,11 @@ def test_what_decides_comes_first_no_bound_before_what_is_open_before_notes(part
         assert line(findings, "value")[0] == verdict
 
 
-@pytest.mark.parametrize(
-    ("constant", "said"),
-    [
-        ((0.0, 0.0, -0.25), "0.25 nats an image below the complete value"),
-        ((0.01, -0.5, 1.0), "1.16 nats an image below the complete value"),
-        ((0.0, 0.0, 9e-4), "nothing is missing"),
-        ((0.0, 0.0, 2e-3), "0.002 nats an image above the complete value"),
-    ],
+@cases(
+    ((0.0, 0.0, -0.25), "0.25 nats an image below the complete value"),
+    ((0.01, -0.5, 1.0), "1.16 nats an image below the complete value"),
+    ((0.0, 0.0, 9e-4), "nothing is missing"),
+    ((0.0, 0.0, 2e-3), "0.002 nats an image above the complete value"),
 )
 def test_what_the_value_lies_off_is_told_at_the_users_sizes(constant, said):
     assert line(changed(value={"constant": constant}), "constants")[1] == said
@@ -97,30 +92,27 @@ SHARES = (
 ABSENT = {"x_hat": True, "mu": True, "logvar": False}
 
 
-@pytest.mark.parametrize(
-    ("parts", "said"),
-    [
-        ({"gradients": {"clamp": (-12.0, None)}}, NOTHING),
-        (
-            {"gradients": {"clamp": (-11.9, None)}},
-            "Loosen the clamp: below log σ² = −11.9 the second head gets no gradient.",
-        ),
-        (shares(a=1.0, g=0.0), SHARES + "1, 0.5, 0, and must be equal."),
-        (
-            {"gradients": {"reached": ABSENT, "moves": ABSENT}}
-            | {"divergence": shares(v=0.0, g=0.0)["divergence"] | {"taken": None}},
-            SHARES + "0.5, 0, 0, and must be equal.",
-        ),
-        (
-            {"gradients": {"reached": ABSENT}},
-            "Let the gradient through: none reaches the second head.",
-        ),
-        ({"value": {"scale": Weight(1.004, {"batch": -1})}}, NOTHING),
-        (
-            {"value": {"scale": Weight(1.006, {"batch": -1})}},
-            "Nothing to change for training by Adam; to report nats, divide by 1.01.",
-        ),
-    ],
+@cases(
+    ({"gradients": {"clamp": (-12.0, None)}}, NOTHING),
+    (
+        {"gradients": {"clamp": (-11.9, None)}},
+        "Loosen the clamp: below log σ² = −11.9 the second head gets no gradient.",
+    ),
+    (shares(a=1.0, g=0.0), SHARES + "1, 0.5, 0, and must be equal."),
+    (
+        {"gradients": {"reached": ABSENT, "moves": ABSENT}}
+        | {"divergence": shares(v=0.0, g=0.0)["divergence"] | {"taken": None}},
+        SHARES + "0.5, 0, 0, and must be equal.",
+    ),
+    (
+        {"gradients": {"reached": ABSENT}},
+        "Let the gradient through: none reaches the second head.",
+    ),
+    ({"value": {"scale": Weight(1.004, {"batch": -1})}}, NOTHING),
+    (
+        {"value": {"scale": Weight(1.006, {"batch": -1})}},
+        "Nothing to change for training by Adam; to report nats, divide by 1.01.",
+    ),
 )
 def test_advice_is_one_sentence_to_act_on(parts, said):
     assert changed(**parts).advice == said
@@ -135,15 +127,12 @@ def test_what_a_model_does_is_told_whole():
     assert findings.advice == "Let the gradient through to one, other."
 
 
-@pytest.mark.parametrize(
-    ("factor", "said"),
-    [
-        (1.004, NOTHING),
-        (1.006, "Give the KL the weight 1"),
-        (0.994, "Give the KL the weight 1"),
-        (2.009, "Give the KL its ½"),
-        (2.011, "Give the KL the weight 1"),
-    ],
+@cases(
+    (1.004, NOTHING),
+    (1.006, "Give the KL the weight 1"),
+    (0.994, "Give the KL the weight 1"),
+    (2.009, "Give the KL its ½"),
+    (2.011, "Give the KL the weight 1"),
 )
 def test_a_weight_may_be_half_a_percent_off(factor, said):
     beta = Weight(factor, {})
@@ -190,13 +179,10 @@ def test_a_sum_that_is_none_is_told_of_its_axis():
     )
 
 
-@pytest.mark.parametrize(
-    ("m", "a", "said"),
-    [
-        (1e-9, 0.49975, "KL to N(0, I)"),
-        (1e-5, 0.49, "KL to N(−1.02·10⁻⁵, 1.02 I), not to N(0, I)"),
-        (-2.0, 2.0, "KL to N(0.5, 0.25 I), not to N(0, I)"),
-    ],
+@cases(
+    (1e-9, 0.49975, "KL to N(0, I)"),
+    (1e-5, 0.49, "KL to N(−1.02·10⁻⁵, 1.02 I), not to N(0, I)"),
+    (-2.0, 2.0, "KL to N(0.5, 0.25 I), not to N(0, I)"),
 )
 def test_a_prior_is_written_with_what_differs(m, a, said):
     assert line(changed(**shares(a, m, a)), "divergence")[0] == said

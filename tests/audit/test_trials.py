@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from tests.audit.kinds import iwae, own_five, sampled, vae
 from tests.audit.probes import closed_form
+from tests.cases import cases
 from vaelib.audit import Unreadable, audit
 from vaelib.audit.shapes import Layout
 
@@ -56,9 +57,8 @@ def of_two_levels(dtype, binary):
     return loss
 
 
-@pytest.mark.parametrize(
-    ("loss", "layout"),
-    [
+@cases(
+
         (of(squares), Layout((5,))),
         (of(squares, sum_over_code(2)), Layout((5,), code=(7, 4))),
         (of(squares, sum_over_code(1, 2, 3)), Layout((5,), code=(4, 2, 3))),
@@ -77,18 +77,14 @@ def of_two_levels(dtype, binary):
         (sampled(lambda w: iwae(w, k=50)), Layout((5,), samples=1)),
         (own_five, Layout((5,), samples=1, several=5)),
         (seven, Layout((5,), samples=1, several=7, alone=True)),
-    ],
 )  # fmt: skip
 def test_a_loss_is_read_on_the_simplest_layout_that_it_runs_on(loss, layout):
     assert audit(loss).layout == layout
 
 
-@pytest.mark.parametrize(
-    ("loss", "told", "code", "says"),
-    [
-        (exactly("mu", (4,)), 4, (4,), "it takes 4 coordinates alone: a sum there is 4 times"),
-        (exactly("mu", (9, 6, 6)), (9, 6, 6), (9, 6, 6), "324 coordinates alone"),
-    ],
+@cases(
+    (exactly("mu", (4,)), 4, (4,), "it takes 4 coordinates alone: a sum there is 4 times"),
+    (exactly("mu", (9, 6, 6)), (9, 6, 6), (9, 6, 6), "324 coordinates alone"),
 )  # the number that is tried first may be the only one
 def test_a_number_of_latents_that_the_loss_knows_is_told(loss, told, code, says):
     found = audit(loss, latents=told)
@@ -103,8 +99,10 @@ def test_images_of_one_size_are_the_callers():
     assert found.layout == Layout((192,), free=False)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "binary"), [(torch.float64, False), (torch.float64, True), (torch.float32, False)]
+@cases(
+    (torch.float64, False),
+    (torch.float64, True),
+    (torch.float32, False),
 )
 def test_float64_and_grey_pixels_are_tried_first(dtype, binary):
     found = audit(of_two_levels(dtype, binary))
@@ -112,10 +110,9 @@ def test_float64_and_grey_pixels_are_tried_first(dtype, binary):
     assert found.value is not None
 
 
-@pytest.mark.parametrize(
-    ("axis", "layout"),
-    [("batch", None), ("pixels", Layout((2, 3, 5))),
-     ("latents", Layout((5,), code=(20,), free_code=False))],
+@cases(
+("batch", None), ("pixels", Layout((2, 3, 5))),
+     ("latents", Layout((5,), code=(20,), free_code=False)),
 )  # fmt: skip
 def test_a_loss_that_is_not_finite_at_twice_a_size_does_not_run(axis, layout):
     twice = {"batch": 6, "pixels": 10, "latents": 8}[axis]

@@ -6,6 +6,7 @@ import pytest
 
 from tests.audit.kinds import bce, kl, part
 from tests.audit.probes import squares
+from tests.cases import cases
 from vaelib.audit import audit
 from vaelib.audit.value import LEFT_OUT, THERE, WITHOUT_2PI
 
@@ -89,9 +90,11 @@ def test_weights_scale_and_constants_are_those_of_the_loss(name):
     assert above == pytest.approx(constant, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("beta", "nats", "explained"),
-    [(1, 3.8e-3, True), (1, -4.2e-3, None), (1e-3, 1.8e-4, True), (1e-3, -2.2e-4, None)],
+@cases(
+    (1, 3.8e-3, True),
+    (1, -4.2e-3, None),
+    (1e-3, 1.8e-4, True),
+    (1e-3, -2.2e-4, None),
 )
 def test_what_is_left_is_rounding_if_it_is_far_below_a_lost_minus_one(beta, nats, explained):
     def loss(x_hat, x, mu, logvar):
@@ -100,30 +103,24 @@ def test_what_is_left_is_rounding_if_it_is_far_below_a_lost_minus_one(beta, nats
     assert audit(loss).value.minus_one is explained
 
 
-@pytest.mark.parametrize(
-    ("both", "consistent"),
-    [
-        (lambda e, k: e + 3 * k + 1000, True),
-        (lambda e, k: e * (1 + 1e-5 * k) + k, True),
-        (lambda e, k: e * k, False),
-        (lambda e, k: e * (1 + k.detach()) + k, False),
-        (lambda e, k: e + k * (1 + e.detach()), False),
-    ],
+@cases(
+    (lambda e, k: e + 3 * k + 1000, True),
+    (lambda e, k: e * (1 + 1e-5 * k) + k, True),
+    (lambda e, k: e * k, False),
+    (lambda e, k: e * (1 + k.detach()) + k, False),
+    (lambda e, k: e + k * (1 + e.detach()), False),
 )
 def test_the_parts_are_consistent_if_none_moves_the_others_gradient(both, consistent):
     found = audit(lambda x_hat, x, mu, logvar: both(squares(x_hat, x).sum(), kl(mu, logvar).sum()))
     assert (found.value is not None, found.consistent) == (True, consistent)
 
 
-@pytest.mark.parametrize(
-    ("loss", "shares", "said"),
-    [
-        (lambda e, k: e + 1.009 * part(k, 1 / 1.009) + 7, (1, 1), (1, 1)),
-        (lambda e, k: e + part(k, 0.2), (1, 0.2), (1, 5)),
-        (lambda e, k: part(e, 0.1) + 2 * k, (0.1, 2), (10, 1)),
-        (lambda e, k: e + k - 2 * k.detach(), (1, 1), (1, -1)),
-        (lambda e, k: e + k + k.detach() ** 2, (1, 1), None),
-    ],
+@cases(
+    (lambda e, k: e + 1.009 * part(k, 1 / 1.009) + 7, (1, 1), (1, 1)),
+    (lambda e, k: e + part(k, 0.2), (1, 0.2), (1, 5)),
+    (lambda e, k: part(e, 0.1) + 2 * k, (0.1, 2), (10, 1)),
+    (lambda e, k: e + k - 2 * k.detach(), (1, 1), (1, -1)),
+    (lambda e, k: e + k + k.detach() ** 2, (1, 1), None),
 )
 def test_what_the_value_says_beside_its_gradient_is_told(loss, shares, said):
     found = audit(

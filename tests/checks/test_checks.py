@@ -6,6 +6,7 @@ from html import unescape
 import pytest
 import torch
 
+from tests.cases import cases
 from vaelib.checks import CheckFailed, check, check_bound, check_order
 from vaelib.divergence import Estimate
 
@@ -156,67 +157,61 @@ UNLIKE = r"different shapes: {'step': \(4,\), 'error': \(3,\)}"
 NOTHING, NAN = torch.zeros(0), torch.tensor([1.0, torch.nan, 0.5])
 
 
-@pytest.mark.parametrize(
-    ("call", "name"),
-    [
-        (lambda: check("eq-x", a=NAN, b=NAN), "a"),
-        (lambda: check("eq-x", a=TRUTH / 0, b_c=TRUTH / 0), "a"),
-        (lambda: check("eq-x", a=TRUTH, b_c=TRUTH / 0), "b c"),
-        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(NAN, TRUTH.abs())), "b"),
-        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, NAN)), "b"),
-        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, TRUTH.abs() / 0)), "b"),
-        (lambda: check("eq-x", wrong={"far": NAN}, a=TRUTH, b=estimate()), "far"),
-        (lambda: check_bound("eq-x", lower={"low": NAN}, upper=UPPER), "low"),
-        (lambda: check_bound("eq-x", lower=LOWER, upper={"high": NAN}), "high"),
-        (lambda: check_order("eq-x", step=STEPS, error=STEPS / 0, order=1), "error"),
-        (lambda: check_order("eq-x", step=STEPS / 0, error=STEPS, order=1), "step"),
-    ],
+@cases(
+    (lambda: check("eq-x", a=NAN, b=NAN), "a"),
+    (lambda: check("eq-x", a=TRUTH / 0, b_c=TRUTH / 0), "a"),
+    (lambda: check("eq-x", a=TRUTH, b_c=TRUTH / 0), "b c"),
+    (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(NAN, TRUTH.abs())), "b"),
+    (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, NAN)), "b"),
+    (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(TRUTH, TRUTH.abs() / 0)), "b"),
+    (lambda: check("eq-x", wrong={"far": NAN}, a=TRUTH, b=estimate()), "far"),
+    (lambda: check_bound("eq-x", lower={"low": NAN}, upper=UPPER), "low"),
+    (lambda: check_bound("eq-x", lower=LOWER, upper={"high": NAN}), "high"),
+    (lambda: check_order("eq-x", step=STEPS, error=STEPS / 0, order=1), "error"),
+    (lambda: check_order("eq-x", step=STEPS / 0, error=STEPS, order=1), "step"),
 )
 def test_what_is_not_finite_fails_by_name(call, name):
     with pytest.raises(CheckFailed, match=f"^eq-x: {name} has values that are not finite$"):
         call()
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: check("eq-x", a=TRUTH), "at least two routes"),
-        (lambda: check("eq-x", a=NOTHING, b=NOTHING), "a is empty"),
-        (lambda: check("eq-x", a=TRUTH, b=TRUTH[None]), "different shapes"),
-        (lambda: check("eq-x", a=TRUTH, b=TRUTH[:1]), "different shapes"),
-        (lambda: check("eq-x", a=TRUTH, b=1.0), "different shapes"),
-        (lambda: check("eq-x", tolerance=1e-3, a=TRUTH, b=TRUTH), "tolerance must lie in"),
-        (lambda: check("eq-x", tolerance=0.0, a=TRUTH, b=TRUTH), "tolerance must lie in"),
-        (lambda: check("eq-x", tolerance=math.nan, a=TRUTH, b=TRUTH), "tolerance must lie in"),
-        (lambda: check("eq-x", a=TRUTH, b=estimate()), "names one wrong answer"),
-        (lambda: check("eq-x", wrong={}, a=TRUTH, b=estimate()), "expected one"),
-        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=TRUTH), "belongs to a statistical check"),
-        (lambda: check("eq-x", wrong={"far": 9.0}, a=TRUTH, b=estimate()), SHAPES),
-        (lambda: check("eq-x", wrong=WRONG, a=TRUTH[:1], b=estimate()), "different shapes"),
-        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=ONE_ERROR), "different shapes: {'b': "),
-        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=estimate(error=0.0)), "error of zero"),
-        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=estimate(error=-1.0)), "error of zero"),
-        (lambda: check_bound("eq-x", lower={}, upper=UPPER), "expected one"),
-        (lambda: check_bound("eq-x", lower={"low": TRUTH[:1]}, upper=UPPER), "different shapes"),
-        (lambda: check_bound("eq-x", lower={"low": NOTHING}, upper={"high": NOTHING}), "is empty"),
-        (lambda: check_bound("eq-x", tolerance=1e-3, lower=LOWER, upper=UPPER), "tolerance"),
-        (lambda: check_order("eq-x", step=STEPS[:2], error=STEPS[:2], order=1), "three positive"),
-        (lambda: check_order("eq-x", step=STEPS + 1, error=STEPS, order=1), "factor of four"),
-        (lambda: check_order("eq-x", step=-STEPS, error=STEPS, order=1), "three positive"),
-        (lambda: check_order("eq-x", step=STEPS, error=0 * STEPS, order=1), "three positive"),
-        (lambda: check_order("eq-x", step=STEPS, error=STEPS[:3], order=1), UNLIKE),
-        (lambda: check_order("eq-x", step=STEPS, error=STEPS, order=1, tolerance=0.5), "tolerance"),
-        (lambda: check_order("eq-x", step=STEPS, error=STEPS, order=1, tolerance=0.0), "tolerance"),
-        (lambda: check_bound("eq-x", tolerance=0.0, lower=LOWER, upper=UPPER), "tolerance"),
-        (lambda: check_bound("eq-x", lower=LOWER, upper={"a": TRUTH, "b": TRUTH}), "expected one"),
-        (lambda: check_bound("eq-x", lower=LOWER, upper={"high": NOTHING}), "high is empty"),
-        (lambda: check_order("eq-x", step=NOTHING, error=STEPS, order=1), "step is empty"),
-        (lambda: check_order("eq-x", step=STEPS, error=NOTHING, order=1), "error is empty"),
-        (lambda: check_order("eq-x", step=SQUARE, error=SQUARE, order=1), "three positive"),
-        (lambda: check_order("eq-x", step=FROM_0, error=STEPS, order=1), "three positive"),
-        (lambda: check("eq-x", wrong={"far": NOTHING}, a=TRUTH, b=estimate()), "far is empty"),
-        (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(NOTHING, NOTHING)), "b is empty"),
-    ],
+@cases(
+    (lambda: check("eq-x", a=TRUTH), "at least two routes"),
+    (lambda: check("eq-x", a=NOTHING, b=NOTHING), "a is empty"),
+    (lambda: check("eq-x", a=TRUTH, b=TRUTH[None]), "different shapes"),
+    (lambda: check("eq-x", a=TRUTH, b=TRUTH[:1]), "different shapes"),
+    (lambda: check("eq-x", a=TRUTH, b=1.0), "different shapes"),
+    (lambda: check("eq-x", tolerance=1e-3, a=TRUTH, b=TRUTH), "tolerance must lie in"),
+    (lambda: check("eq-x", tolerance=0.0, a=TRUTH, b=TRUTH), "tolerance must lie in"),
+    (lambda: check("eq-x", tolerance=math.nan, a=TRUTH, b=TRUTH), "tolerance must lie in"),
+    (lambda: check("eq-x", a=TRUTH, b=estimate()), "names one wrong answer"),
+    (lambda: check("eq-x", wrong={}, a=TRUTH, b=estimate()), "expected one"),
+    (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=TRUTH), "belongs to a statistical check"),
+    (lambda: check("eq-x", wrong={"far": 9.0}, a=TRUTH, b=estimate()), SHAPES),
+    (lambda: check("eq-x", wrong=WRONG, a=TRUTH[:1], b=estimate()), "different shapes"),
+    (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=ONE_ERROR), "different shapes: {'b': "),
+    (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=estimate(error=0.0)), "error of zero"),
+    (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=estimate(error=-1.0)), "error of zero"),
+    (lambda: check_bound("eq-x", lower={}, upper=UPPER), "expected one"),
+    (lambda: check_bound("eq-x", lower={"low": TRUTH[:1]}, upper=UPPER), "different shapes"),
+    (lambda: check_bound("eq-x", lower={"low": NOTHING}, upper={"high": NOTHING}), "is empty"),
+    (lambda: check_bound("eq-x", tolerance=1e-3, lower=LOWER, upper=UPPER), "tolerance"),
+    (lambda: check_order("eq-x", step=STEPS[:2], error=STEPS[:2], order=1), "three positive"),
+    (lambda: check_order("eq-x", step=STEPS + 1, error=STEPS, order=1), "factor of four"),
+    (lambda: check_order("eq-x", step=-STEPS, error=STEPS, order=1), "three positive"),
+    (lambda: check_order("eq-x", step=STEPS, error=0 * STEPS, order=1), "three positive"),
+    (lambda: check_order("eq-x", step=STEPS, error=STEPS[:3], order=1), UNLIKE),
+    (lambda: check_order("eq-x", step=STEPS, error=STEPS, order=1, tolerance=0.5), "tolerance"),
+    (lambda: check_order("eq-x", step=STEPS, error=STEPS, order=1, tolerance=0.0), "tolerance"),
+    (lambda: check_bound("eq-x", tolerance=0.0, lower=LOWER, upper=UPPER), "tolerance"),
+    (lambda: check_bound("eq-x", lower=LOWER, upper={"a": TRUTH, "b": TRUTH}), "expected one"),
+    (lambda: check_bound("eq-x", lower=LOWER, upper={"high": NOTHING}), "high is empty"),
+    (lambda: check_order("eq-x", step=NOTHING, error=STEPS, order=1), "step is empty"),
+    (lambda: check_order("eq-x", step=STEPS, error=NOTHING, order=1), "error is empty"),
+    (lambda: check_order("eq-x", step=SQUARE, error=SQUARE, order=1), "three positive"),
+    (lambda: check_order("eq-x", step=FROM_0, error=STEPS, order=1), "three positive"),
+    (lambda: check("eq-x", wrong={"far": NOTHING}, a=TRUTH, b=estimate()), "far is empty"),
+    (lambda: check("eq-x", wrong=WRONG, a=TRUTH, b=Estimate(NOTHING, NOTHING)), "b is empty"),
 )
 def test_a_check_that_could_not_fail_is_refused(call, message):
     with pytest.raises(ValueError, match=f"^eq-x: .*{message}"):

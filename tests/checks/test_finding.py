@@ -4,6 +4,7 @@ import pytest
 import scipy.stats
 import torch
 
+from tests.cases import cases
 from vaelib.checks import CheckFailed, finding
 from vaelib.divergence import Estimate
 
@@ -43,15 +44,12 @@ SENTENCES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("difference", "verdict"),
-    [
-        ([1.0, 1.2, -0.9], "open"),
-        ([1.0, 1.0, 1.0], "open"),
-        ([-1.0, -1.2, -0.9], "contradicted"),
-        ([[1.0, 3.0], [1.2, 3.1], [-0.9, 3.2]], "open"),
-        ([[-1.0, 3.0], [-1.2, 3.1], [-0.9, 3.2]], "contradicted"),
-    ],
+@cases(
+    ([1.0, 1.2, -0.9], "open"),
+    ([1.0, 1.0, 1.0], "open"),
+    ([-1.0, -1.2, -0.9], "contradicted"),
+    ([[1.0, 3.0], [1.2, 3.1], [-0.9, 3.2]], "open"),
+    ([[-1.0, 3.0], [-1.2, 3.1], [-0.9, 3.2]], "contradicted"),
 )
 def test_what_they_do_not_bear_out_is_said_and_stops_a_run_that_rests_on_it(difference, verdict):
     result, sentence = finding("fd-x", difference, **SAYS), SENTENCES[verdict]
@@ -61,18 +59,15 @@ def test_what_they_do_not_bear_out_is_said_and_stops_a_run_that_rests_on_it(diff
         finding("fd-x", difference, **SAYS, must=True)
 
 
-@pytest.mark.parametrize(
-    ("region", "verdict"),
-    [
-        ({"above": 0.5}, "found"),
-        ({"above": 1.0}, "open"),
-        ({"above": 2.0}, "contradicted"),
-        ({"within": (0.5, 2)}, "found"),
-        ({"within": (0.9, 2)}, "open"),
-        ({"within": (0, 1.1)}, "open"),
-        ({"within": (2, 3)}, "contradicted"),
-        ({"within": (-3, 0)}, "contradicted"),
-    ],
+@cases(
+    ({"above": 0.5}, "found"),
+    ({"above": 1.0}, "open"),
+    ({"above": 2.0}, "contradicted"),
+    ({"within": (0.5, 2)}, "found"),
+    ({"within": (0.9, 2)}, "open"),
+    ({"within": (0, 1.1)}, "open"),
+    ({"within": (2, 3)}, "contradicted"),
+    ({"within": (-3, 0)}, "contradicted"),
 )
 def test_the_whole_interval_lies_where_the_claim_wants_it(region, verdict):
     assert finding("fd-x", GAINS, claim="a", wrong={"b": -9}, **region).verdict == verdict
@@ -106,20 +101,17 @@ def test_a_claim_that_is_just_false_is_found_once_in_forty_times():
     assert abs(found - expected) < 5 * math.sqrt(expected)
 
 
-@pytest.mark.parametrize(
-    ("difference", "says", "message"),
-    [
-        (GAINS[:2], {}, "at least three training seeds"),
-        (1.0, {}, "at least three training seeds"),
-        (torch.empty(0), {}, "is empty"),
-        (Estimate(torch.ones(2), torch.zeros(2)), {}, "standard error of zero"),
-        (GAINS, {"within": (0, 2)}, "say one of them"),
-        (GAINS, {"above": None}, "say one of them"),
-        (GAINS, {"above": None, "within": (2, 1)}, "nothing lies between 2 and 1"),
-        (GAINS, {"above": math.nan}, "nothing lies between nan"),
-        (GAINS, {"wrong": {"of others": [1, 2, 3]}}, "different shapes"),
-        (GAINS, {"wrong": {}}, "expected one {name: value}"),
-    ],
+@cases(
+    (GAINS[:2], {}, "at least three training seeds"),
+    (1.0, {}, "at least three training seeds"),
+    (torch.empty(0), {}, "is empty"),
+    (Estimate(torch.ones(2), torch.zeros(2)), {}, "standard error of zero"),
+    (GAINS, {"within": (0, 2)}, "say one of them"),
+    (GAINS, {"above": None}, "say one of them"),
+    (GAINS, {"above": None, "within": (2, 1)}, "nothing lies between 2 and 1"),
+    (GAINS, {"above": math.nan}, "nothing lies between nan"),
+    (GAINS, {"wrong": {"of others": [1, 2, 3]}}, "different shapes"),
+    (GAINS, {"wrong": {}}, "expected one {name: value}"),
 )
 def test_a_finding_that_could_not_be_trusted_is_refused(difference, says, message):
     with pytest.raises(ValueError, match=message):

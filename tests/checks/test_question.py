@@ -3,13 +3,17 @@ import math
 import pytest
 import torch
 
+from tests.cases import cases
 from vaelib.checks import Question
 
 ANSWER = torch.tensor([1.0, -2.0, 30.0])
 
 
-@pytest.mark.parametrize(
-    "yours", [ANSWER, ANSWER.tolist(), ANSWER + 5e-4, ANSWER + torch.tensor([0, 0, 0.02])]
+@cases(
+    ANSWER,
+    ANSWER.tolist(),
+    ANSWER + 5e-4,
+    ANSWER + torch.tensor([0, 0, 0.02]),
 )
 def test_the_answer_is_right(yours):
     verdict = Question(ANSWER)(yours)
@@ -17,17 +21,14 @@ def test_the_answer_is_right(yours):
     assert repr(verdict) == "✓ right"
 
 
-@pytest.mark.parametrize(
-    ("yours", "hint"),
-    [
-        (-ANSWER, ": the sign"),
-        (2 * ANSWER, ": yours is 2 times the answer"),
-        (ANSWER + 0.5, ": yours is the answer + 0.5"),
-        (ANSWER - 0.25, ": yours is the answer − 0.25"),
-        (ANSWER * math.nan, ": yours is not finite"),
-        (ANSWER.flip(0), ""),
-        (ANSWER + torch.tensor([2e-3, 0, 0]), ""),
-    ],
+@cases(
+    (-ANSWER, ": the sign"),
+    (2 * ANSWER, ": yours is 2 times the answer"),
+    (ANSWER + 0.5, ": yours is the answer + 0.5"),
+    (ANSWER - 0.25, ": yours is the answer − 0.25"),
+    (ANSWER * math.nan, ": yours is not finite"),
+    (ANSWER.flip(0), ""),
+    (ANSWER + torch.tensor([2e-3, 0, 0]), ""),
 )
 def test_a_wrong_answer_is_told_what_one_mistake_explains(yours, hint):
     verdict = Question(ANSWER)(yours)

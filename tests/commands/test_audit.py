@@ -7,6 +7,7 @@ from unittest.mock import Mock
 import pytest
 
 import vaelib.audit as audits
+from tests.cases import cases
 from vaelib.__main__ import main
 from vaelib.commands.audit import in_options
 
@@ -85,15 +86,13 @@ def run(folder, monkeypatch, capsys):
     return typed
 
 
-@pytest.mark.parametrize(
-    ("words", "status", "said"),
-    [
+@cases(
+
         ("mine:right", 0, "→ Nothing to change: this is minus an ELBO.\n"),
         ("mine:wrong --shape 1,28,28", 1, "→ Write the KL as"),
         ("mine:right --module mine:Model --shape 3,2,2", 1,
          "the loss takes the second head for log σ², the model draws with it as log σ"),
         ("mine:told --tell x_hat=a x=b mu=c logvar=d --give beta=3 --entry 1", 0, "divide by 3"),
-    ],
 )  # fmt: skip
 def test_a_bound_ends_with_0_and_anything_else_with_1(run, words, status, said):
     found, page, complaint = run(*words.split())
@@ -101,9 +100,8 @@ def test_a_bound_ends_with_0_and_anything_else_with_1(run, words, status, said):
     assert said in page
 
 
-@pytest.mark.parametrize(
-    ("words", "asked"),
-    [
+@cases(
+
         ("", {}),
         ("--shape 1,2,3 --batch 7 --latents 3", {"shape": (1, 2, 3), "batch": 7, "latents": (3,)}),
         ("--latents 7,20 --entry loss", {"latents": (7, 20), "entry": ("loss",)}),
@@ -111,7 +109,6 @@ def test_a_bound_ends_with_0_and_anything_else_with_1(run, words, status, said):
         ("--output x_hat,x,mu,logvar", {"outputs": ("x_hat", "x", "mu", "logvar")}),
         ("--entry 2 --tell x=input mu=3 --give beta=0.5 gamma=1e3 --tell z=s",
          {"entry": (2,), "x": "input", "mu": 3, "z": "s", "beta": 0.5, "gamma": 1000.0}),
-    ],
 )  # fmt: skip
 def test_what_is_typed_is_what_is_asked(run, monkeypatch, words, asked):
     seen = []
@@ -138,16 +135,13 @@ def test_a_script_is_read_whatever_arguments_it_takes_and_does_not_run(run):
     assert run("script.py:Net.loss")[2].endswith("give it: --give kl_weight=1.0\n")
 
 
-@pytest.mark.parametrize(
-    ("call", "options"),
-    [
-        ('audit(loss, x_hat="a", mu=2)', "--tell x_hat=a --tell mu=2"),
-        ("audit(loss, kl_weight=1.0, mask=…)", "--give kl_weight=1.0 --give mask=…"),
-        ("audit(loss, entry=('kl', 1))", "--entry kl --entry 1"),
-        ("audit(loss, entry=0, after=5)", "--entry 0 --after 5"),
-        ("audit(loss, outputs=('x_hat', 'mu')), shape=(1, 2)", "--output x_hat,mu, shape=(1, 2)"),
-        ("audit(loss, shape=(1, 28, 28)) and audit(loss)", "--shape 1,28,28 and audit(loss)"),
-    ],
+@cases(
+    ('audit(loss, x_hat="a", mu=2)', "--tell x_hat=a --tell mu=2"),
+    ("audit(loss, kl_weight=1.0, mask=…)", "--give kl_weight=1.0 --give mask=…"),
+    ("audit(loss, entry=('kl', 1))", "--entry kl --entry 1"),
+    ("audit(loss, entry=0, after=5)", "--entry 0 --after 5"),
+    ("audit(loss, outputs=('x_hat', 'mu')), shape=(1, 2)", "--output x_hat,mu, shape=(1, 2)"),
+    ("audit(loss, shape=(1, 28, 28)) and audit(loss)", "--shape 1,28,28 and audit(loss)"),
 )
 def test_a_call_is_told_as_options(call, options):
     assert in_options(f"Say {call}.") == f"Say {options}."
@@ -168,9 +162,8 @@ def test_a_class_is_called_and_a_part_of_a_part_is_found(run, monkeypatch):
     assert sys.path == [os.getcwd(), *before]  # first, and once
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
+@cases(
+
         ("mine", "name a function as module:name, got 'mine'"),
         ("mine:nothing", "mine has no nothing"),
         ("mine:Model.nothing", "mine has no Model.nothing"),
@@ -193,7 +186,6 @@ def test_a_class_is_called_and_a_part_of_a_part_is_found(run, monkeypatch):
         ("mine:right --tell x=", "write NAME=VALUE, got 'x='"),
         ("mine:right --give a=b=1", "must be a number, got 'b=1'"),
         ("mine:right --give beta=much", "must be a number, got 'much'"),
-    ],
 )  # fmt: skip
 def test_bad_input_ends_with_2_and_one_line_that_says_why(run, words, said):
     status, _, complaint = run(*words.split())

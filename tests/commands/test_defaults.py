@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_images
 
+from tests.cases import cases
 from tests.commands.test_train import options as typed
 from tests.commands.test_train import some
 from vaelib.commands import folder, train
@@ -23,21 +24,18 @@ def options(*words):
     return typed(*words, "--out", "run")
 
 
-@pytest.mark.parametrize(
-    ("words", "shape", "network", "hidden"),
-    [
-        ([], (28, 28), "mlp", [400]),
-        ([], (48, 48), "mlp", [400]),
-        ([], (48, 49), "conv", [32, 64, 64]),
-        ([], (3, 8, 8), "conv", [32]),
-        ([], (3, 4, 4), "mlp", [400]),
-        ([], (7, 900), "mlp", [400]),
-        ([], None, "mlp", [400]),
-        (["--hidden", 30, 20], (3, 32, 32), "mlp", [30, 20]),
-        (["--network", "mlp"], (3, 32, 32), "mlp", [400]),
-        (["--network", "conv"], (28, 28), "conv", [32, 64]),
-        (["--network", "conv", "--hidden", 5, 6], (28, 28), "conv", [5, 6]),
-    ],
+@cases(
+    ([], (28, 28), "mlp", [400]),
+    ([], (48, 48), "mlp", [400]),
+    ([], (48, 49), "conv", [32, 64, 64]),
+    ([], (3, 8, 8), "conv", [32]),
+    ([], (3, 4, 4), "mlp", [400]),
+    ([], (7, 900), "mlp", [400]),
+    ([], None, "mlp", [400]),
+    (["--hidden", 30, 20], (3, 32, 32), "mlp", [30, 20]),
+    (["--network", "mlp"], (3, 32, 32), "mlp", [400]),
+    (["--network", "conv"], (28, 28), "conv", [32, 64]),
+    (["--network", "conv", "--hidden", 5, 6], (28, 28), "conv", [5, 6]),
 )
 def test_the_network_is_the_one_asked_for_or_convolutions_for_colour_and_large_images(
     words, shape, network, hidden
@@ -60,14 +58,11 @@ def test_convolutions_need_an_image_of_some_size(shape, said):
         Settings.of(options("--network", "conv"), some(shape, 630))
 
 
-@pytest.mark.parametrize(
-    ("words", "count", "said"),
-    [
-        ([], 300, ["20 epochs are 60 steps, few for a network: --epochs 667 makes 2,000"]),
-        ([], 12_800, []),
-        (["--epochs", 20], 300, []),
-        (["--batch-size", 3], 300, []),
-    ],
+@cases(
+    ([], 300, ["20 epochs are 60 steps, few for a network: --epochs 667 makes 2,000"]),
+    ([], 12_800, []),
+    (["--epochs", 20], 300, []),
+    (["--batch-size", 3], 300, []),
 )
 def test_few_steps_are_told_to_whom_did_not_choose_them(words, count, said):
     typed = options(*words)

@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 import torch
 
+from tests.cases import cases
 from vaelib import __main__ as command
 from vaelib import data
 from vaelib.exact import log_evidence_quadrature
@@ -54,31 +55,25 @@ def test_its_log_evidence_is_that_of_quadrature(done):
     assert ((torch.tensor(listed["log_evidence"]) - exact).abs() <= 5 * error + 1e-4).all()
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["explore"], "invalid choice: 'explore'"),
-        (["explorer", "--data", "cifar"], "invalid choice: 'cifar'"),
-        (["explorer", "--epochs", "0"], "--epochs: must be at least 1, got '0'"),
-    ],
+@cases(
+    (["explore"], "invalid choice: 'explore'"),
+    (["explorer", "--data", "cifar"], "invalid choice: 'cifar'"),
+    (["explorer", "--epochs", "0"], "--epochs: must be at least 1, got '0'"),
 )
-def test_bad_arguments_are_named(words, message, capsys):
+def test_bad_arguments_are_named(capsys, words, message):
     with pytest.raises(SystemExit) as stop:
         command.main(words)
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (["--out", "{}/file/x.json"], "nothing can be written to {}/file: "),
-        (["--out", "{}"], "{} is a folder, not a file"),
-        (["--hidden", "2000", "500"], "hidden [2000, 500] needs 1,038,564 weights; 106,000 fit"),
-    ],
+@cases(
+    (["--out", "{}/file/x.json"], "nothing can be written to {}/file: "),
+    (["--out", "{}"], "{} is a folder, not a file"),
+    (["--hidden", "2000", "500"], "hidden [2000, 500] needs 1,038,564 weights; 106,000 fit"),
 )
 def test_what_cannot_be_recorded_ends_before_training(
-    changes, message, tmp_path, monkeypatch, capsys
+    tmp_path, monkeypatch, capsys, changes, message
 ):
     monkeypatch.setattr(plane, "fit", lambda *_, **__: pytest.fail("it trained"))
     (tmp_path / "file").write_text("")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.cases import cases
 from vaelib.__main__ import main
 from vaelib.training import checkpoint
 
@@ -254,9 +255,8 @@ def test_an_option_that_cannot_be_is_refused(refused, name):
     assert "curves" not in name or "Not a directory" in said
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+@cases(
+
         "sample nowhere", "sample good.npy", "sample folder.npy", "sample there --count 0",
         "sample there --out x.jpg", "sample there --out x.png --count 1000000000",
         "sample there --out folder.npy", "sample there --out x",
@@ -268,7 +268,6 @@ def test_an_option_that_cannot_be_is_refused(refused, name):
         "interpolate there --out x.png --between 1 99", "interpolate there --steps 0 --out x.png",
         "interpolate there --out x.png --between cat.png 1", "evaluate nowhere",
         "evaluate there --data digits", "evaluate there --images 0", "evaluate", "", "train",
-    ],
 )  # fmt: skip
 def test_other_commands_refuse_as_well(refused, words):
     refused(*words.split())

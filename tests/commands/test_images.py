@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.cases import cases
 from tests.commands.test_train import options
 from vaelib import data
 from vaelib.commands import images
@@ -37,9 +38,13 @@ def saved(tmp_path):
     return save
 
 
-@pytest.mark.parametrize(
-    ("count", "held"),
-    [(2, 1), (19, 1), (20, 2), (99_999, 9_999), (100_010, 10_000), (200_000, 10_000)],
+@cases(
+    (2, 1),
+    (19, 1),
+    (20, 2),
+    (99_999, 9_999),
+    (100_010, 10_000),
+    (200_000, 10_000),
 )
 def test_a_tenth_is_held_out_but_not_too_much(saved, count, held):
     x = np.arange(count, dtype="f4")[:, None] / count
@@ -91,16 +96,13 @@ def test_images_that_the_authors_set_apart_are_the_validation(place_of, monkeypa
 GREY = np.random.default_rng(0).random((100, 4)).astype("f4")
 
 
-@pytest.mark.parametrize(
-    ("x", "said"),
-    [
-        (GREY[:50], ["only 45 images to learn from: what is learned will be coarse"]),
-        (GREY * [1, 0, 1, 0], ["2 of 4 pixels are the same in every image"]),
-        (np.repeat(GREY[:50], 2, 0), ["held-out images are in the training images, too"]),
-        (GREY * 9, ["holds numbers from ", "taken as they are; --levels 256 divides them by 255"]),
-        (GREY * 999, ["taken as they are; columns of unlike size should be standardised before"]),
-        (GREY, ["rows of 4 numbers, taken as a table: --shape 2,2 makes images"]),
-    ],
+@cases(
+    (GREY[:50], ["only 45 images to learn from: what is learned will be coarse"]),
+    (GREY * [1, 0, 1, 0], ["2 of 4 pixels are the same in every image"]),
+    (np.repeat(GREY[:50], 2, 0), ["held-out images are in the training images, too"]),
+    (GREY * 9, ["holds numbers from ", "taken as they are; --levels 256 divides them by 255"]),
+    (GREY * 999, ["taken as they are; columns of unlike size should be standardised before"]),
+    (GREY, ["rows of 4 numbers, taken as a table: --shape 2,2 makes images"]),
 )
 def test_what_may_surprise_is_said_in_a_line(saved, x, said):
     lines = find(saved(x)).said
@@ -127,13 +129,10 @@ def test_a_class_that_is_on_one_side_alone_is_named(tmp_path):
     assert line.endswith("image is of class unicorn")
 
 
-@pytest.mark.parametrize(
-    ("x", "way"),
-    [
-        (GREY * 255, "--levels 256 divides them by 255. But bernoulli pixels need"),
-        (np.round(GREY * 16), "--levels 17 divides them by 16"),
-        (GREY - 0.5, "--likelihood gaussian"),
-    ],
+@cases(
+    (GREY * 255, "--levels 256 divides them by 255. But bernoulli pixels need"),
+    (np.round(GREY * 16), "--levels 17 divides them by 16"),
+    (GREY - 0.5, "--likelihood gaussian"),
 )
 def test_numbers_that_are_no_grey_values_are_refused_for_black_and_white(saved, x, way):
     path = saved(x)
@@ -172,9 +171,9 @@ def test_other_data_are_read_whole_and_as_the_run_read_its_own(saved):
         images.find_all(typed("--data", saved(np.eye(5, dtype="u1"), "5.npy")), run)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [(["--size", 8], "--size means nothing for a name, digits"), (["--grey"], "--grey means")],
+@cases(
+    (["--size", 8], "--size means nothing for a name, digits"),
+    (["--grey"], "--grey means"),
 )
 def test_an_option_that_means_nothing_is_refused(words, said):
     with pytest.raises(ValueError, match=said):

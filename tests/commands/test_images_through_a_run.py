@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import vaelib
+from tests.cases import cases
 from vaelib import data
 from vaelib.__main__ import main
 from vaelib.commands import images, through
@@ -256,17 +257,14 @@ main(sys.argv[2:])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits")
-@pytest.mark.parametrize(
-    ("room", "words"),
-    [
-        (100, "train --latent 2 --epochs 1 --out new"),
-        (2_000, "train --latent 2 --hidden 8 --epochs 1 --out new"),
-        (100_000, "train --latent 2 --epochs 1 --out new"),
-        (3_000, "train --resume --epochs 9 --out {}"),
-        (700, "encode {} --out codes.csv"),
-        (300, "score {} --out scores.npy --samples 2"),
-        (300, "sample {} --out x.npy"),
-    ],
+@cases(
+    (100, "train --latent 2 --epochs 1 --out new"),
+    (2_000, "train --latent 2 --hidden 8 --epochs 1 --out new"),
+    (100_000, "train --latent 2 --epochs 1 --out new"),
+    (3_000, "train --resume --epochs 9 --out {}"),
+    (700, "encode {} --out codes.csv"),
+    (300, "score {} --out scores.npy --samples 2"),
+    (300, "sample {} --out x.npy"),
 )
 def test_a_full_disk_is_told_and_nothing_is_left_half_written(trained, tmp_path, room, words):
     before = {p: p.read_bytes() for p in trained.iterdir()}

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import vaelib
+from tests.cases import cases
 from vaelib.__main__ import main
 from vaelib.data import load
 
@@ -26,13 +27,10 @@ def typed(tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize(
-    ("words", "rounds"),
-    [
-        ("mixture --network conv", 3),
-        ("mixture --network mlp", 1),
-        ("logistic --network conv", 1),
-    ],
+@cases(
+    ("mixture --network conv", 3),
+    ("mixture --network mlp", 1),
+    ("logistic --network conv", 1),
 )
 def test_colour_is_learned_judged_and_drawn_as_whole_levels(typed, capsys, words, rounds):
     np.save("x.npy", COLOUR)
@@ -83,22 +81,19 @@ def test_a_density_gets_no_bits(typed, capsys):
     assert "bits" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("x", "told", "message"),
-    [
-        (
-            COLOUR / 255 + 0.001,
-            "",
-            "numbers from 0.001 to 1.001, taken as they are, and logistic p",
-        ),
-        (
-            COLOUR / 256,
-            "",
-            "taken as they are, and logistic pixels need whole levels: --levels say",
-        ),
-        (COLOUR / 256, " --levels 256", "outside the decoder's support, the 256 levels k / 255"),
-        (COLOUR.astype("f4") / 255, " --levels 256", None),
-    ],
+@cases(
+    (
+        COLOUR / 255 + 0.001,
+        "",
+        "numbers from 0.001 to 1.001, taken as they are, and logistic p",
+    ),
+    (
+        COLOUR / 256,
+        "",
+        "taken as they are, and logistic pixels need whole levels: --levels say",
+    ),
+    (COLOUR / 256, " --levels 256", "outside the decoder's support, the 256 levels k / 255"),
+    (COLOUR.astype("f4") / 255, " --levels 256", None),
 )
 def test_numbers_that_are_no_levels_are_refused_in_a_sentence(typed, capsys, x, told, message):
     np.save("x.npy", x)

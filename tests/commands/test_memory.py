@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.cases import cases
 from tests.commands.test_train import SETTINGS
 from vaelib.commands import memory
 
@@ -51,14 +52,11 @@ def gpu():
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.50 MiB. GPU 0 has")
 
 
-@pytest.mark.parametrize(
-    ("allocate", "asked"),
-    [
-        (lambda: torch.empty(10**15), r" 4000000000000000 bytes"),
-        (lambda: np.empty(10**15), r" 7\.11 PiB"),
-        (lambda: torch.empty(2**62), ""),
-        (gpu, r" 20\.50 MiB"),
-    ],
+@cases(
+    (lambda: torch.empty(10**15), r" 4000000000000000 bytes"),
+    (lambda: np.empty(10**15), r" 7\.11 PiB"),
+    (lambda: torch.empty(2**62), ""),
+    (gpu, r" 20\.50 MiB"),
 )
 def test_what_a_machine_refuses_is_told_in_its_words_with_half_a_batch(room, allocate, asked):
     room(2**40)

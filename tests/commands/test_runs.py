@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import vaelib.experiments
+from tests.cases import cases
 from tests.commands.test_train import SETTINGS
 from vaelib import data
 from vaelib.commands import arguments, evaluate, experiment, explorer, folder, sample
@@ -207,28 +208,25 @@ def test_an_explorer_is_asked_for_as_typed(monkeypatch, tmp_path, capsys):
 WHOLE, AMOUNT = "must be a whole number, got ", "must be a number of at least 0, got "
 
 
-@pytest.mark.parametrize(
-    ("read", "word", "number"),
-    [
-        (arguments.whole, "0", 0),
-        (arguments.whole, str(2**63 - 1), 2**63 - 1),
-        (arguments.whole, "-1", WHOLE),
-        (arguments.whole, "1.5", WHOLE),
-        (arguments.whole, str(2**63), WHOLE),
-        (arguments.positive, "1", 1),
-        (arguments.positive, "0", "must be at least 1, got "),
-        (arguments.positive, "x", WHOLE),
-        (arguments.levels, "1", "must be at least 2, got "),
-        (arguments.amount, "0", 0.0),
-        (arguments.amount, "1e300", 1e300),
-        *((arguments.amount, word, AMOUNT) for word in ("-0.1", "inf", "nan", "much")),
-        (arguments.size, "64", (64, 64)),
-        (arguments.size, "48,64", (48, 64)),
-        (arguments.size, "0", "must be a size such as 64 or 48,64, got "),
-        (arguments.size, "1,2,3", "must be a size such as 64 or 48,64, got "),
-        (arguments.image_shape, "3,10,7", (3, 10, 7)),
-        (arguments.image_shape, "7", "must be H,W or C,H,W such as 3,32,32, got "),
-    ],
+@cases(
+    (arguments.whole, "0", 0),
+    (arguments.whole, str(2**63 - 1), 2**63 - 1),
+    (arguments.whole, "-1", WHOLE),
+    (arguments.whole, "1.5", WHOLE),
+    (arguments.whole, str(2**63), WHOLE),
+    (arguments.positive, "1", 1),
+    (arguments.positive, "0", "must be at least 1, got "),
+    (arguments.positive, "x", WHOLE),
+    (arguments.levels, "1", "must be at least 2, got "),
+    (arguments.amount, "0", 0.0),
+    (arguments.amount, "1e300", 1e300),
+    *((arguments.amount, word, AMOUNT) for word in ("-0.1", "inf", "nan", "much")),
+    (arguments.size, "64", (64, 64)),
+    (arguments.size, "48,64", (48, 64)),
+    (arguments.size, "0", "must be a size such as 64 or 48,64, got "),
+    (arguments.size, "1,2,3", "must be a size such as 64 or 48,64, got "),
+    (arguments.image_shape, "3,10,7", (3, 10, 7)),
+    (arguments.image_shape, "7", "must be H,W or C,H,W such as 3,32,32, got "),
 )
 def test_numbers_are_read_or_it_is_told_what_they_should_be(read, word, number):
     if not isinstance(number, str):

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import vaelib
+from tests.cases import cases
 from vaelib import data, objectives
 from vaelib.__main__ import main
 from vaelib.commands import filled, folder, through
@@ -221,9 +222,8 @@ def test_other_data_are_judged_by_the_columns_of_the_run(run, capsys):
     assert "1 row of" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
+@cases(
+
         ("interpolate RUN --out x.npy", "interpolate means nothing for rows"),
         ("compress RUN --out x.bits", "compress means nothing for rows"),
         ("reconstruct RUN --out x.png", "height and width of an image are not known"),
@@ -242,7 +242,6 @@ def test_other_data_are_judged_by_the_columns_of_the_run(run, capsys):
         ("train --data other.csv --out new --columns höhe", "must be like age=normal,job=skip"),
         ("train --data other.csv --out new --columns höhe=gauss", "column 'höhe' must be normal"),
         ("train --data other.csv --out new --columns age=normal", "has no column 'age', but"),
-    ],
 )  # fmt: skip
 def test_what_means_nothing_is_refused_in_a_sentence(run, trained, capsys, words, said):
     np.save("x.npy", np.random.default_rng(0).random((20, 4), "f4"))

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 import vaelib.training
+from tests.cases import cases
 from vaelib import provenance
 from vaelib.commands import folder, images, memory, train
 from vaelib.commands.settings import ACTIVATIONS, Settings
@@ -145,13 +146,10 @@ def test_with_importance_weights_the_objective_draws_the_samples(asked, tmp_path
     assert not how["binarise"]
 
 
-@pytest.mark.parametrize(
-    ("stopped", "epochs", "status", "said"),
-    [
-        ("interrupted", 3, 130, "3 epochs, then interrupted; validation ELBO -3.46 nats"),
-        ("patience", 3, 0, "3 epochs, which was long without progress; validation ELBO -3.46 nats"),
-        ("interrupted", 0, 130, "interrupted before the first epoch was over"),
-    ],
+@cases(
+    ("interrupted", 3, 130, "3 epochs, then interrupted; validation ELBO -3.46 nats"),
+    ("patience", 3, 0, "3 epochs, which was long without progress; validation ELBO -3.46 nats"),
+    ("interrupted", 0, 130, "interrupted before the first epoch was over"),
 )
 def test_how_it_ended_is_said(asked, tmp_path, capsys, stopped, epochs, status, said):
     asked.stopped, asked.epochs = stopped, epochs
@@ -169,18 +167,15 @@ def test_of_several_processes_one_writes_and_all_leave(asked, tmp_path, monkeypa
     assert left == [1]
 
 
-@pytest.mark.parametrize(
-    ("device", "gpu", "environment", "expected"),
-    [
-        (None, False, {}, ("cpu", False, [])),
-        (None, True, {}, ("cuda:0", False, [])),
-        ("cpu:0", True, {}, ("cpu:0", False, [])),
-        (None, True, {"LOCAL_RANK": "3", "WORLD_SIZE": "1"}, ("cuda:3", False, [])),
-        (None, True, {"LOCAL_RANK": "1", "WORLD_SIZE": "2"}, ("cuda:1", False, ["cuda:1"])),
-        (None, False, {"LOCAL_RANK": "1", "WORLD_SIZE": "2"}, ("cpu", False, ["cpu"])),
-        (None, False, {"TORCHELASTIC_RESTART_COUNT": "0"}, ("cpu", False, [])),
-        (None, False, {"TORCHELASTIC_RESTART_COUNT": "1"}, ("cpu", False, [])),
-    ],
+@cases(
+    (None, False, {}, ("cpu", False, [])),
+    (None, True, {}, ("cuda:0", False, [])),
+    ("cpu:0", True, {}, ("cpu:0", False, [])),
+    (None, True, {"LOCAL_RANK": "3", "WORLD_SIZE": "1"}, ("cuda:3", False, [])),
+    (None, True, {"LOCAL_RANK": "1", "WORLD_SIZE": "2"}, ("cuda:1", False, ["cuda:1"])),
+    (None, False, {"LOCAL_RANK": "1", "WORLD_SIZE": "2"}, ("cpu", False, ["cpu"])),
+    (None, False, {"TORCHELASTIC_RESTART_COUNT": "0"}, ("cpu", False, [])),
+    (None, False, {"TORCHELASTIC_RESTART_COUNT": "1"}, ("cpu", False, [])),
 )
 def test_each_process_has_its_place(
     monkeypatch, tmp_path, asked, device, gpu, environment, expected
@@ -219,11 +214,12 @@ SETTINGS = Settings.of(
 )
 
 
-@pytest.mark.parametrize(
-    ("likelihood", "kind"), [("bernoulli", BernoulliDecoder), ("gaussian", GaussianDecoder)]
+@cases(
+    ("bernoulli", BernoulliDecoder),
+    ("gaussian", GaussianDecoder),
 )
 @pytest.mark.parametrize("activation", ["relu", "tanh", "silu"])
-def test_a_model_is_as_its_settings_say(likelihood, kind, activation):
+def test_a_model_is_as_its_settings_say(activation, likelihood, kind):
     state = torch.get_rng_state()
     s = replace(SETTINGS, likelihood=likelihood, activation=activation)
     model = s.model()

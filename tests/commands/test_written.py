@@ -5,14 +5,19 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.cases import cases
 from vaelib.commands.written import Rows, tiles, write
 
 
-@pytest.mark.parametrize(
-    ("count", "rows", "columns"), [(64, 8, 8), (1, 1, 1), (2, 1, 2), (12, 3, 4), (13, 4, 4)]
+@cases(
+    (64, 8, 8),
+    (1, 1, 1),
+    (2, 1, 2),
+    (12, 3, 4),
+    (13, 4, 4),
 )
 @pytest.mark.parametrize("shape", [(2, 5), (1, 2, 5), (3, 2, 5), (4, 2, 5)])
-def test_all_images_are_there_in_rows_from_the_top(tmp_path, count, rows, columns, shape):
+def test_all_images_are_there_in_rows_from_the_top(tmp_path, shape, count, rows, columns):
     x = torch.randint(256, (count, int(np.prod(shape)))).float() / 255
     write(tmp_path / "x.png", Rows(x.split(10), (count, *shape)))
     shown = Image.open(tmp_path / "x.png")

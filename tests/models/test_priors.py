@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal
 
+from tests.cases import cases
 from vaelib.distributions import diagonal_normal, mixture
 from vaelib.divergence import Estimate
 from vaelib.exact import log_evidence_quadrature
@@ -106,13 +107,10 @@ def test_a_mixture_is_the_sum_of_its_parts_however_many(monkeypatch):
     assert whole.log_prob(z[0, 0]).shape == ()
 
 
-@pytest.mark.parametrize(
-    ("parts", "logits", "said"),
-    [
-        (diagonal_normal(torch.zeros(2), 1.0), None, r"batch \(K,\), got \(\)"),
-        (diagonal_normal(torch.zeros(0, 2), 1.0), None, r"batch \(K,\), got \(0,\)"),
-        (diagonal_normal(torch.zeros(3, 2), 1.0), torch.zeros(2), r"shape \(3,\), got \(2,\)"),
-    ],
+@cases(
+    (diagonal_normal(torch.zeros(2), 1.0), None, r"batch \(K,\), got \(\)"),
+    (diagonal_normal(torch.zeros(0, 2), 1.0), None, r"batch \(K,\), got \(0,\)"),
+    (diagonal_normal(torch.zeros(3, 2), 1.0), torch.zeros(2), r"shape \(3,\), got \(2,\)"),
 )
 def test_what_is_no_mixture_raises(parts, logits, said):
     with pytest.raises(ValueError, match=said):

@@ -7,6 +7,7 @@ import torch
 from torch import distributions as D
 from torch import nn
 
+from tests.cases import cases
 from vaelib.distributions import Column, observed
 from vaelib.exact import LinearGaussian
 from vaelib.models import (
@@ -162,17 +163,14 @@ def test_rows_with_holes_go_through_training_and_back(tmp_path):
     assert log_evidence(whole, x[:5], 50).mean.isfinite().all()
 
 
-@pytest.mark.parametrize(
-    ("place", "value", "message"),
-    [
-        (
-            (3, 1),
-            3.0,
-            r"outside the decoder's support, .*IntegerInterval.*NaN: 3 at \[1\] of a row",
-        ),
-        ((3, 4), 0.0, r"x has values outside the decoder's support, .*: 0 at \[4\] of a row"),
-        ((3, 0), torch.inf, "x must be finite, got 1 values that are not"),
-    ],
+@cases(
+    (
+        (3, 1),
+        3.0,
+        r"outside the decoder's support, .*IntegerInterval.*NaN: 3 at \[1\] of a row",
+    ),
+    ((3, 4), 0.0, r"x has values outside the decoder's support, .*: 0 at \[4\] of a row"),
+    ((3, 0), torch.inf, "x must be finite, got 1 values that are not"),
 )
 def test_what_no_column_can_hold_is_refused(place, value, message):
     x = holed(rows(10))
@@ -197,13 +195,10 @@ def test_a_condition_beside_a_table_is_there_from_the_start():
     assert elbo(model.given(torch.eye(3)[torch.arange(20) % 3]), x).isfinite().all()
 
 
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ([], "a table needs a column"),
-        ([Column("age", "gaussian")], "column 'age' must be normal, laplace, .*, got 'gaussian'"),
-        ([Column("job", "categorical")], "column 'job' is categorical and needs the names"),
-    ],
+@cases(
+    ([], "a table needs a column"),
+    ([Column("age", "gaussian")], "column 'age' must be normal, laplace, .*, got 'gaussian'"),
+    ([Column("job", "categorical")], "column 'job' is categorical and needs the names"),
 )
 def test_what_is_no_table_is_refused(table, message):
     for make in (lambda: TableEncoder(table, [], 1), lambda: TableDecoder(1, [], table)):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from matplotlib import rcParams
 
+from tests.cases import cases
 from vaelib import plots
 from vaelib.objectives import Terms
 from vaelib.training import History
@@ -75,17 +76,14 @@ def test_curves_show_each_term_of_both_data_sets():
         assert len(validation.get_ydata()) == 2
 
 
-@pytest.mark.parametrize(
-    ("values", "low", "high"),
-    [
-        (np.arange(101.0), 5, 100),
-        (np.arange(101.0)[::-1], 0, 95),
-        (np.full(9, 3.0), 3, 3),
-        ([1, 0, 3, 0.5, 2], 0.1, 3),
-        ([1, 4, 0, 3, 2], 0.2, 4),
-        ([2, 3, 0, 2.5, 1], 0, 2.9),
-        ([1, 3, 0, 2, 1], 0, 2.8),
-    ],
+@cases(
+    (np.arange(101.0), 5, 100),
+    (np.arange(101.0)[::-1], 0, 95),
+    (np.full(9, 3.0), 3, 3),
+    ([1, 0, 3, 0.5, 2], 0.1, 3),
+    ([1, 4, 0, 3, 2], 0.2, 4),
+    ([2, 3, 0, 2.5, 1], 0, 2.9),
+    ([1, 3, 0, 2, 1], 0, 2.8),
 )
 def test_a_bad_start_does_not_flatten_the_rest(values, low, high):
     ax, *_ = plots.curves(History([Terms(float(v), 0.0, 0.0) for v in values], []))

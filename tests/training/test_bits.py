@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.distributions import Distribution
 
+from tests.cases import cases
 from vaelib.distributions import bernoulli, categorical_levels, diagonal_normal
 from vaelib.models import DECODERS, VAE, GaussianEncoder, StandardNormal
 from vaelib.objectives import ELBO, iwae
@@ -32,12 +33,9 @@ def test_a_density_of_one_in_all_of_the_cube_knows_nothing_of_dequantised_levels
     assert bits_per_dimension(4 * math.log(2), p, dequantised=16) == 3
 
 
-@pytest.mark.parametrize(
-    ("p", "how", "message"),
-    [
-        (diagonal_normal(torch.zeros(4), 1.0), {}, "p.x.z. is a density, .* dequantised=256"),
-        (bernoulli(torch.zeros(4)), {"dequantised": 2}, "is of levels .*: leave dequantised out"),
-    ],
+@cases(
+    (diagonal_normal(torch.zeros(4), 1.0), {}, "p.x.z. is a density, .* dequantised=256"),
+    (bernoulli(torch.zeros(4)), {"dequantised": 2}, "is of levels .*: leave dequantised out"),
 )
 def test_what_has_no_right_to_bits_gets_none(p: Distribution, how, message):
     with pytest.raises(ValueError, match=message):

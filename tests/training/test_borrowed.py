@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from tests.cases import cases
 from tests.training.test_training import small_vae, train
 from vaelib.training import device
 
@@ -44,8 +45,11 @@ def block(forked, devices):
     yield
 
 
-@pytest.mark.parametrize(
-    ("asked", "given"), [("cuda", "cuda:2"), ("cuda:1", "cuda:1"), ("cpu", "cpu"), (None, "cpu")]
+@cases(
+    ("cuda", "cuda:2"),
+    ("cuda:1", "cuda:1"),
+    ("cpu", "cpu"),
+    (None, "cpu"),
 )
 def test_a_device_has_the_name_that_its_tensors_give_it(gpus, asked, given):
     model = Moving()
@@ -54,9 +58,10 @@ def test_a_device_has_the_name_that_its_tensors_give_it(gpus, asked, given):
     assert model.device == CPU
 
 
-@pytest.mark.parametrize(
-    ("where", "in_use", "kept"),
-    [("cpu", False, []), ("cpu", True, [0, 1, 2]), ("cuda:1", False, [0, 1, 2])],
+@cases(
+    ("cpu", False, []),
+    ("cpu", True, [0, 1, 2]),
+    ("cuda:1", False, [0, 1, 2]),
 )
 def test_every_generator_that_a_seed_reaches_is_put_back(gpus, monkeypatch, where, in_use, kept):
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: in_use)
@@ -69,15 +74,12 @@ def test_a_run_asks_for_the_device_that_it_is_told():
         train(small_vae(), device="nowhere")
 
 
-@pytest.mark.parametrize(
-    ("error", "dtype", "route"),
-    [
-        (0.0, torch.float32, "medium"),
-        (1e-3, torch.float32, "highest"),
-        (0.0, torch.float64, "highest"),
-    ],
+@cases(
+    (0.0, torch.float32, "medium"),
+    (1e-3, torch.float32, "highest"),
+    (0.0, torch.float64, "highest"),
 )
-def test_a_run_takes_the_fast_route_only_where_it_keeps_float32(error, dtype, route, monkeypatch):
+def test_a_run_takes_the_fast_route_only_where_it_keeps_float32(monkeypatch, error, dtype, route):
     monkeypatch.setattr(device, "matmul_error", lambda: error)
     model, seen, found = small_vae().to(dtype), set(), torch.get_float32_matmul_precision
     model.encoder.register_forward_pre_hook(lambda *_: seen.add(found()))

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from tests.cases import cases
 from tests.training.test_training import X, small_vae, train
 from vaelib.training import Checkpoint, checkpoint, fit
 
@@ -25,15 +26,12 @@ def test_any_altered_bit_of_the_numbers_is_seen(tmp_path):
     assert seen > 40
 
 
-@pytest.mark.parametrize(
-    ("seconds", "kept", "least", "most"),
-    [
-        (1, {"every": 1e9}, 1, 1),
-        (1, {"every": 4}, 6, 40),
-        (0, {"every": 0}, 41, 41),
-        (60, {}, 41, 41),
-        (59, {}, 1, 40),
-    ],
+@cases(
+    (1, {"every": 1e9}, 1, 1),
+    (1, {"every": 4}, 6, 40),
+    (0, {"every": 0}, 41, 41),
+    (60, {}, 41, 41),
+    (59, {}, 1, 40),
 )
 def test_the_state_is_written_every_so_many_seconds_and_at_the_end(
     tmp_path, monkeypatch, seconds, kept, least, most

@@ -12,6 +12,7 @@ from torch import distributions, nn
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
+from tests.cases import cases
 from tests.training.test_resume import at_step
 from tests.training.test_training import GREY, X, coins, parameters, small_vae, train
 from vaelib.distributions import diagonal_normal
@@ -45,19 +46,16 @@ def conditional():
     return VAE(StandardNormal(2), encoder, decoder).double()
 
 
-@pytest.mark.parametrize(
-    ("x", "how", "message"),
-    [
-        (DataLoader([0]), {}, "^x must .* got DataLoader; of a DataLoader pass its dat"),
-        ({1, 2}, {}, "a Dataset with a length and items by number, got set"),
-        ([], {}, "got list"),
-        ([("a picture", 4)], {}, r"must give tensors .*, got str for item 0: .* ToTensor\(\)"),
-        (X, {"given": LABELS[:7]}, "given has 7 rows, but x has 50"),
-        (X, {"given": LABELS, "validation": X}, "given must be there for x and for validation"),
-        (X, {"clip": 0.0}, "clip must be positive and finite, got 0"),
-        (X, {"learning_rate": Steps(lambda n: -n, by_step=True)}, "rate must be .*, got 0"),
-        (np.zeros((9, 1, 3, 3)), {}, r"x must have shape \(examples, 3\) .* \(9, 1, 3, 3\)"),
-    ],
+@cases(
+    (DataLoader([0]), {}, "^x must .* got DataLoader; of a DataLoader pass its dat"),
+    ({1, 2}, {}, "a Dataset with a length and items by number, got set"),
+    ([], {}, "got list"),
+    ([("a picture", 4)], {}, r"must give tensors .*, got str for item 0: .* ToTensor\(\)"),
+    (X, {"given": LABELS[:7]}, "given has 7 rows, but x has 50"),
+    (X, {"given": LABELS, "validation": X}, "given must be there for x and for validation"),
+    (X, {"clip": 0.0}, "clip must be positive and finite, got 0"),
+    (X, {"learning_rate": Steps(lambda n: -n, by_step=True)}, "rate must be .*, got 0"),
+    (np.zeros((9, 1, 3, 3)), {}, r"x must have shape \(examples, 3\) .* \(9, 1, 3, 3\)"),
 )
 def test_what_is_no_data_is_refused_with_a_way_out(x, how, message):
     with pytest.raises(ValueError, match=message):

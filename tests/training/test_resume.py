@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.cases import cases
 from tests.training.test_training import GREY, RUNS, coins, falling, parameters, small_vae, train
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
 from vaelib.objectives import ELBO, elbo
@@ -131,14 +132,11 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        (lambda state: {"a": torch.zeros(2)}, "is no checkpoint of vaelib"),
-        (lambda state: state | {"version": 99}, "was written by a newer vaelib: format 99"),
-    ],
+@cases(
+    (lambda state: {"a": torch.zeros(2)}, "is no checkpoint of vaelib"),
+    (lambda state: state | {"version": 99}, "was written by a newer vaelib: format 99"),
 )
-def test_a_foreign_checkpoint_is_refused(changed, message, tmp_path):
+def test_a_foreign_checkpoint_is_refused(tmp_path, changed, message):
     path = tmp_path / "run.pt"
     train(small_vae(), checkpoint=path)
     torch.save(changed(torch.load(path, weights_only=True)), path)

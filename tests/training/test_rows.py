@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
+from tests.cases import cases
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.data.numbers import Part
 from vaelib.models import VAE, StandardNormal, conv_decoder, conv_encoder
@@ -152,16 +153,13 @@ def test_data_move_to_the_device_if_they_fit_and_else_row_by_row(monkeypatch, fi
     assert next(rows.chunks()).dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    ("device", "lies", "free", "fits"),
-    [
-        (CPU, CPU, 0, True),
-        (GPU, GPU, 0, True),
-        (GPU, CPU, 0, False),
-        (GPU, CPU, 2 * 1200, False),
-        (GPU, CPU, 2 * 1200 + 1, True),
-        (torch.device("cuda:0"), GPU, 0, False),
-    ],
+@cases(
+    (CPU, CPU, 0, True),
+    (GPU, GPU, 0, True),
+    (GPU, CPU, 0, False),
+    (GPU, CPU, 2 * 1200, False),
+    (GPU, CPU, 2 * 1200 + 1, True),
+    (torch.device("cuda:0"), GPU, 0, False),
 )
 def test_data_fit_a_gpu_if_they_take_less_than_half_of_what_is_free(
     monkeypatch, device, lies, free, fits

@@ -12,6 +12,7 @@ from torch import nn
 from torch.distributions import Normal
 from torch.optim import SGD, Adam
 
+from tests.cases import cases
 from tests.training.test_resume import Cut, cut_after
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.divergence import kl
@@ -33,13 +34,10 @@ def run_of(batch_size, device=CPU):
     return Run(model, rows, None, optimizer, batch_size=batch_size, shuffle=False, judge=None)
 
 
-@pytest.mark.parametrize(
-    ("batch_size", "said"),
-    [
-        (1, "row 0"),
-        (8, "the 8 rows 0, 1, 2, 3, 4, 5, 6, 7"),
-        (9, "the 9 rows 0, 1, 2, 3, 4, 5, 6, 7, …"),
-    ],
+@cases(
+    (1, "row 0"),
+    (8, "the 8 rows 0, 1, 2, 3, 4, 5, 6, 7"),
+    (9, "the 9 rows 0, 1, 2, 3, 4, 5, 6, 7, …"),
 )
 def test_up_to_eight_rows_of_a_minibatch_are_named(batch_size, said):
     run = run_of(batch_size)
@@ -71,9 +69,10 @@ def test_the_average_of_an_epoch_is_over_all_rows_and_the_next_starts_at_zero():
     assert (run.epoch, run.seen, run.sums.tolist(), run.best) == (1, 0, [0.0] * 3, None)
 
 
-@pytest.mark.parametrize(
-    ("epoch", "seen", "when"),
-    [(0, 1, "step 1 of epoch 1"), (3, 33, "step 3 of epoch 4"), (3, 0, "epoch 3")],
+@cases(
+    (0, 1, "step 1 of epoch 1"),
+    (3, 33, "step 3 of epoch 4"),
+    (3, 0, "epoch 3"),
 )
 def test_a_parameter_that_is_not_finite_is_told_with_its_step(epoch, seen, when):
     run = run_of(16)
@@ -271,8 +270,9 @@ class Fixed(nn.Module):
         return Normal(*values, validate_args=False)
 
 
-@pytest.mark.parametrize(
-    ("values", "said"), [((torch.nan, 1.0), "mean"), ((1.0, torch.inf), "standard deviation")]
+@cases(
+    ((torch.nan, 1.0), "mean"),
+    ((1.0, torch.inf), "standard deviation"),
 )
 def test_of_a_distribution_mean_or_deviation_is_named(values, said):
     model = small_vae()
@@ -357,14 +357,11 @@ def rows_on(device, lies):
     return SimpleNamespace(device=device, x=SimpleNamespace(device=lies))
 
 
-@pytest.mark.parametrize(
-    ("rows", "capturable", "recorded"),
-    [
-        (rows_on(GPU, GPU), True, True),
-        (rows_on(GPU, GPU), False, False),
-        (rows_on(GPU, CPU), True, False),
-        (rows_on(CPU, CPU), True, False),
-    ],
+@cases(
+    (rows_on(GPU, GPU), True, True),
+    (rows_on(GPU, GPU), False, False),
+    (rows_on(GPU, CPU), True, False),
+    (rows_on(CPU, CPU), True, False),
 )
 def test_a_step_is_recorded_where_data_and_optimizer_are_on_a_gpu(rows, capturable, recorded):
     groups = [{"capturable": True}, {"capturable": capturable}]
@@ -381,9 +378,11 @@ def test_a_step_asks_whether_it_can_be_recorded_and_several_processes_do_not(mon
     assert not steps.Step(run.rows, None, run.optimizer, 16).record
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "device", "capturable"),
-    [(ADAM, GPU, True), (ADAM, CPU, False), (Adam, GPU, False), (partial(Adam), GPU, False)],
+@cases(
+    (ADAM, GPU, True),
+    (ADAM, CPU, False),
+    (Adam, GPU, False),
+    (partial(Adam), GPU, False),
 )
 def test_our_own_optimizer_can_be_recorded_on_a_gpu(optimizer, device, capturable):
     (group,) = Steps(0.1, optimizer).start([*small_vae().parameters()], device).param_groups

@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 from torch.distributions import Gamma, Laplace, Normal, StudentT, Uniform
 
+from tests.cases import cases
 from tests.training import test_training as training
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.divergence import kl_by_coordinate
@@ -212,8 +213,9 @@ def test_a_total_is_over_all_processes_and_what_was_given_stays(monkeypatch, siz
     assert torch.equal(mine, torch.ones(3))
 
 
-@pytest.mark.parametrize(
-    ("device", "devices"), [("cpu", None), ("cuda:1", [torch.device("cuda:1")])]
+@cases(
+    ("cpu", None),
+    ("cuda:1", [torch.device("cuda:1")]),
 )
 def test_gradients_are_averaged_where_there_are_several(monkeypatch, device, devices):
     monkeypatch.setattr(shares, "DistributedDataParallel", lambda *a, **named: (*a, named))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.optim import SGD
 
+from tests.cases import cases
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.objectives import ELBO, Terms, elbo
 from vaelib.training import History, Steps, TensorBoard, Validation, loop
@@ -69,8 +70,9 @@ def test_patience_lasts_an_epoch_at_least_and_needs_something_to_look_at():
         _ = History().best
 
 
-@pytest.mark.parametrize(
-    ("part", "at", "value"), [("encoder", "0.weight", torch.nan), ("decoder", "2.bias", torch.inf)]
+@cases(
+    ("encoder", "0.weight", torch.nan),
+    ("decoder", "2.bias", torch.inf),
 )
 def test_an_end_that_is_not_finite_names_step_and_tensor(part, at, value):
     model, seen = small_vae(), []
