@@ -14,7 +14,7 @@ NAMES = sorted(path.stem for path in RUNS.glob("*.json"))
 NAMED = {name for c in CHAPTERS for name in re.findall(r'"([a-z0-9-]+)"', c.source)}
 SHOWN = NAMED & {path.stem for path in RUNS.glob("*.toml")}
 VARIANTS = {f"figure2-{name}" for name in ("decay", "initial", "pixels", "seeds")}
-LONG = {"figure3", "figure3-seeds", "priors", "table1", "table1-textbook", *VARIANTS}
+LONG = {"figure3", "figure3-seeds", "table1", "table1-textbook", *VARIANTS}
 ROUNDING = 1.0  # nats; the same seed on one and on two threads differs by a tenth of that
 
 
