@@ -128,11 +128,11 @@ def test_pseudo_inputs_hold_the_encoder_itself():
 
 
 def test_pseudo_inputs_start_at_data_without_holes():
-    model, x = vae("pseudo-inputs"), X.clone()
+    model, x = vae("pseudo-inputs"), X + 1
     x[-1, 2] = torch.nan
     model.start_at(x)
     rows = [0, 9, 19, 29, 39]
-    torch.testing.assert_close(model.prior_module.u[:4].data, X[rows[:4]])
+    torch.testing.assert_close(model.prior_module.u[:4].data, x[rows[:4]])
     assert model.prior_module.u[4, 2] == x[:, 2].nanmedian()
 
 
@@ -142,6 +142,7 @@ def test_the_aggregate_is_the_best_prior_and_does_not_learn():
         q = model.encode(X)
         prior = Aggregate(q)
         z = q.sample((500,))
+        torch.testing.assert_close(prior().log_prob(z), mixture(q).log_prob(z))
         best = prior().log_prob(z).mean(1)
         for name in PRIORS:
             other = vae(name, seed=3).prior.log_prob(z).mean(1)
@@ -182,7 +183,28 @@ def test_the_second_stage_begins_on_the_codes_by_the_seed():
     assert FlowPrior(1)().log_prob(torch.zeros(3, 1)).shape == (3,)
     flow = FlowPrior(2).double()
     flow.cover(CODES)
-    torch.testing.assert_close(flow().sample((20_000,)).mean(0), CODES.mean(0), atol=0.2, rtol=0)
+    drawn = flow().sample((20_000,))
+    torch.testing.assert_close(drawn.mean(0), CODES.mean(0), atol=0.2, rtol=0)
+    torch.testing.assert_close(drawn.std(0), CODES.std(0), atol=0.2, rtol=0)
+
+
+def test_a_mixture_has_places_widths_and_shares_and_begins_as_wide_as_fills_the_codes():
+    prior, z = MixturePrior(2, 4).double(), torch.randn(9, 2).double()
+    prior.cover(CODES)
+    spread = CODES.std(0, correction=0) / 4 ** (1 / 2)
+    torch.testing.assert_close(prior.log_sigma.exp().data, spread.expand(4, 2))
+    torch.nn.init.normal_(prior.logits)
+    parts = Normal(prior.mu, prior.log_sigma.exp()).log_prob(z[:, None]).sum(-1)
+    torch.testing.assert_close(
+        prior().log_prob(z), (parts + prior.logits.log_softmax(0)).logsumexp(1)
+    )
+
+
+def test_evidence_asks_for_the_prior_once_however_many_its_portions(monkeypatch):
+    model, asked = vae("pseudo-inputs"), []
+    model.prior_module.register_forward_pre_hook(lambda *_: asked.append(1))
+    log_evidence(model, X, 20, chunk=8)
+    assert len(asked) == 1
 
 
 def test_the_second_stage_leaves_the_encoder_as_it_is():
