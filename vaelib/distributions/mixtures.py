@@ -24,14 +24,14 @@ def mixture(parts: Distribution, logits: Tensor | None = None) -> Mixture:
 
     ::
 
-        p(z) = Σ_k w_k p_k(z),    w = softmax(logits)
+        p(z) = Σ_j w_j p_j(z),    w = softmax(logits)
 
     Of codes q(z|x_n) with equal shares it is the aggregate posterior,
     ``mixture(model.encode(x))``.
 
     Args:
-        parts: the p_k, batch ``(K,)``.
-        logits: shape ``(K,)``; all alike if not given.
+        parts: the p_j, batch ``(J,)``.
+        logits: shape ``(J,)``; all alike if not given.
 
     Returns:
         Distribution without a batch, event as that of ``parts``; it has no ``rsample``, and no
@@ -46,7 +46,7 @@ def mixture(parts: Distribution, logits: Tensor | None = None) -> Mixture:
     torch.Size([5])
     """
     if len(parts.batch_shape) != 1 or not parts.batch_shape[0]:
-        raise ValueError(f"parts must have batch (K,), got {tuple(parts.batch_shape)}")
+        raise ValueError(f"parts must have batch (J,), got {tuple(parts.batch_shape)}")
     if logits is None:
         logits = torch.zeros_like(parts.mean.flatten(1)[:, 0])
     if logits.shape != parts.batch_shape:

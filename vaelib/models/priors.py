@@ -43,13 +43,20 @@ class MixturePrior(nn.Module):
 
     ::
 
-        p(z) = Σ_k w_k N(z; mu_k, diag sigma_k²)
+        p(z) = Σ_j w_j N(z; mu_j, diag sigma_j²),    w = softmax(logits)
 
-    It begins on draws of N(0, I).
+    It begins on draws of N(0, I). Its parameters are ``mu`` and ``log_sigma``, shape
+    ``(J, latent)``, and ``logits``, shape ``(J,)``; log sigma is kept within ±11.
 
     Args:
         latent: number of latent coordinates.
-        components: K, at least 1.
+        components: J, at least 1.
+
+    Raises:
+        ValueError: a number that is no positive whole one.
+
+    Source:
+        Ghosh et al. (2020), who fit ten to the codes of a trained model.
 
     >>> MixturePrior(2, components=10)().sample((5,)).shape
     torch.Size([5, 2])
@@ -68,31 +75,40 @@ class MixturePrior(nn.Module):
 
     @torch.no_grad()
     def cover(self, codes: Tensor) -> None:
-        """Begin at some of the codes, shape ``(examples, latent)``, as wide as fills their space.
+        """Begin at some of the codes, shape ``(examples, latent)``, with their mean and variance.
 
         ::
 
-            sigma_k = sd(codes) K^(−1/latent)
+            mu_j    = mean + sqrt(1 − J^(−2/latent)) (z_j − mean)
+            sigma_j = sd J^(−1/latent)
+
+        Means that begin at one code would stay together, so each is moved by a hundredth of sd.
         """
         components, latent = self.mu.shape
-        spread = codes.std(0, correction=0).clamp(min=1e-3)
-        self.mu.copy_(codes[torch.randint(len(codes), (components,))])
-        self.log_sigma.copy_(spread.log() - math.log(components) / latent)
+        mean, sd = codes.mean(0), codes.std(0, correction=0).clamp(min=1e-3)
+        width = components ** (-1 / latent)
+        order = torch.randperm(len(codes)).repeat(-(-components // len(codes)))[:components]
+        away = codes[order] - mean + 0.01 * sd * torch.randn_like(self.mu)
+        self.mu.copy_(mean + math.sqrt(1 - width**2) * away)
+        self.log_sigma.copy_((sd * width).log())
         self.logits.zero_()
 
 
 class PseudoInputs(nn.Module):
-    """What the encoder says of K inputs, which are learned: the "VampPrior".
+    """What the encoder says of J inputs, which are learned: the "VampPrior".
 
     ::
 
-        p(z) = 1/K Σ_k q(z|u_k)
+        p(z) = 1/J Σ_j q(z|u_j)
 
     It holds the model's encoder, which then learns in both its places.
 
     Args:
         encoder: module u ↦ q(z|u), the model's own.
-        u: the inputs to begin with, shape ``(K, *observed)``.
+        u: the inputs to begin with, shape ``(J, *observed)``; they may leave the range of x.
+
+    Raises:
+        ValueError: as for :func:`~vaelib.distributions.mixture`, when p(z) is asked for.
 
     Source:
         Tomczak and Welling (2018).

@@ -64,7 +64,7 @@ def refit(
         ValueError: as for :func:`fit`.
 
     Source:
-        Dai and Wipf (2019) for the second stage.
+        Ghosh et al. (2020); Dai and Wipf (2019), whose second stage is another VAE.
 
     >>> from vaelib.models import MixturePrior
     >>> prior, codes = MixturePrior(2, 10), torch.randn(50, 2)
