@@ -57,7 +57,7 @@ def before(tree):
 
 @cases(
     ("vaelib/audit/words.py", using("audit")),
-    ("vaelib/flows.py", using("flows")),
+    ("vaelib/compress/stack.py", using("compress")),
     ("vaelib/__init__.py", ALL),
     ("vaelib/explorer/stage.js", using("explorer")),
     ("vaelib/experiments/runs/figure2.json", using("experiments")),

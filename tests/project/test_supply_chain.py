@@ -75,7 +75,11 @@ def test_a_wheel_holds_every_file_of_the_library_and_no_other(tmp_path):
     assert {n for n in ZipFile(wheel).namelist() if ".dist-info/" not in n} == ours
 
 
-COMES_WITH = {"anywidget": {"traitlets"}, "pooch": {"requests", "urllib3"}}
+COMES_WITH = {
+    "anywidget": {"traitlets"},
+    "matplotlib": {"contourpy"},
+    "pooch": {"requests", "urllib3"},
+}
 
 
 def test_the_library_needs_what_it_imports_and_nothing_else():
