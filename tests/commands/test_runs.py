@@ -71,7 +71,7 @@ def expected(model, x, samples, name):
     return [*lines, "active units  2 of 3 (variance of the mean above 0.01)"]
 
 
-CASES = [("bernoulli", "standard"), ("gaussian", "standard"), *(("bernoulli", p) for p in PRIORS)]
+CASES = [("gaussian", "standard"), *(("bernoulli", prior) for prior in PRIORS)]
 
 
 @torch.no_grad()

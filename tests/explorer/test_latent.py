@@ -15,6 +15,7 @@ import vaelib.explorer
 from tests.cases import cases
 from vaelib.distributions import bernoulli, diagonal_normal, mixture
 from vaelib.explorer import LatentExplorer, pack
+from vaelib.explorer.latent import contours
 from vaelib.explorer.widget import Explorer
 from vaelib.models import BernoulliDecoder, GaussianDecoder
 from vaelib.plots.planes import CLASSES
@@ -195,7 +196,9 @@ PRIORS = {
 
 @pytest.mark.parametrize("prior", PRIORS.values(), ids=PRIORS)
 def test_contours_of_a_prior_hold_the_shares_they_say(prior):
-    one = explorer(prior=prior)
+    one, state = explorer(prior=prior), torch.random.get_rng_state()
+    assert contours(prior, one.extent) == one.contours
+    assert torch.equal(torch.random.get_rng_state(), state)
     torch.manual_seed(0)
     densities = prior.log_prob(prior.sample((20_000,)))
     for contour in one.contours:

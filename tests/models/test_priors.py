@@ -10,7 +10,7 @@ from tests.cases import cases
 from vaelib.distributions import diagonal_normal, mixture
 from vaelib.divergence import Estimate
 from vaelib.exact import log_evidence_quadrature
-from vaelib.flows import FlowPrior
+from vaelib.flows import FlowEncoder, FlowPrior
 from vaelib.models import (
     PRIORS,
     VAE,
@@ -18,6 +18,7 @@ from vaelib.models import (
     BernoulliDecoder,
     GaussianEncoder,
     MixturePrior,
+    PseudoInputs,
 )
 from vaelib.objectives import ELBO, elbo, elbo_terms, log_evidence, log_joint
 from vaelib.training import Validation, refit
@@ -211,6 +212,23 @@ def test_evidence_asks_for_the_prior_once_however_many_its_portions(monkeypatch)
     model.prior_module.register_forward_pre_hook(lambda *_: asked.append(1))
     log_evidence(model, X, 20, chunk=8)
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("codes", [torch.zeros(5, 3), torch.zeros(2), torch.zeros(0, 2)])
+def test_codes_of_another_shape_are_refused_before_the_prior_moves(codes):
+    prior = MixturePrior(2, 4)
+    before = prior.mu.clone()
+    with pytest.raises(ValueError, match="codes must have"):
+        refit(prior, codes, epochs=1)
+    assert torch.equal(prior.mu, before)
+
+
+def test_pseudo_inputs_take_an_encoder_whose_mean_is_not_known():
+    bent = FlowEncoder(GaussianEncoder(6, [8], 2), latent=2, context=6)
+    p = PseudoInputs(bent, torch.rand(5, 6))()
+    with torch.no_grad():
+        parts = bent(PseudoInputs(bent, torch.zeros(1, 6)).u).log_prob(torch.zeros(3, 2))
+        assert p.log_prob(torch.zeros(3, 2)).shape == parts.shape
 
 
 def test_the_second_stage_leaves_the_encoder_as_it_is():

@@ -159,6 +159,8 @@ class Settings:
 
     def bound(self):
         """What is maximised."""
+        if self.free_bits and self.prior != "standard":
+            raise ValueError(f"--free-bits needs independent coordinates, not --prior {self.prior}")
         if self.objective == "elbo":
             return ELBO(self.samples, beta=self.beta, free_bits=self.free_bits)
         if (self.beta, self.free_bits) != (1, 0):

@@ -38,7 +38,7 @@ def mixture(parts: Distribution, logits: Tensor | None = None) -> Mixture:
         divergence in closed form.
 
     Raises:
-        ValueError: ``parts`` have another batch, or there are as many logits as no batch has.
+        ValueError: ``parts`` have another batch, or logits another shape.
 
     >>> from vaelib.distributions import diagonal_normal
     >>> p = mixture(diagonal_normal(torch.tensor([[-2.0], [2.0]]), 1.0))

@@ -102,7 +102,8 @@ def contours(prior: Distribution, extent: float) -> list[dict]:
     if prior.event_shape != (2,):
         raise ValueError(f"the prior must have two latents, got event {tuple(prior.event_shape)}")
     axis = torch.linspace(-extent, extent, CELLS)
-    points = torch.cartesian_prod(axis, axis).to(prior.sample())
+    with torch.random.fork_rng(devices=[]):  # a draw tells device and precision
+        points = torch.cartesian_prod(axis, axis).to(prior.sample())
     p = prior.log_prob(points).exp().reshape(CELLS, CELLS).T.double().cpu()
     down = p.flatten().sort(descending=True).values
     held = down.cumsum(0) * (2 * extent / (CELLS - 1)) ** 2

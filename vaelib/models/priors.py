@@ -126,7 +126,7 @@ class PseudoInputs(nn.Module):
         self.encoder, self.u = encoder, nn.Parameter(u.detach().clone())
 
     def forward(self) -> Distribution:
-        return mixture(self.encoder(self.u))
+        return mixture(self.encoder(self.u), self.u.new_zeros(len(self.u)))
 
     @torch.no_grad()
     def start_at(self, x: Tensor) -> None:

@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 from vaelib.training.evaluation import History
 from vaelib.training.loop import fit
 from vaelib.training.run import Validation
+from vaelib.validation import check_event
 
 
 class _OfCodes(nn.Module):
@@ -61,7 +62,7 @@ def refit(
         History; its ``elbo`` is the average log p(z), in nats.
 
     Raises:
-        ValueError: as for :func:`fit`.
+        ValueError: codes of another shape, or none; and as for :func:`fit`.
 
     Source:
         Ghosh et al. (2020); Dai and Wipf (2019), whose second stage is another VAE.
@@ -71,6 +72,9 @@ def refit(
     >>> history = refit(prior, codes, epochs=2, learning_rate=0.01)
     """
     judged = validation if isinstance(validation, Validation) else Validation(validation)
+    check_event("codes", codes, prior().event_shape)
+    if codes.ndim < 2 or not len(codes):
+        raise ValueError(f"codes must have shape (N, *latent), got {tuple(codes.shape)}")
     held = [p for p in getattr(prior, "encoder", nn.Module()).parameters() if p.requires_grad]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
