@@ -6,10 +6,20 @@ import scipy.stats
 import torch
 from torch.distributions import Bernoulli, Gumbel, Independent, Laplace, Normal, StudentT
 
-from tests.cases import refused
+from tests.cases import cases, refused, seeded
 from vaelib.checks import check
-from vaelib.divergence import Estimate
-from vaelib.gradients import location_scale, pathwise, score_function
+from vaelib.distributions import Symbols, bernoulli
+from vaelib.divergence import Estimate, kl
+from vaelib.exact import elbo_by_enumeration
+from vaelib.gradients import (
+    elbo_relaxed,
+    elbo_score_function,
+    elbo_straight_through,
+    location_scale,
+    pathwise,
+    score_function,
+)
+from vaelib.models import Model
 
 SAMPLES = 100_000
 
@@ -168,3 +178,103 @@ def test_one_sample_is_enough_without_a_baseline():
     assert pathwise(normal, PHI, torch.sin, 1).shape == (1, 2)
     assert score_function(normal, PHI, torch.sin, 1).shape == (1, 2)
     assert score_function(normal, PHI, torch.sin, 2, True).shape == (2, 2)
+
+
+def one_hot_model():
+    """Two symbols of three, a decoder that is no sum over them, and what q's parameters are."""
+    g = torch.Generator().manual_seed(5)
+    inner, outer, shift = (torch.randn(6, n, generator=g).double() for n in (8, 5, 5))
+    phi = torch.randn(2, 3, generator=g).double().requires_grad_()
+    theta = outer[:5].T.clone().requires_grad_()
+
+    def decode(z):
+        return bernoulli((z.flatten(-2) @ inner).tanh() @ torch.cat([theta, theta[:3]]) + shift[0])
+
+    prior = Symbols(torch.zeros(2, 3).double())
+    return Model(prior, decode, lambda x: Symbols(phi.expand(*x.shape[:-1], 2, 3))), phi, theta
+
+
+MODEL, PHI_OF_Q, THETA = one_hot_model()
+PIXELS = torch.tensor([[1.0, 0.0, 1.0, 1.0, 0.0]]).double()
+DRAWS = 60_000
+
+
+def value_and_slopes(name):
+    """Of each of many draws: the value, and the gradient of q's logits by copies of them."""
+    x = PIXELS.expand(DRAWS, 5)
+    copies = PHI_OF_Q.detach().expand(DRAWS, 2, 3).clone().requires_grad_()
+    model = Model(MODEL.prior, MODEL.decode, lambda x: Symbols(copies))
+    f = {
+        "score": partial(elbo_score_function, samples=2),
+        "score 5": partial(elbo_score_function, samples=5),
+        "straight": elbo_straight_through,
+        "relaxed": partial(elbo_relaxed, temperature=0.7, samples=2),
+    }[name]
+    value = seeded(f, model, x)
+    return value.detach(), torch.autograd.grad(value.sum(), (copies, THETA))
+
+
+def exact_bound():
+    value = elbo_by_enumeration(MODEL, PIXELS)
+    return value.detach(), torch.autograd.grad(value.sum(), (PHI_OF_Q, THETA))
+
+
+@cases("score", "score 5")
+def test_the_score_objective_has_the_bound_and_its_gradient_as_mean(name):
+    bound, (to_phi, to_theta) = exact_bound()
+    value, (slopes, sum_theta) = value_and_slopes(name)
+    check(
+        "eq-value", exact=bound[0], drawn=Estimate.of(value), wrong={"0.05 more": bound[0] + 0.05}
+    )
+    check("eq-slope", exact=to_phi, drawn=Estimate.of(slopes), wrong={"0": to_phi + 0.1})
+    torch.testing.assert_close(sum_theta / DRAWS, to_theta, atol=0.02, rtol=0)
+
+
+def test_straight_through_has_the_bound_as_mean_and_the_slope_of_the_probabilities():
+    bound, (to_phi, to_theta) = exact_bound()
+    value, (slopes, sum_theta) = value_and_slopes("straight")
+    check(
+        "eq-value", exact=bound[0], drawn=Estimate.of(value), wrong={"0.05 more": bound[0] + 0.05}
+    )
+    torch.testing.assert_close(sum_theta / DRAWS, to_theta, atol=0.02, rtol=0)
+    q = Symbols(PHI_OF_Q)
+    z = q.enumerate_support().detach().requires_grad_()
+    log_p = MODEL.decode(z).log_prob(PIXELS)
+    (to_z,) = torch.autograd.grad(log_p.sum(), z)
+    mean_slope = (q.log_prob(z).exp()[:, None, None] * to_z).sum(0).detach()
+    by_hand = (q.mean * mean_slope).sum() - kl(q, MODEL.prior)
+    (expected,) = torch.autograd.grad(by_hand, PHI_OF_Q)
+    assert (expected - to_phi).abs().max() > 0.02  # biased
+    check("eq-slope", exact=expected, drawn=Estimate.of(slopes), wrong={"0.1": expected + 0.1})
+
+
+def test_the_relaxed_objective_is_another_value_whose_gradient_it_has():
+    bound, _ = exact_bound()
+    value, (slopes, _) = value_and_slopes("relaxed")
+    found = Estimate.of(value)
+    assert abs(found.mean - bound[0]) > 10 * found.standard_error
+    h, moved = 1e-3, torch.zeros(2, 3).double()
+    moved[0, 1] = h
+    at = [
+        Model(
+            MODEL.prior,
+            MODEL.decode,
+            lambda x, s=s: Symbols((PHI_OF_Q + s * moved).expand(DRAWS, 2, 3)),
+        )
+        for s in (1, -1)
+    ]
+    up, down = (seeded(elbo_relaxed, m, PIXELS.expand(DRAWS, 5), 0.7, 2).detach() for m in at)
+    torch.testing.assert_close(
+        slopes[:, 0, 1].mean(), ((up - down) / (2 * h)).mean(), atol=1e-5, rtol=0
+    )
+    sharp = seeded(elbo_relaxed, MODEL, PIXELS.expand(DRAWS, 5), 0.01)
+    assert abs(float(sharp.detach().mean() - bound[0])) < 0.02
+
+
+NORMAL = Model(MODEL.prior, MODEL.decode, lambda x: Normal(x, 1.0))
+test_objectives_for_symbols_refuse_what_they_are_not_for = refused(
+    (lambda: elbo_score_function(MODEL, PIXELS, 1), "samples must be .* at least 2"),
+    (lambda: elbo_straight_through(MODEL, PIXELS, 0), "samples must be"),
+    (lambda: elbo_relaxed(MODEL, PIXELS, 0), "temperature must be positive"),
+    (lambda: elbo_straight_through(NORMAL, PIXELS), "Symbols, got Normal: use elbo"),
+)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from torch.distributions import Normal
 
 from vaelib.compress.coder import Dice, parts
 from vaelib.compress.stack import Bins, Stack, cost, levels, random_words, weights
+from vaelib.distributions import diagonal_normal, unit_normal
 
 WHOLE = 2**24
 
@@ -54,11 +54,12 @@ def test_what_is_popped_and_pushed_leaves_the_stack_as_it_was():
     words = random_words(3, 50)
     stack, w = Stack(words, sealed=True), tables(256, 24).reshape(2, 3, 4, 256)
     before = stack.words.tolist()
-    symbols, uniform = stack.pop(w), stack.pop(Bins(1024).prior((2, 3)))
+    alike = Bins(unit_normal(torch.zeros(3)), 1024).prior(torch.zeros(2, 3))
+    symbols, uniform = stack.pop(w), stack.pop(alike)
     assert (symbols.shape, uniform.shape) == ((2, 3, 4), (2, 3))
     lowest = len(stack)
     assert stack.lowest == lowest < len(words) - 1
-    stack.push(uniform, Bins(1024).prior((2, 3)))
+    stack.push(uniform, alike)
     stack.push(symbols, w)
     assert stack.words.tolist() == before
     assert (len(stack), stack.lowest) == (51, lowest)
@@ -73,22 +74,22 @@ def test_random_words_are_those_of_their_seed_and_more_of_them_lie_below():
 
 @pytest.mark.parametrize("count", [2, 8, 1024])
 def test_bins_are_equally_probable_under_the_prior(count):
-    bins = Bins(count)
+    bins = Bins(unit_normal(torch.zeros(1)), count)
     ends = np.array([-np.inf, *bins.ends.tolist()])
     np.testing.assert_allclose(np.diff(scipy.stats.norm.cdf(ends)), 1 / count, rtol=1e-9)
     inside = scipy.stats.norm.cdf(bins.medians) * count - np.arange(count)
     np.testing.assert_allclose(inside, 0.5, atol=1e-6)
-    w = bins.weights(Normal(torch.zeros(1), torch.ones(1)))
+    w = bins.posterior(unit_normal(torch.zeros(1)))
     assert ((w + 1) / WHOLE * count - 1).abs().max() < 2 * count / WHOLE
 
 
 def test_a_normal_distribution_gives_each_bin_its_mass():
     mu, sigma = torch.tensor([[0.3, -2.0], [40.0, -9.0]]), torch.tensor([[0.1, 1e-5], [0.2, 5.0]])
-    bins = Bins(64)
+    bins = Bins(unit_normal(torch.zeros(2)), 64)
     ends = np.array([-np.inf, *bins.ends.tolist()])
     at = (mu.double()[..., None].numpy(), sigma.double()[..., None].numpy())
     mass = np.diff(scipy.stats.norm.cdf(ends, *at), axis=-1)
-    found = (bins.weights(Normal(mu, sigma)) + 1) / WHOLE
+    found = (bins.posterior(diagonal_normal(mu, sigma)) + 1) / WHOLE
     np.testing.assert_allclose(found, mass, atol=66 / WHOLE)
 
 

@@ -73,7 +73,7 @@ def test_samples_have_that_density():
     model, x = sharp()
     with torch.no_grad():
         q = Plane(model, x[:2])
-        z = q.rsample((200_000,))
+        z = q.sample((200_000,))
         w = (PRIOR.log_prob(z) - q.log_prob(z)).exp()
         left = w * (z[..., 0] < 0.3).double()
     for value, expected in [(w, 1.0), (left, torch.special.ndtr(torch.tensor(0.3)))]:

@@ -10,16 +10,21 @@ from torch.optim import SGD
 
 from vaelib.divergence import kl, kl_by_coordinate
 from vaelib.exact import LinearGaussian
+from vaelib.gradients import elbo_score_function
 from vaelib.models import (
     PRIORS,
     VAE,
     BernoulliDecoder,
+    Codebook,
     GaussianDecoder,
     GaussianEncoder,
+    OneHots,
     StandardNormal,
+    SymbolEncoder,
+    SymbolPrior,
 )
 from vaelib.objectives import ELBO, elbo, elbo_terms, iwae
-from vaelib.training import Checkpoint, Steps, Validation, evaluate, fit
+from vaelib.training import Averaging, Checkpoint, Steps, Validation, evaluate, fit
 
 
 def small_vae(seed=0, decoder=None):
@@ -40,12 +45,33 @@ def coins(seed=0):
     return small_vae(seed, BernoulliDecoder(2, [4], 3))
 
 
+BOOKS = []
+
+
+def symbols(alphabet, seed=0):
+    torch.manual_seed(seed)
+    letters = alphabet()
+    encoder = SymbolEncoder(3, [4], 2, letters)
+    decoder = BernoulliDecoder((2, letters.width), [4], 3)
+    model = VAE(SymbolPrior(letters, 2), encoder, decoder).double()
+    model.start_at(GREY)
+    BOOKS.append(letters)
+    return model
+
+
+def averaging(parameters, lr):
+    (book,) = (b for b in BOOKS[-9:] if any(p is b.codes for p in parameters))
+    return Averaging(parameters, lr, book, decay=0.9)
+
+
 def falling(epoch):
     return 0.01 / (1 + epoch)
 
 
 X = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)).double()
 GREY = X.sigmoid()
+SCORE = {"objective": elbo_score_function, "validation": GREY[:9].round()}
+AVERAGED = {"learning_rate": Steps(optimizer=averaging)}
 RUNS = {
     "plain": (small_vae, X, {}),
     "several samples": (small_vae, X, {"objective": ELBO(3, "sampled", 0.5)}),
@@ -56,6 +82,8 @@ RUNS = {
     "pixels drawn": (coins, GREY, {"binarise": True, "validation": GREY[:20]}),
     "bytes": (coins, GREY.mul(255).to(torch.uint8), {"binarise": True}),
     **{n: (partial(with_prior, n), X, {"validation": X[:9]}) for n in [*PRIORS][1:]},
+    "symbols by score": (partial(symbols, partial(OneHots, 3)), GREY.round(), SCORE),
+    "a codebook": (partial(symbols, partial(Codebook, 4, 2)), GREY.round(), AVERAGED),
     "patience": (small_vae, X, {"validation": Validation(X[:9], 1), "learning_rate": 0.05}),
 }
 

@@ -58,10 +58,10 @@ def compress(
     thread, however many torch has.
 
     Args:
-        model: a VAE with p(z) = N(0, I), a normal q(z|x) with independent coordinates and a p(x|z)
-            over levels; on the processor.
+        model: a VAE with p(z) = N(0, I) and a normal q(z|x) with independent coordinates, or with
+            p(z) and q(z|x) of symbols; and a p(x|z) over levels; on the processor.
         x: shape ``(images, *observed)``, every pixel one of the levels k / (levels − 1).
-        bins: of a latent coordinate, a power of two.
+        bins: of a normal latent coordinate, a power of two.
         chunk: images at a time, at most; without it 64, or so few that their probabilities are a
             million numbers.
         seed: of the random words.

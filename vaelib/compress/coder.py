@@ -1,41 +1,40 @@
 """A model's distributions over levels of pixels and bins of latents, on a stack of bits."""
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor, nn
 
-from vaelib.compress.stack import Bins, Stack, cost, levels, normal
+from vaelib.compress.stack import Alphabet, Bins, Stack, cost, levels
+from vaelib.distributions import Symbols
 from vaelib.objectives import check_data
 
 MOST, HELD = 64, 2**20  # images that are coded together; numbers held for them
 
 
 class Coder:
-    """Pushes images as levels k onto a stack, with the bins j of their latents, and pops them."""
+    """Pushes images as levels k onto a stack, with whole numbers j for their latents, and pops."""
 
     def __init__(self, model: nn.Module, bins: int) -> None:
-        self.model, self.bins, prior = model, Bins(bins), model.prior
-        mu, sigma = (base := normal(prior, "p(z)")).loc, base.scale
-        if mu.device.type != "cpu":
-            raise ValueError(f"the model must be on the processor, got {mu.device}: model.cpu()")
-        if (mu != 0).any() or (sigma != 1).any():
-            raise ValueError("bits-back coding needs the prior N(0, I), got another normal one")
-        self.p = p = model.decode(mu.unsqueeze(0))
+        self.model, prior = model, model.prior
+        if (place := next(chain(model.parameters(), model.buffers())).device).type != "cpu":
+            raise ValueError(f"the model must be on the processor, got {place}: model.cpu()")
+        self.side = Alphabet(prior) if isinstance(prior, Symbols) else Bins(prior, bins)
+        z = self.side.z(torch.zeros(1, *self.side.shape, dtype=torch.long))
+        self.p = p = model.decode(z)
         if not hasattr(p, "levels"):
             raise ValueError(
                 "bits-back coding needs p(x given z) over levels, such as a Bernoulli's two, "
                 f"got {type(p).__name__}"
             )
-        self.latent, self.latents, self.dtype = mu.shape, mu.numel(), mu.dtype
+        self.latents, self.dtype = self.side.shape.numel(), z.dtype
         self.event, self.levels = p.event_shape, p.levels
 
     def most(self) -> int:
         """How many images are coded together where nobody says it."""
-        numbers = max(self.event.numel() * self.levels, self.latents * self.bins.count)
+        numbers = max(self.event.numel() * self.levels, self.latents * self.side.count)
         return min(MOST, max(1, HELD // numbers))
 
     def whole(self, x: Tensor) -> Tensor:
@@ -50,37 +49,47 @@ class Coder:
         return k.to(self.dtype) / (self.levels - 1)
 
     def posterior(self, k: Tensor) -> Tensor:
-        """Weights of the bins under q(z|x)."""
-        return self.bins.weights(normal(self.model.encode(self.values(k)), "q(z given x)"))
+        """Weights of each j under q(z|x)."""
+        return self.side.posterior(self.model.encode(self.values(k)))
 
     def push(self, stack, k: Tensor, q: Tensor) -> Tensor:
         """Put images on the stack, whose ``posterior`` is q; the bits that each adds to it."""
         j = stack.pop(q)
-        pixels = self._likelihood(j).conditional(self.values(k))
-        added = self.latents * math.log2(self.bins.count) - _each(cost(q, j))
-        for part in reversed(self._rounds()):
-            weights = levels(pixels[part])
-            stack.push(k[part], weights)
-            added += _each(cost(weights, k[part]))
-        stack.push(j, self.bins.prior(j.shape))
-        return added
+        pixels = _put(stack, k, self._pixels(j), self.p.rounds)
+        return pixels + _put(stack, j, self.side.prior, self.side.rounds) - _each(cost(q, j))
 
     def pop(self, stack: Stack, count: int) -> Tensor:
         """Take the images that were put last: each step of ``push`` undone, from last to first."""
-        j = stack.pop(self.bins.prior((count, *self.latent)))
-        p, k = self._likelihood(j), torch.zeros(count, *self.event, dtype=torch.long)
-        for part in self._rounds():
-            k[part] = stack.pop(levels(p.conditional(self.values(k))[part]))
+        j = _take(stack, (count, *self.side.shape), self.side.prior, self.side.rounds)
+        k = _take(stack, (count, *self.event), self._pixels(j), self.p.rounds)
         stack.push(j, self.posterior(k))
         return k
 
-    def _likelihood(self, j: Tensor):
-        return self.model.decode(self.bins.medians[j].to(self.dtype))
+    def _pixels(self, j: Tensor) -> Callable[[Tensor], Tensor]:
+        """Weights under p(x|z), given the levels of earlier rounds."""
+        p = self.model.decode(self.side.z(j))
+        return lambda k: levels(p.conditional(self.values(k)))
 
-    def _rounds(self) -> list:
-        """What picks the pixels of each round."""
-        rounds = self.p.rounds
-        return [(slice(None), r) for r in range(rounds)] if rounds > 1 else [...]
+
+def _put(stack, whole: Tensor, weights: Callable[[Tensor], Tensor], rounds: int) -> Tensor:
+    """Push whole numbers, those of the last round first; the bits that each row takes."""
+    each = weights(whole)
+    for part in reversed(_rounds(rounds)):
+        stack.push(whole[part], each[part])
+    return _each(cost(each, whole))
+
+
+def _take(stack: Stack, shape, weights: Callable[[Tensor], Tensor], rounds: int) -> Tensor:
+    """What was pushed so, round by round."""
+    whole = torch.zeros(*shape, dtype=torch.long)
+    for part in _rounds(rounds):
+        whole[part] = stack.pop(weights(whole)[part])
+    return whole
+
+
+def _rounds(rounds: int) -> list:
+    """What picks the numbers of each round."""
+    return [(slice(None), r) for r in range(rounds)] if rounds > 1 else [...]
 
 
 class Dice:

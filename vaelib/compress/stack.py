@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
+from vaelib.distributions import Symbols
+
 PRECISION, WORD = 24, 32  # bits of a probability in the coder, and of what lies on the stack
 FINEST = 2**16  # bins of a coordinate
 
@@ -39,24 +41,53 @@ def levels(log_probabilities: Tensor) -> Tensor:
 
 
 class Bins:
-    """The line in K pieces, equally probable under N(0, 1), so that one costs log2 K bits."""
+    """Each coordinate in K pieces, equally probable under N(0, 1), so that one costs log2 K bits.
 
-    def __init__(self, count: int) -> None:
+    What latents are to the coder: whole numbers j of some shape, with weights under p(z) and under
+    q(z|x), and the z that a j stands for.
+    """
+
+    rounds = 1
+
+    def __init__(self, prior: Distribution, count: int) -> None:
+        mu, sigma = (base := normal(prior, "p(z)")).loc, base.scale
+        if (mu != 0).any() or (sigma != 1).any():
+            raise ValueError("bits-back coding needs the prior N(0, I), got another normal one")
+        self.shape, self.dtype = mu.shape, mu.dtype
         if not isinstance(count, int) or count not in (2**b for b in range(1, 17)):
             raise ValueError(f"bins must be a power of two from 2 to {FINEST:,}, got {count!r}")
         shares = torch.arange(1, 2 * count + 1, dtype=torch.float64) / (2 * count)
         halves = torch.special.ndtri(shares)
         self.count, self.medians, self.ends = count, halves[::2], halves[1::2]
 
-    def prior(self, shape: tuple[int, ...]) -> Tensor:
-        """Weights under N(0, 1): all alike, shape ``(*shape, K)``."""
+    def prior(self, j: Tensor) -> Tensor:
+        """Weights under N(0, 1): all alike, shape ``(..., K)`` for j of shape ``(...)``."""
         alike = 2**PRECISION / self.count - 1
-        return torch.full((*shape, self.count), alike, dtype=torch.float64)
+        return torch.full((*j.shape, self.count), alike, dtype=torch.float64)
 
-    def weights(self, q: Normal) -> Tensor:
+    def posterior(self, q: Distribution) -> Tensor:
         """Those that a normal distribution gives to each bin, shape ``(..., K)``."""
-        mu, sigma = q.loc.double().unsqueeze(-1), q.scale.double().unsqueeze(-1)
+        base = normal(q, "q(z given x)")
+        mu, sigma = base.loc.double().unsqueeze(-1), base.scale.double().unsqueeze(-1)
         return weights(torch.special.ndtr((self.ends - mu) / sigma))
+
+    def z(self, j: Tensor) -> Tensor:
+        """The median of each bin."""
+        return self.medians[j].to(self.dtype)
+
+
+class Alphabet:
+    """Latents that are symbols: whole numbers already, under any prior of symbols."""
+
+    def __init__(self, prior: Symbols) -> None:
+        self.p, self.z, self.rounds, self.count = prior, prior.written, prior.rounds, prior.levels
+        self.shape = prior.event_shape[:1]
+
+    def prior(self, j: Tensor) -> Tensor:
+        return levels(self.p.conditional(j))
+
+    def posterior(self, q: Symbols) -> Tensor:
+        return levels(q.logits)
 
 
 def normal(d: Distribution, name: str) -> Normal:
@@ -116,4 +147,4 @@ def random_words(seed: int, count: int) -> np.ndarray:
 
 def _rows(weights: Tensor) -> np.ndarray:
     """The coder adds 1 to each of K weights that add up to 2²⁴ − K, and takes them as they are."""
-    return weights.reshape(-1, weights.shape[-1]).numpy()
+    return weights.reshape(-1, weights.shape[-1]).contiguous().numpy()

@@ -14,7 +14,8 @@ numbers of any size                  :func:`diagonal_normal`, a density
 ===================================  ==========================================================
 
 Tables have a distribution for each column, :func:`columns`; what is missing, NaN, is left out by
-:func:`observed`. Priors may be a :func:`mixture`.
+:func:`observed`. Priors may be a :func:`mixture`. Latents may be :class:`Symbols`, and
+:class:`Quantised` where an encoder rounds.
 """
 
 from vaelib.distributions.columns import Column, columns, observed
@@ -22,19 +23,29 @@ from vaelib.distributions.coordinates import DiagonalNormal, diagonal_normal, un
 from vaelib.distributions.levels import Levels, bernoulli, categorical_levels
 from vaelib.distributions.logistics import discretised_logistic, logistic_mixture
 from vaelib.distributions.mixtures import Mixture, mixture
+from vaelib.distributions.symbols import (
+    Quantised,
+    Symbols,
+    finite_scalar_quantiser,
+    vector_quantiser,
+)
 
 __all__ = [
     "Column",
     "DiagonalNormal",
     "Levels",
     "Mixture",
+    "Quantised",
+    "Symbols",
     "bernoulli",
     "categorical_levels",
     "columns",
     "diagonal_normal",
     "discretised_logistic",
+    "finite_scalar_quantiser",
     "logistic_mixture",
     "mixture",
     "observed",
     "unit_normal",
+    "vector_quantiser",
 ]

@@ -163,7 +163,6 @@ class Plane(Distribution):
         Hesterberg (1995) for the share of the prior.
     """
 
-    has_rsample = True  # as objectives ask for it; no gradient passes through these samples
     arg_constraints: dict = {}  # noqa: RUF012
 
     def __init__(self, model, x: Tensor) -> None:
@@ -175,7 +174,7 @@ class Plane(Distribution):
         score = max_pool2d(score.T.reshape(-1, 1, CELLS, CELLS), 3, 1, 1)
         self.cells = Categorical(logits=score.flatten(1), validate_args=False)
 
-    def rsample(self, sample_shape=()) -> Tensor:
+    def sample(self, sample_shape=()) -> Tensor:
         cell = self.cells.sample(sample_shape)
         plain = self.prior.sample(cell.shape)
         corner = torch.stack([cell // CELLS, cell % CELLS], -1)

@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
 
 from vaelib.objectives import log_joint
+from vaelib.objectives.joint import drawn
 
 
 def wake_sleep(model, x: Tensor) -> Tensor:
@@ -44,12 +44,7 @@ def wake_sleep(model, x: Tensor) -> Tensor:
     torch.Size([3])
     """
     with torch.no_grad():
-        z = _draw(model.encode(x))
-        z_dreamt = _draw(model.prior, x.shape[:-1])
-        x_dreamt = _draw(model.decode(z_dreamt))
+        z = drawn(model.encode(x))
+        z_dreamt = drawn(model.prior, x.shape[:-1])
+        x_dreamt = drawn(model.decode(z_dreamt))
     return log_joint(model, x, z) + model.encode(x_dreamt).log_prob(z_dreamt)
-
-
-def _draw(p: Distribution, shape: tuple[int, ...] = ()) -> Tensor:
-    """A sample; by ``rsample`` where there is one, which hands on what is not a number."""
-    return p.rsample(shape) if p.has_rsample else p.sample(shape)

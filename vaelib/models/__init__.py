@@ -17,6 +17,14 @@ from vaelib.models.labels import M2
 from vaelib.models.model import VAE, Beside, Model
 from vaelib.models.network import mlp
 from vaelib.models.priors import PRIORS, Aggregate, MixturePrior, PseudoInputs, StandardNormal
+from vaelib.models.symbols import (
+    AutoregressivePrior,
+    Codebook,
+    FiniteScalars,
+    OneHots,
+    SymbolEncoder,
+    SymbolPrior,
+)
 from vaelib.models.tables import TableDecoder, TableEncoder
 
 __all__ = [
@@ -26,8 +34,11 @@ __all__ = [
     "PRIORS",
     "VAE",
     "Aggregate",
+    "AutoregressivePrior",
     "BernoulliDecoder",
     "Beside",
+    "Codebook",
+    "FiniteScalars",
     "GaussianDecoder",
     "GaussianEncoder",
     "GreyDecoder",
@@ -36,8 +47,11 @@ __all__ = [
     "MixtureDecoder",
     "MixturePrior",
     "Model",
+    "OneHots",
     "PseudoInputs",
     "StandardNormal",
+    "SymbolEncoder",
+    "SymbolPrior",
     "TableDecoder",
     "TableEncoder",
     "binary",

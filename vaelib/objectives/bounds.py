@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vaelib import divergence
-from vaelib.objectives.joint import encoded, log_likelihood
+from vaelib.objectives.joint import drawn, encoded, log_likelihood
 from vaelib.validation import check_counts
 
 
@@ -58,7 +58,7 @@ def elbo_terms(model, x: Tensor, samples: int = 1, kl: str = "exact") -> tuple[T
 def _terms(model, x: Tensor, samples: int, kl: str) -> tuple[Distribution, Tensor, Tensor]:
     _check_kind(kl)
     q = encoded(model, x, samples)
-    z = q.rsample((samples,)) if samples > 1 else q.rsample()
+    z = drawn(q, (samples,) if samples > 1 else ())
 
     def average(values: Tensor) -> Tensor:
         return values.mean(0) if samples > 1 else values

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Categorical
 
 from vaelib.divergence import Estimate
-from vaelib.objectives.joint import encoded, log_joint
+from vaelib.objectives.joint import drawn, encoded, log_joint
 from vaelib.validation import check_counts, unexamined
 
 
@@ -193,7 +193,7 @@ def _log_evidence(model, x: Tensor, q, samples: int, chunk: int) -> tuple[Tensor
     step = max(1, chunk // math.prod(q.batch_shape))
     for start in range(0, samples, step):
         with unexamined() if start else nullcontext():
-            z = q.rsample((min(step, samples - start),))
+            z = drawn(q, (min(step, samples - start),))
             log_w = log_joint(model, x, z, q) - q.log_prob(z)
         log_sum = log_sum.logaddexp(log_w.logsumexp(0))
         log_squares = log_squares.logaddexp((2 * log_w).logsumexp(0))
@@ -205,7 +205,7 @@ def _log_evidence(model, x: Tensor, q, samples: int, chunk: int) -> tuple[Tensor
 def _weighted(model, x: Tensor, samples: int, score: bool) -> tuple[Tensor, Tensor]:
     """Samples from q, and their log weights."""
     q = encoded(model, x, samples)
-    z = q.rsample((samples,))
+    z = drawn(q, (samples,))
     if not score:
         with torch.no_grad():
             q = model.encode(x)

@@ -86,16 +86,22 @@ def check_data(p: Distribution, x: Tensor, name: str = "x") -> None:
 
 
 def encoded(model, x: Tensor, samples: int) -> Distribution:
-    """q(z|x), once it is sure that it can be sampled for these data, so many times."""
+    """q(z|x), once it is sure that it can be sampled so many times, with gradients if wanted."""
     check_counts(samples=samples)
     try:
         q = model.encode(x)
     except ValueError:
         check_finite("x", x)  # the reason, where there is no place for what is missing
         raise
-    if not q.has_rsample:
+    if torch.is_grad_enabled() and not q.has_rsample:
         raise ValueError(
-            f"{type(q).__name__} has no rsample, so no gradient passes through its samples: "
-            "sum over its values with vaelib.exact.elbo_by_enumeration"
+            f"{type(q).__name__} has no rsample, so no gradient passes through its samples: sum "
+            "over its values with vaelib.exact.elbo_by_enumeration, or take an objective of "
+            "vaelib.gradients; without gradients, under torch.no_grad(), any q will do"
         )
     return q
+
+
+def drawn(p: Distribution, shape: tuple[int, ...] = ()) -> Tensor:
+    """A sample; by ``rsample`` where there is one, which hands on gradients, and what is NaN."""
+    return p.rsample(shape) if p.has_rsample else p.sample(shape)

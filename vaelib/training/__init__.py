@@ -3,6 +3,7 @@
 **How do I train on images in colour, of any size?** Give convolutions their shape. A start near
 the data is what ``train`` makes, and ``fit`` does not.
 
+>>> from functools import partial
 >>> import torch
 >>> from vaelib.models import *
 >>> encoder = conv_encoder((3, 21, 32), [16, 32], 2)
@@ -57,6 +58,19 @@ the data is what ``train`` makes, and ``fit`` does not.
 >>> mixed = VAE(MixturePrior(2, 5), model.encoder, model.decoder)
 >>> history = refit(mixed.prior_module, codes, epochs=1)
 
+**… train symbols as codes?** A codebook belongs to the encoder, and the prior reads it.
+
+>>> codebook = Codebook(16, 2)
+>>> encoder = SymbolEncoder(64, [32], 3, codebook)
+>>> prior, decoder = SymbolPrior(codebook, 3), BernoulliDecoder((3, 2), [32], 64)
+>>> vq, rows = VAE(prior, encoder, decoder), torch.rand(50, 64).round()
+>>> vq.start_at(rows)
+>>> average = partial(Averaging, codebook=codebook, decay=0.99)
+>>> history = fit(vq, rows, epochs=1, learning_rate=Steps(optimizer=average))
+>>> symbols = vq.encode(rows).k
+>>> later = AutoregressivePrior(codebook, 3)
+>>> history = refit(later, vq.encode(rows).sample(), epochs=1)
+
 **… see an image reconstructed?** ``model(x)`` is p(x|z) at one z from q(z|x).
 
 >>> model(x[:4]).mean.shape
@@ -72,13 +86,13 @@ from vaelib.training.evaluation import (
     evaluate,
 )
 from vaelib.training.loop import fit
-from vaelib.training.optimizer import ADAM, Steps, by_width
+from vaelib.training.optimizer import ADAM, Averaging, Steps, by_width
 from vaelib.training.refit import refit
 from vaelib.training.run import Validation
 from vaelib.training.step import Loss
 from vaelib.training.watch import TensorBoard
 
 __all__ = [
-    "ADAM", "Checkpoint", "Evaluation", "History", "Loss", "Steps", "TensorBoard", "Validation",
-    "active_units", "bits_per_dimension", "by_width", "evaluate", "fit", "refit",
+    "ADAM", "Averaging", "Checkpoint", "Evaluation", "History", "Loss", "Steps", "TensorBoard",
+    "Validation", "active_units", "bits_per_dimension", "by_width", "evaluate", "fit", "refit",
 ]  # fmt: skip

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
+from vaelib.training import shares
+
 ADAM = partial(Adam, fused=True)
 WIDE = 1024  # inputs of a layer from which on the steps of its weights are smaller
 
@@ -29,6 +31,50 @@ def by_width(parameters: Iterable[Tensor], lr: float, **settings) -> Optimizer:
         groups.setdefault(min(1.0, WIDE / p[0].numel() if p.ndim > 1 else 1.0), []).append(p)
     shared = [{"params": each, "lr": lr * s, "share": s} for s, each in groups.items()]
     return Adam(shared, lr=lr, fused=True, **settings)
+
+
+class Averaging(Adam):
+    """Adam, but the codes of a codebook are averages of what they stood for: online k-means.
+
+    ::
+
+        N_k     ← decay N_k + n_k
+        codes_k ← codes_k − g_k / N_k,    g_k = Σ_{h: k(h) = k} (codes_k − h)
+
+    over the n_k vectors h of a minibatch whose nearest code is k. With ``decay=1`` each code is the
+    mean of all that it stood for. g is half the gradient of the quantiser's penalty, so the average
+    is a gradient step of size 1 / N_k; it expects a KL of weight 1 and gradients that are not
+    clipped. Under several processes counts are sums over all.
+
+    Args:
+        parameters: all that learn, the codes among them.
+        lr: step size of Adam for the others.
+        codebook: a :class:`~vaelib.models.Codebook`; its ``counts`` are N.
+        decay: above 0, up to 1.
+
+    Raises:
+        ValueError: another decay.
+
+    Source:
+        van den Oord, Vinyals and Kavukcuoglu (2017), appendix A.1; Bottou and Bengio (1995).
+    """
+
+    def __init__(self, parameters, lr: float, codebook, decay: float = 1.0) -> None:
+        if not 0 < decay <= 1:
+            raise ValueError(f"decay must be above 0 and at most 1, got {decay}")
+        self.codebook, self.decay = codebook, decay
+        others = [p for p in parameters if p is not codebook.codes]
+        still = {"params": [codebook.codes], "lr": 0.0, "share": 0.0}
+        super().__init__([{"params": others}, still], lr=lr, fused=True)
+
+    @torch.no_grad()
+    def step(self, closure=None) -> None:
+        super().step(closure)
+        codes, counts, n = self.codebook.codes, self.codebook.counts, self.codebook.symbols
+        uses = shares.total(self.codebook.uses)
+        counts.mul_(self.decay).add_(uses)
+        slope = codes.grad * (uses.sum() / (2 * n))
+        codes.sub_(torch.where(uses[:, None] > 0, slope / counts[:, None], 0.0))
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ def refit(
         maximise 1/N Σ_n log p(z_n),    z_n ~ q(z|x_n)
 
     As long as encoder and decoder stay, the average bound rises by what KL(aggregate ‖ prior)
-    loses. A prior that has ``cover`` begins on the codes; the encoder that pseudo-inputs hold stays
-    as it is.
+    loses. A prior that has ``cover`` begins on the codes; what it holds of the model, an encoder or
+    an alphabet, stays as it is.
 
     Args:
         prior: module whose ``forward()`` returns p(z); its parameters change.
@@ -75,7 +75,8 @@ def refit(
     check_event("codes", codes, prior().event_shape)
     if codes.ndim < 2 or not len(codes):
         raise ValueError(f"codes must have shape (N, *latent), got {tuple(codes.shape)}")
-    held = [p for p in getattr(prior, "encoder", nn.Module()).parameters() if p.requires_grad]
+    parts = (getattr(prior, name, nn.Module()) for name in ("encoder", "alphabet"))
+    held = [p for part in parts for p in part.parameters() if p.requires_grad]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         getattr(prior, "cover", lambda codes: None)(codes)

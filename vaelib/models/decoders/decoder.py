@@ -15,14 +15,15 @@ class Decoder(Started):
 
     def __init__(
         self,
-        latent: int,
+        latent: int | Sequence[int],
         hidden: Sequence[int],
         observed: int | Sequence[int],
         activation: type[nn.Module] = nn.Tanh,
     ) -> None:
         side = self.side(event(observed))
-        super().__init__(outward(latent, hidden, side, observed, activation), observed)
-        self.latent, self.rank = event(latent), len(self.event)
+        self.rank, numbers = len(event(observed)), event(latent).numel()
+        super().__init__(outward(numbers, hidden, side, observed, activation), observed)
+        self.latent = event(latent)
 
     def side(self, shape: Size) -> int:
         """How many numbers stand where the event has its first side."""
@@ -34,7 +35,7 @@ class Decoder(Started):
         Shape ``(*batch, side)``, or ``(*batch, side, height, width)``.
         """
         check_event("z", z, self.latent)
-        outputs = self.network(z)
+        outputs = self.network(z.flatten(-len(self.latent)))
         return outputs if self.place is None else self.place + self.size * outputs
 
     def best(self, x: Tensor) -> tuple[Tensor, Tensor] | None:
