@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -36,9 +37,9 @@ class OneHots(nn.Module):
 class Codebook(nn.Module):
     """Numbers h as the nearest of K vectors, which are learned.
 
-    Its parameter ``codes``, shape ``(K, width)``, begins on draws of N(0, I). Training counts in
-    ``uses`` how many h each code stood for in the latest minibatch, and in ``counts`` altogether,
-    as far as :class:`~vaelib.training.Averaging` remembers.
+    Its parameter ``codes``, shape ``(K, width)``, begins on draws of N(0, I). Whenever gradients
+    pass, ``uses`` counts how many h each code stood for, in the examples that had a ``weight`` in
+    the loss. :class:`~vaelib.training.Averaging` adds them up in ``counts``.
 
     Args:
         size: K.
@@ -56,14 +57,20 @@ class Codebook(nn.Module):
         self.codes = nn.Parameter(torch.randn(size, width))
         self.register_buffer("counts", torch.zeros(size))
         self.register_buffer("uses", torch.zeros(size), persistent=False)
+        self.register_buffer("weight", torch.zeros(()), persistent=False)
         self.symbols = 1
 
     def forward(self, h: Tensor) -> Quantised:
         q = vector_quantiser(h, self.codes, self.commitment)
-        if self.training and torch.is_grad_enabled():
-            self.symbols = q.k.shape[-1]
-            self.uses.copy_(one_hot(q.k, self.size).flatten(0, -2).sum(0))
+        if self.training and q.penalty.requires_grad:
+            q.penalty.register_hook(partial(self._count, q.k))
         return q
+
+    def _count(self, k: Tensor, weight: Tensor) -> None:
+        self.symbols = k.shape[-1]
+        counts = (weight != 0)[..., None, None] * one_hot(k, self.size)
+        self.uses.copy_(counts.flatten(0, -2).sum(0))
+        self.weight.copy_(weight.abs().sum())
 
     @torch.no_grad()
     def cover(self, h: Tensor, which: Tensor | None = None) -> None:

@@ -42,9 +42,8 @@ class Averaging(Adam):
         codes_k ← codes_k − g_k / N_k,    g_k = Σ_{h: k(h) = k} (codes_k − h)
 
     over the n_k vectors h of a minibatch whose nearest code is k. With ``decay=1`` each code is the
-    mean of all that it stood for. g is half the gradient of the quantiser's penalty, so the average
-    is a gradient step of size 1 / N_k; it expects a KL of weight 1 and gradients that are not
-    clipped. Under several processes counts are sums over all.
+    mean of all that it stood for. The quantiser's penalty has the gradient 2 g, so the average is a
+    gradient step of size 1 / (2 N_k); gradients must not be clipped.
 
     Args:
         parameters: all that learn, the codes among them.
@@ -70,10 +69,10 @@ class Averaging(Adam):
     @torch.no_grad()
     def step(self, closure=None) -> None:
         super().step(closure)
-        codes, counts, n = self.codebook.codes, self.codebook.counts, self.codebook.symbols
-        uses = shares.total(self.codebook.uses)
+        book, counts, codes = self.codebook, self.codebook.counts, self.codebook.codes
+        uses, weight = shares.total(book.uses), shares.total(book.weight) / shares.size()
         counts.mul_(self.decay).add_(uses)
-        slope = codes.grad * (uses.sum() / (2 * n))
+        slope = codes.grad * uses.sum() / (2 * book.symbols * weight)
         codes.sub_(torch.where(uses[:, None] > 0, slope / counts[:, None], 0.0))
 
 
