@@ -275,7 +275,7 @@ test_bad_arguments_raise_by_name = refused(
         lambda: elbo(DISCRETE, X),
         "^OneHotCategorical has no rsample, so no gradient passes through its samples: "
         "sum over its values with vaelib.exact.elbo_by_enumeration, or take an objective of "
-        "vaelib.gradients; without gradients, under torch.no_grad\(\), any q will do$",
+        r"vaelib.gradients; without gradients, under torch.no_grad\(\), any q will do$",
     ),
     (lambda: iwae(DISCRETE, X, 2), "elbo_by_enumeration"),
     (lambda: log_evidence(COINS, X[:0]), "x is empty"),
