@@ -69,8 +69,10 @@ class Lines(Words):
 
     def formula(self) -> str:
         (variance, logarithm), text = self.d.head.code, ""
-        for name, c in self.terms().items():
-            if c:
+        terms = self.terms()
+        least = 1e-6 * max(map(abs, terms.values()))
+        for name, c in terms.items():
+            if abs(c) > least:
                 inside = f"({variance})" if "/" in name else variance
                 term = name.replace("log σ²", logarithm).replace("σ²", inside)
                 times = "" if isclose(abs(c), 1, rel_tol=1e-3) else f"{number(abs(c))} · "

@@ -25,7 +25,7 @@ log term: Give Σ {1}{2} over the pixels the weight that the error has: as writt
 outside: Keep x̂ in [0, 1], or take the {} everywhere: outside, the loss follows another formula.
 no name: Cannot tell: the reconstruction is {}; this is a bound only if that is −log p(x|z) of a
   likelihood.
-beside: Cannot tell: the reconstruction is {}. The Laplace alone were a bound with b = {}; a
+beside: Cannot tell: the reconstruction is {}. The Laplace alone would be a bound with b = {}; a
   perceptual or adversarial term is no log density: with one the value is no −log p to compare.
 likelihood: Write the reconstruction as −log p(x|z) of a likelihood, summed over pixels: it is {}.
 goal: Leave the turn out for a bound: {2} is driven to {0} nats, not to its best value.
