@@ -463,8 +463,11 @@ put("LDM, L1 and KL", Rombach(0), "yes", sigma2=1e-6, **LDM, says=("Laplace", "b
     "a noise of 1.41·10⁻⁶ on pixels in [0, 1], finer than their 256 levels"))
 put("LDM, L1 and KL, b learned", Rombach(0, True), "no", beta=1e-6, says=("its parameter logvar",
     "b = 1 as it is now", "log 2 a pixel"), **LDM)
-put("LDM", Rombach(), "open", sigma2=1e-6, says=("Laplace beside a term over all pixels of an image",
+put("LDM", Rombach(), "open", sigma2=1e-6, says=("Laplace beside a term over all pixels",
     "b = 10⁻⁶; a perceptual or adversarial term is no log density"), **LDM)
+put("MSE, 1e-7", vae(squares, beta=1e-7), "yes", sigma2=5e-8, never=("differ",))
+put("MSE and LPIPS", fixed(Perceptual(1e5)), "open", says="over all pixels", never=("Laplace",),
+    **NET)
 for book, commitment in ((1, 0.25), (0.25, 1)):
     put(f"VQ-GAN, {book} and {commitment}", Esser(book, commitment), "no", never=SILENT, says=(
         "Laplace beside", f"codebook term of weight {book} and a commitment term of weight "
