@@ -426,6 +426,50 @@ put("VQ, told", vq, "no", mu="z_e", logvar="z_q", **NO_KL)
 put("RAE", lambda x_hat, x, z: each(squares(x_hat, x)) + 0.5 * each(z**2), "no open", **NO_KL)
 put("WAE", lambda x_hat, x, z: each(squares(x_hat, x)) + discrepancy(z), "no open", **NO_KL)
 
+# Latent diffusion's autoencoder, and codes that are discrete.
+class Rombach(nn.Module):
+    def __init__(self, nets=1.0, learned=False):
+        super().__init__()
+        self.nets, self.logvar = nets, nn.Parameter(torch.zeros(()), learned)
+        self.lpips, self.critic = fixed(nn.Conv2d(3, 4, 3)), fixed(nn.Conv2d(3, 1, 3))
+    def reconstruction(self, a, x):
+        lpips = squares(self.lpips(a).relu(), self.lpips(x).relu()).mean((1, 2, 3), keepdim=True)
+        nll = (absolute(a, x) + self.nets * lpips) / self.logvar.exp() + self.logvar
+        return nll.sum() / len(x) - 0.5 * self.nets * self.critic(a).mean()
+    def forward(self, x_hat, x, mu, logvar):
+        return self.reconstruction(x_hat, x) + 1e-6 * kl(mu, logvar).sum() / len(x)
+
+def quantised(error, book, commitment):
+    return lambda x_hat, x, z_e, z_q: (error(x_hat, x) + book * squares(z_q, z_e.detach()).mean()
+        + commitment * squares(z_e, z_q.detach()).mean())
+def logit_laplace(a, x, b): return (x.logit() - a).abs() / b + (2 * b * x * (1 - x)).log()
+def scaled(f, w=1.0, k=kl):
+    return lambda x_hat, x, mu, logvar, x_logscale: (
+        each(f(x_hat, x, x_logscale.exp())) + w * each(k(mu, logvar)))
+def laplace(a, x, b): return absolute(a, x) / b + b.log()
+def on_second(logits, _): return uniform(logits.movedim(1, -1)).sum((1, 2, 3))[:, None]
+LDM = {"never": SILENT, "latents": (4, 8, 8), **NET}
+put("LDM, L1 and KL", Rombach(0), "yes", sigma2=1e-6, **LDM, says=("Laplace", "b = 10⁻⁶ at β = 1",
+    "a noise of 1.41·10⁻⁶ on pixels in [0, 1], finer than their 256 levels"))
+put("LDM, L1 and KL, b learned", Rombach(0, True), "no", beta=1e-6, says="log 2 a pixel", **LDM)
+put("LDM", Rombach(), "open", sigma2=1e-6, says=("Laplace beside a term over all pixels",
+    "b = 10⁻⁶; a perceptual or adversarial term is no log density"), **LDM)
+put("MSE, 1e-7", vae(squares, beta=1e-7), "yes", sigma2=5e-8, never=("differ",))
+for book, commitment in ((1, 0.25), (0.25, 1)):
+    says = f"codebook term of weight {book} and a commitment term of weight {commitment}"
+    put(f"VQ-GAN, {book} and {commitment}", quantised(Rombach().reconstruction, book, commitment),
+        "no", never=SILENT, says=("Laplace beside", says, "log K"), **NET)
+put("VQ-VAE-2", quantised(F.mse_loss, 0, 0.25), "no", never=SILENT, says="no codebook term and a")
+put("FSQ", lambda x_hat, x: squares(x_hat, x).mean(), "no", says=("Gaussian", "log K"))
+put("dVAE", scaled(logit_laplace, 6.6, on_second), "yes", beta=6.6, latents=(5, 4, 4),
+    says=("Laplace of logit x, b from an argument, read as log b", "uniform"))
+put("logit-Laplace", vae(lambda a, x: logit_laplace(a, x, torch.tensor(0.3))), "yes",
+    says="β = 1 at the scale of the noise that the loss has")
+put("Laplace, own b", scaled(laplace), "yes", beta=1, says="log 2 a pixel")
+put("Laplace, own b, no log", scaled(lambda a, x, b: absolute(a, x) / b), "no", says="Add Σ log b")
+put("Laplace, own b, 2 log", scaled(lambda a, x, b: laplace(a, x, b) + b.log()), "no",
+    says="Give Σ log b over the pixels the weight that the error has: as written it has 2 times")
+
 # The second head.
 def head(variance): return vae(k=lambda m, h: kl(m, variance(h).log()))
 def floored(h): return (F.softplus(h) + 1e-4) ** 2

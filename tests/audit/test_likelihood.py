@@ -56,6 +56,22 @@ def test_what_is_no_likelihood_is_told_by_name_or_has_none(error, kind):
     assert found.open is ("that has no name" in kind)
 
 
+def coupled(a, power=2):
+    return 0.3 * (a + a**3).sum(1, keepdim=True) ** power
+
+
+@cases(
+    (lambda a, x: 2 * (a - x).abs() + coupled(a), True),
+    (lambda a, x: squares(a, x) + coupled(a - x, 4), False),
+    (lambda a, x: (a - x).abs() * torch.linspace(1, 2, x.shape[1]) + coupled(a), False),
+    (lambda a, x: ((a - x).sum(1, keepdim=True) ** 2 - 0.1).relu(), False),
+)
+def test_an_l1_of_all_pixels_is_told_beside_what_couples_them(error, l1):
+    found = told(error)
+    assert found.kind.startswith("Laplace beside a term over all pixels") is l1
+    assert (found.per_pixel and found.per_pixel.factor) == (pytest.approx(10, 1e-3) if l1 else None)
+
+
 def test_each_pixels_own_weight_is_told():
     found = told(lambda a, x: squares(a, x) * torch.linspace(1, 5, x[0].numel()))
     assert (found.kind, found.proper) == ("Gaussian", True)
@@ -145,5 +161,5 @@ def test_a_scale_is_one_number_a_row_or_an_image(dimensions, given):
 
 def test_a_scale_without_an_error_is_no_gaussian():
     loss = lambda x_hat, x, mu, logvar, x_logvar: x_logvar.sum() + mu.sum()  # noqa: E731
-    kind = "not a Gaussian with the variance that it is given"
-    assert audit(loss).likelihood == Likelihood(kind)
+    kind = "a function of x̂ and its scale that has no name here"
+    assert audit(loss).likelihood == Likelihood(kind, open=True)

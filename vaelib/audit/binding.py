@@ -90,8 +90,8 @@ def bind(loss: Callable, told: dict[str, int | str], given: dict) -> Binding:
     roles = [role for role in NAMES if role not in told]
     ways = read(left, spare, roles)
     ways, missing, unread = _completed(ways, left, roles)
-    if missing == ["logvar"] and "mu" in told:  # codes of another kind
-        missing = []
+    if missing == (["logvar"] if "mu" in told else ["mu", "logvar"]) and not unread:
+        missing = []  # codes of another kind, or none
     if question := _question(shown, ways, missing, unread):
         raise ValueError(question)
     return Binding(_placed(told | ways[0], parameters), given)

@@ -128,8 +128,8 @@ def read_within(probe: Probe, case: Case, where: tuple[float, float]) -> Diverge
     """
     tried, told = case.within(mu=where), None
     inputs = drawn(probe, tried, HEADS, 6)
-    more = probe.gradients(inputs[0], [r for r in HEADS[2:] if r in probe.roles])
-    taken = {r for r, grad in more.items() if grad.any()}
+    first, other = inputs[:2]
+    taken = {r for r in HEADS[2:] if r in first and probe(first | {r: other[r]}) != probe(first)}
     forms = terms.FORMS_OF["prior" if taken & {*terms.PRIOR} else "z" if taken else "heads"]
     for form, head in product(forms, READINGS.values()):
         found = fit_form(probe, inputs, form, head)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from torch import Tensor
+from torch import Tensor, zeros_like
 from torch.distributions import ContinuousBernoulli
 from torch.nn.functional import softplus
 
@@ -11,11 +11,15 @@ from vaelib.audit.heads import READINGS
 from vaelib.audit.shapes import Weight
 
 Pixel = Callable[..., Tensor]  # of x̂, x and, where there is one, the decoder's own scale
-FREE = ("Gaussian", "Laplace")  # whose scale is no part of x̂
+FREE = {"Gaussian": "σ²", "Laplace": "b"}  # whose scale is no part of x̂
 
 
 def squares(x_hat: Tensor, x: Tensor) -> Tensor:
     return (x - x_hat) ** 2 / 2
+
+
+def _absolute(x_hat: Tensor, x: Tensor) -> Tensor:
+    return (x - x_hat).abs()
 
 
 def _entropy(x_hat: Tensor, x: Tensor) -> Tensor:
@@ -31,7 +35,7 @@ KINDS: dict[str, Pixel] = {
     "Gaussian": squares,
     "Bernoulli on probabilities": _entropy,
     "Bernoulli on logits": _entropy_of_logits,
-    "Laplace": lambda a, x: (x - a).abs(),
+    "Laplace": _absolute,
     "continuous Bernoulli": lambda a, x: -ContinuousBernoulli(a, validate_args=False).log_prob(x),
     "Gaussian with the mean sigmoid(x̂)": lambda a, x: squares(a.sigmoid(), x),
     "Gaussian with the mean tanh(x̂)": lambda a, x: squares(a.tanh(), x),
@@ -60,19 +64,24 @@ WRONG: dict[str, Pixel | tuple[Pixel, ...]] = {
     ),
 }  # fmt: skip
 # a Gaussian whose σ² comes from there: the mean squared error of the batch, or of each image
-BATCH = "the batch's own error"
+BATCH, IMAGE = "the batch's own error", "each image's own error"
 FITTED: dict[str, Pixel] = {
-    BATCH: lambda a, x: squares(a, x).sum().log() / 2 * x.numel(),
-    "each image's own error": (
-        lambda a, x: squares(a, x).flatten(1).sum(1).log() / 2 * x[0].numel()
-    ),
+    f"Gaussian: {BATCH}": lambda a, x: squares(a, x).sum().log() / 2 * x.numel(),
+    f"Gaussian: {IMAGE}": (lambda a, x: squares(a, x).flatten(1).sum(1).log() / 2 * x[0].numel()),
 }
-# or from the decoder's own head s: (x − x̂)²/(2σ²) and ½ log σ²
+# or whose scale comes from the decoder's own head s: the error at scale 1, the power of the scale
+# that divides it, and what else there is of x
+_SCALED = {
+    "Gaussian": (squares, 2, zeros_like),
+    "Laplace": (_absolute, 1, zeros_like),
+    "Laplace of logit x": (lambda a, x: _absolute(a, x.logit()), 1, lambda x: (x - x**2).log()),
+}
 SCALED: dict[str, tuple[Pixel, Pixel]] = {
-    f"an argument, read as {name}": (
-        lambda a, x, s, head=head: squares(a, x) / head.sigma(s) ** 2,
-        lambda a, x, s, head=head: 0 * x + head.sigma(s).log(),
+    f"{kind}: an argument, read as {name if power == 2 else name.replace('σ', 'b')}": (
+        lambda a, x, s, e=error, n=power, head=head: e(a, x) / head.sigma(s) ** n,
+        lambda a, x, s, own=own, head=head: own(x) + head.sigma(s).log(),
     )
+    for kind, (error, power, own) in _SCALED.items()
     for name, head in READINGS.items()
 }
 
@@ -99,8 +108,8 @@ class Likelihood:
         proper: whether ``kind`` is a likelihood.
         open: whether it may be one.
         per_pixel: the weight of one pixel's −log p (Gaussian: at σ² = 1); None if unreadable.
-        variance: where the scale of the noise comes from, a Gaussian's σ²: ``"constant"``, a key
-            of FITTED or SCALED, ``"the loss: its parameter …"``; empty where there is none.
+        variance: where the scale of the noise comes from, a Gaussian's σ²: ``"constant"``, what
+            FITTED or SCALED has behind a colon, ``"the loss: its parameter …"``; empty without any.
         current: σ² as it is now, where it is a parameter.
         normaliser: weight of ½ log σ² beside that of the error; 1 is right.
         everywhere: whether the same formula holds for x̂ outside [0, 1]; None if not defined there.
@@ -126,6 +135,11 @@ class Likelihood:
     def family(self) -> str:
         """The first word of its name: Gaussian, Bernoulli, Laplace, …"""
         return self.kind.split()[0]
+
+    @property
+    def letter(self) -> str:
+        """Of the scale of its noise, where that has a name."""
+        return FREE.get(self.family, "")
 
     @property
     def free(self) -> bool:

@@ -8,13 +8,11 @@ from vaelib.audit.sampler import BUT_FOR_LOG_K, WEIGHTED
 from vaelib.audit.shapes import LETTERS, Weight, number
 from vaelib.audit.terms import SAMPLED
 from vaelib.audit.value import LEFT_OUT, WITHOUT_2PI, normaliser
-from vaelib.audit.words import Words, reduced, signed, unit
+from vaelib.audit.words import PIXEL, Words, reduced, signed, unit
 from vaelib.prose import readable
 
 Found = Iterator[tuple[str, ...]]  # what, told, and everything seen that tells it
 
-# of one pixel: the error, and what a normaliser adds to it
-PIXEL = {"Gaussian": ("½ (x − x̂)²", "½ log 2πσ²"), "Laplace": ("|x − x̂|", "log 2b")}
 OUTSIDE = {True: ", also for x̂ outside [0, 1]", False: "", None: "; only for x̂ in [0, 1]"}
 BINARY = {
     True: ("black and white, as a Bernoulli needs",),
@@ -34,10 +32,11 @@ class Lines(Words):
 
     def likelihoods(self) -> Found:
         p, w, of = self.p, self.p.per_pixel, self.audit.layout
-        source = "" if p.variance in ("", "constant") else f", {self.letter} from {p.variance}"
+        source = "" if p.variance in ("", "constant") else f", {p.letter} from {p.variance}"
         told = p.kind + source
         told += " for x̂ in [0, 1] alone, another rule outside" if p.everywhere is False else ""
-        pixel = PIXEL.get("" if source else p.kind, ("one pixel's −log p",))[0]
+        named = "" if source else p.kind.partition(" beside ")[0]
+        pixel, *_ = PIXEL.get(named, ("one pixel's −log p",))
         seen = w and f"the value holds {w} times {pixel}{OUTSIDE[p.everywhere]}"
         yield "likelihood", told + signed(w), seen
         if w:
@@ -70,8 +69,10 @@ class Lines(Words):
 
     def formula(self) -> str:
         (variance, logarithm), text = self.d.head.code, ""
-        for name, c in self.terms().items():
-            if abs(c) > 1e-6:
+        terms = self.terms()
+        least = 1e-6 * max(map(abs, terms.values()))
+        for name, c in terms.items():
+            if abs(c) > least:
                 inside = f"({variance})" if "/" in name else variance
                 term = name.replace("log σ²", logarithm).replace("σ²", inside)
                 times = "" if isclose(abs(c), 1, rel_tol=1e-3) else f"{number(abs(c))} · "
@@ -89,7 +90,7 @@ class Lines(Words):
         return f"the model draws with it as {drawn}"
 
     def weights(self) -> Found:
-        v, p, letter = self.v, self.p, self.letter
+        v, p, letter = self.v, self.p, self.p.letter
         if v is None:
             return
         ratio, noise, why = self.shown(v.ratio), self.noise(), ""
@@ -99,11 +100,11 @@ class Lines(Words):
             variance = self.shown(v.variance) if v.variance else current
             told = f"β = {self.shown(v.beta)}" + (f", {letter} = {variance}" if variance else "")
             why = v.variance and f"the normaliser fits no other {letter}"
-        elif not p.terms:
+        elif not letter:
             told = f"β = {ratio} at the scale of the noise that the loss has"
         else:
             told = f"{letter} = {ratio} at β = 1, or β = {ratio} at {letter} = 1"
-            why = noise and f"{noise}, which σ² = 1 would fill"
+            why = noise and f"{noise}; {letter} = 1 would fill them"
         yield "weight of the KL", told, why, sizes and f"for {', '.join(sizes)}"
 
     def values(self) -> Found:
@@ -132,12 +133,12 @@ class Lines(Words):
     def missing(self) -> Iterator[str]:
         """What is left out, in nats an image, for the sizes that are told."""
         v, p, pixels, half = self.v, self.p, self.sizes["pixels"], self.sizes["coordinates"] / 2
-        above = v.above(self.sizes)
+        above, (_, log, of) = v.above(self.sizes), PIXEL.get(p.family, ("", "", ""))
         if v.normaliser == LEFT_OUT and p.free:
             nats = number(pixels * normaliser(p, abs(self.audit.variance)))
-            yield f"{PIXEL[p.family][1]} a pixel: {nats} nats an image of {pixels} pixels"
+            yield f"{log}{of}{p.letter} a pixel: {nats} nats an image of {pixels} pixels"
         elif v.normaliser in (LEFT_OUT, WITHOUT_2PI):
-            yield "½ log 2π a pixel"
+            yield f"{log}{of} a pixel"
         elif v.minus_one is not False:
             side = "above" if above > 0 else "below"
             off = f"{number(abs(above))} nats an image {side} the complete value"

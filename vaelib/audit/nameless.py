@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from vaelib.audit.likelihood import Likelihood
+from vaelib.audit.likelihood import KINDS, Likelihood, pixels
 from vaelib.audit.normalise import CLEAR, OPEN, SUPPORTS, Normalised, Support, even, normalised
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import Case, Weight, number, weight
-from vaelib.audit.terms import drawn
+from vaelib.audit.terms import drawn, fit
 
+COUPLED = "a term over {} that I cannot name"
 USUAL = 0.6  # x to begin with
+SIDES = 1e-6 * torch.tensor([-2.0, -1, 1, 2]).double()  # of x, where x̂ lies
 _T, _OUT = even(-6, 6, 49), torch.arange(1.0, 20.0).double()
 _WIDE, _FAR = torch.cat([-6 - _OUT.flip(0), _T, 6 + _OUT]), 3 * 2 ** _OUT[:17]
 # values of x̂ by what it may be; the 49 in the middle are those for which the integral must stay
@@ -36,11 +38,33 @@ def find_nameless(probe: Probe, case: Case) -> Likelihood:
     """
     coupling = find_coupling(probe, case)
     if coupling != "pixels":
-        return Likelihood(f"a term over {coupling} that I cannot name", open=True)
+        with suppress(Exception):  # it refuses pixels below 0
+            return _beside(probe, case.within(x=(-1.0, 1.0)), coupling)
+        return Likelihood(COUPLED.format(coupling), open=True)
     for domain, values in DOMAINS.items():
         with suppress(RuntimeError, ValueError):
             return _of_pixels(_Pixels(probe, case, values), domain)
     return Likelihood("a function that has no name here", open=True)
+
+
+def _beside(probe: Probe, case: Case, coupling: str) -> Likelihood:
+    """A Laplace and what couples: about x̂ = x, the gradient of the Laplace alone jumps."""
+    absolute, smooth = (lambda i: KINDS["Laplace"](*pixels(i)).sum()), lambda i: i["x_hat"].sum()
+
+    def jump(c: Case) -> float:
+        (given,), signs = drawn(probe, c, (), 1), torch.Generator().manual_seed(0)
+        x, like = given["x"][:1].expand_as(given["x"]), given["x_hat"]
+        sides = SIDES[torch.randint(len(SIDES), (6, *x.shape), generator=signs)]
+        inputs = [given | {"x": x, "x_hat": (x + side).view_as(like)} for side in sides]
+        found = fit(probe, inputs, [(each, ("x_hat",)) for each in (absolute, smooth)])
+        jumps = found.coefficients[:, 0]
+        if not (jumps.all() and torch.allclose(jumps, jumps[0], rtol=1e-3, atol=0)):
+            raise ValueError("not one L1 of all pixels")
+        return float(jumps.mean())
+
+    kind = f"Laplace beside {COUPLED.format(coupling)}"
+    per_pixel = weight(jump, case)
+    return Likelihood(kind, False, per_pixel, "constant", everywhere=True, open=True)
 
 
 def _of_pixels(pixels: _Pixels, domain: str) -> Likelihood:
@@ -166,7 +190,7 @@ class _Pixels:
         """The least over x̂, up to a constant: from values on a lattice, else from slopes in x."""
         if support.step is None:
             first = (self._inputs(*p, self.once.numel()) for p in zip(at, support.x, strict=True))
-            return torch.tensor([self.probe(inputs) for inputs in first]).double()
+            return torch.tensor([*map(self.probe, first)], dtype=torch.float64)
         near = 1e-6 * torch.minimum(at - self.a[0], self.a[-1] - at).clamp(0, 1)
         sides = (self.slope(each, support.x, "x") for each in (at - near, at + near))
         own = torch.cumulative_trapezoid(sum(sides).nan_to_num(0.0, 0.0, 0.0) / 2 * support.step)

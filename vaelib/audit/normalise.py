@@ -52,16 +52,16 @@ class Support:
 
 
 even = partial(torch.linspace, dtype=torch.float64)
-_COUNTS, _T, _LEVELS = even(0, 255, 256), even(-25, 25, 501), 256
+_COUNTS, _T, _LEVELS = even(0, 255, 256), even(-25, 25, 1001), 256
 _DS = asinh(2) / 82  # between points of the line, so that 0 and ±1 lie between two of them
 _S = even(-805.5, 805.5, 1612) * _DS
-_UNIT, _WITHIN, _FAR = _T.sigmoid(), _T.sigmoid() * (-_T).sigmoid() / 10, _T.abs() > 23
+_UNIT, _WITHIN, _FAR = _T.sigmoid(), _T.sigmoid() * (-_T).sigmoid() / 20, _T.abs() > 23
 SUPPORTS = (
     Support("{0, 1}", even(0, 1, 2), least=LEAST),
     Support("{−1, 1}", even(-1, 1, 2), least=LEAST),
     Support("whole numbers", _COUNTS, far=_COUNTS > 200, least=LEAST),
     Support("the line", _S.sinh() / 2, _S.cosh() * _DS / 2, _S.abs() > 12.5),
-    Support("the positive line", _T.exp(), _T.exp() / 10, _FAR),
+    Support("the positive line", _T.exp(), _T.exp() / 20, _FAR),
     Support("[0, 1]", _UNIT, _WITHIN, _FAR),
     Support("[−1, 1]", 2 * _UNIT - 1, 2 * _WITHIN, _FAR),
     Support("256 levels of [0, 1]", even(0, 1, _LEVELS)),

@@ -7,22 +7,26 @@ from math import isclose, isnan
 from vaelib.audit.sampler import BUT_FOR_LOG_K, RIGHT, UNKNOWN
 from vaelib.audit.shapes import number
 from vaelib.audit.terms import BACKWARD, CODEBOOK, GIVEN
-from vaelib.audit.words import Words, reductions
+from vaelib.audit.words import PIXEL, Words, reductions
 
 BOUND, NO_BOUND, OPEN = "bound", "no bound", "cannot tell"
 KL = "½ Σ [μ² + σ² − log σ² − 1]"
+CODES = "A code that is one of K and decided by x has the KL log K to equal chances, a constant."
 # the sentences by name; {} stands for what was found
 _TEXT = """
-no KL: Add the KL, {KL}: the loss does not depend on μ and the second head.
+no KL: Add the KL, {KL}: the loss does not depend on μ and the second head. {CODES}
 unreached: Let the gradient through: none reaches {}.
 changing: At this call {}, and the loss changes from call to call: try audit(loss, after=1000).
 cross-entropy with x and x̂ exchanged: Exchange the arguments of the cross-entropy: x̂ first, then x.
 Bernoulli on logits, a sigmoid applied twice: Leave one sigmoid out: the loss applies its own.
-no log term: Add Σ ½ log σ² over the pixels: without it the learned σ² grows without end.
-log term: Write the Gaussian as Σ [(x − x̂)²/(2σ²) + ½ log σ²]: the log term has {} times its weight.
+no log term: Add Σ {1}{2} over the pixels: without it the learned {2} grows without end.
+log term: Give Σ {1}{2} over the pixels the weight that the error has: as written it has {0} times
+  that.
 outside: Keep x̂ in [0, 1], or take the {} everywhere: outside, the loss follows another formula.
 no name: Cannot tell: the reconstruction is {}; this is a bound only if that is −log p(x|z) of a
   likelihood.
+beside: Cannot tell: the reconstruction is {}. The Laplace alone would be a bound with b = {}; a
+  perceptual or adversarial term is no log density: with one the value is no −log p to compare.
 likelihood: Write the reconstruction as −log p(x|z) of a likelihood, summed over pixels: it is {}.
 goal: Leave the turn out for a bound: {2} is driven to {0} nats, not to its best value.
 turn: Give the KL one weight: beyond {} nats it counts {} times.
@@ -38,7 +42,7 @@ error: Turn the sign of the reconstruction: as written, a larger error is better
 KL: Turn the sign of the KL: as written, q is driven away from the prior.
 balance: Give the KL one weight: as written the prior feels {} times what q feels, and the gradients
   are those of no function.
-codebook: This is {}: training finds codes, no q(z|x).
+codebook: This is {}: training finds codes, no q(z|x). {CODES}
 backward: Write the KL as {KL}: as written it is KL(p ‖ q), not KL(q ‖ p).
 each: Give the KL of every coordinate one weight: as written the smallest is {} times the largest.
 shares: Write the KL as {KL}, with σ² = {} and log σ² = {} or what your sampler takes: the weights
@@ -82,7 +86,7 @@ class Reasons(Words):
         for verdict in (NO_BOUND, OPEN, BOUND):
             for so, kind, name, *told in found:
                 if so and kind == verdict:
-                    text = SENTENCES[name].format(*told, KL=KL)
+                    text = SENTENCES[name].format(*told, KL=KL, CODES=CODES)
                     yield Reason(verdict, text[0].upper() + text[1:])
 
     def heads(self) -> Found:
@@ -95,12 +99,14 @@ class Reasons(Words):
         yield name and not changing, NO_BOUND, name, lost
 
     def likelihoods(self) -> Found:
-        p = self.p
+        p, (_, log, _) = self.p, PIXEL.get(self.p.family, ("", "", ""))
         yield p.kind in SENTENCES, NO_BOUND, p.kind
-        yield p.normaliser == 0, NO_BOUND, "no log term"
-        yield not isclose(p.normaliser, 1, rel_tol=1e-3), NO_BOUND, "log term", number(p.normaliser)
+        told = number(p.normaliser), log, p.letter
+        yield p.normaliser == 0, NO_BOUND, "no log term", *told
+        yield not isclose(p.normaliser, 1, rel_tol=1e-3), NO_BOUND, "log term", *told
         inside = self.s and self.s.probabilities
         yield p.everywhere is False and not inside, NO_BOUND, "outside", p.kind
+        yield p.open and self.v, OPEN, "beside", p.kind, self.v and self.shown(self.v.ratio)
         yield self.g.reached["x_hat"] and p.open, OPEN, "no name", p.kind
         yield not (p.open or p.proper), NO_BOUND, "likelihood", p.kind
 
@@ -168,7 +174,7 @@ class Reasons(Words):
             bound = "a bound" if d.floor else self.bound
             yield not p.terms, BOUND, "noise", first, shown
             shown = f"{shown}, {noise}" if noise else shown
-            yield p.terms, BOUND, "σ²", first, self.letter, bound, shown, number(told)
+            yield p.terms, BOUND, "σ²", first, p.letter, bound, shown, number(told)
         elif isclose(told, 1, rel_tol=5e-3):
             yield self.audit.elsewhere, BOUND, "rows", self.audit.elsewhere
             yield not beta.fixed, BOUND, "sizes", beta, change

@@ -14,8 +14,7 @@ from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import BINARY, PIXELS, Case, weight
 from vaelib.audit.terms import Fit, drawn, fit, moved
 
-NOT_SCALED = "not a Gaussian with the variance that it is given"
-OF_CLASSES = "a function of classes that has no name here"
+UNNAMED = "a function of {} that has no name here"
 
 
 def find_likelihood(probe: Probe, case: Case) -> Likelihood:
@@ -36,7 +35,7 @@ def find_likelihood(probe: Probe, case: Case) -> Likelihood:
         if everywhere is not False or told.family not in FREE:
             return _weighed(probe, case, replace(told, everywhere=everywhere))
     if scaled or of_classes:
-        return Likelihood(NOT_SCALED if scaled else OF_CLASSES, open=not scaled)
+        return Likelihood(UNNAMED.format("x̂ and its scale" if scaled else "classes"), open=True)
     one_size = replace(case, layout=replace(case.layout, free=False))
     mixed = _by_parts(probe, one_size, fits)
     return _weighed(probe, one_size, mixed) if mixed else find_nameless(probe, case)
@@ -53,13 +52,12 @@ def _named(name: str, terms: tuple[Pixel, ...], found: Fit) -> Likelihood:
     shares = found.mean / found.mean[0]
     shares = (shares * (shares.abs() > 1e-6)).tolist()
     each = None if found.alike else found.coefficients[:, 0] / found.mean[0]
-    fixed = name not in likelihood.FITTED | likelihood.SCALED
-    constant = "constant" if name.startswith(FREE) else ""
-    kind, variance = (name, constant) if fixed else ("Gaussian", name)
-    return Likelihood(
+    kind, _, variance = name.partition(": ")
+    told = Likelihood(
         kind, abs(shares[-1] - 1) < 1e-3, variance=variance, normaliser=shares[-1], each=each,
         terms=tuple(zip(terms, shares, strict=True)),
     )  # fmt: skip
+    return told if variance or not told.letter else replace(told, variance="constant")
 
 
 def _everywhere(probe: Probe, case: Case, p: Likelihood) -> bool | None:
@@ -88,7 +86,7 @@ def _by_parts(probe: Probe, case: Case, fits: dict[str, Fit]) -> Likelihood | No
     if left.any() or len(parts) < 2:
         return None
     named = " and ".join(f"{kind} at {int(there.sum())}" for kind, there in parts.items())
-    rigid = [there for kind, there in parts.items() if not kind.startswith(FREE)]
+    rigid = [there for kind, there in parts.items() if not kind.startswith((*FREE,))]
     main = weights[sum(rigid) > 0].mean() if rigid else weights.mean()
     terms = tuple((KINDS[kind], there.reshape(shape)) for kind, there in parts.items())
     return Likelihood(f"mixed: {named} pixels", True, each=weights / main, terms=terms)

@@ -78,7 +78,7 @@ class Audit:
     @property
     def variance(self) -> float | None:
         """A Gaussian's constant σ² (or a Laplace's b) at ``sizes``, at β = 1 where that is open."""
-        if self.value is None or not (self.likelihood.terms and self.likelihood.free):
+        if self.value is None or not (self.likelihood.letter and self.likelihood.free):
             return self.likelihood.current
         return (self.value.variance or self.value.ratio).told(self.sizes)
 

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from vaelib.audit.probe import Probe, gradients_to
 from vaelib.audit.shapes import Case
 
 FORWARD, BACKWARD, SAMPLED, GIVEN = "forward", "backward", "sampled", "given"
-CATEGORICAL, CODEBOOK = "categorical", "codebook"
+CATEGORICAL, SECOND, CODEBOOK = "categorical", "categorical, the second axis", "codebook"
 SQUARE = "square of μ"  # that the forward form is read by
 BOTH, PRIOR = ("mu", "logvar"), ("prior_mu", "prior_logvar")
 HEADS = (*BOTH, "z", *PRIOR)
@@ -40,6 +41,10 @@ def _kl(q: SimpleNamespace) -> Tensor:
     return (ratio + ((q.mu - q.prior_mu) / q.prior_sigma) ** 2 - 1 - ratio.log()) / 2
 
 
+def _negentropy(q: SimpleNamespace, axis: int) -> Tensor:
+    return q.mu.softmax(axis) * q.mu.log_softmax(axis)
+
+
 FORMS: dict[str, dict[str, Term]] = {
     FORWARD: {
         "μ²": Term(lambda q: q.mu**2, ("mu",), (1, 0, 0, 0)),
@@ -56,9 +61,8 @@ FORMS: dict[str, dict[str, Term]] = {
         "KL": Term(_kl, BOTH, WHOLE),
         "KL to the prior": Term(_kl, PRIOR, NONE, False),
     },
-    CATEGORICAL: {  # the logits lie along the last axis
-        "Σ q log q": Term(lambda q: q.mu.softmax(-1) * q.mu.log_softmax(-1), ("mu",), WHOLE),
-    },
+    CATEGORICAL: {"Σ q log q": Term(partial(_negentropy, axis=-1), ("mu",), WHOLE)},
+    SECOND: {"Σ q log q": Term(partial(_negentropy, axis=1), ("mu",), WHOLE)},
     CODEBOOK: {
         "codebook": Term(lambda q: (q.z - q.mu) ** 2, ("z",), NONE),
         "commitment": Term(lambda q: (q.z - q.mu) ** 2, ("mu",), (1, 0, 0, 0)),
@@ -76,7 +80,7 @@ FORMS[SAMPLED] = {
 
 # those to try, by what a loss takes
 FORMS_OF = {
-    "prior": (GIVEN,), "z": (CODEBOOK, SAMPLED), "heads": (FORWARD, BACKWARD, CATEGORICAL),
+    "prior": (GIVEN,), "z": (CODEBOOK, SAMPLED), "heads": (FORWARD, BACKWARD, CATEGORICAL, SECOND),
 }  # fmt: skip
 
 

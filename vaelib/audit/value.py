@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vaelib.audit.divergence import RANGES, Divergence
-from vaelib.audit.likelihood import BATCH, FITTED, Likelihood
+from vaelib.audit.likelihood import BATCH, IMAGE, Likelihood
 from vaelib.audit.probe import Probe
 from vaelib.audit.shapes import PIXELS, Case, Weight
 from vaelib.audit.terms import solve
@@ -85,8 +85,8 @@ class Parts:
 
     def said(self) -> tuple[float, float] | None:
         """How much of each part the value counts, as a multiple of what its gradient counts."""
-        rows = ([torch.tensor([self.probe(i)]).double(), self.terms(i)] for i in self.draw(8))
-        table = torch.stack([torch.cat(row) for row in rows])
+        rows = [[self.probe(i), *self.terms(i).tolist()] for i in self.draw(8)]
+        table = torch.tensor(rows, dtype=torch.float64)
         found = solve((table - table.mean(0))[None])
         if found.residual > 10 * self.probe.tolerance:
             return None
@@ -98,7 +98,8 @@ def find_value(parts: Parts) -> Value:
     p, d = parts.likelihood, parts.divergence
     ratio = d.per_latent.over(p.per_pixel)
     if not p.terms:
-        return Value(ratio, None if p.free else ratio, None, p.per_pixel)
+        scale = d.per_latent if p.free else p.per_pixel
+        return Value(ratio, None if p.free else ratio, None, scale)
     one = Weight(1.0, {"batch": p.per_pixel.powers.get("batch", 0)})
     scales = (d.per_latent, one) if p.free else (p.per_pixel,)
     said = parts.said()
@@ -161,6 +162,6 @@ def normaliser(p: Likelihood, variance: float, pixels: int = 1, batch: int = 1) 
         return log(2 * variance)
     if p.family != "Gaussian":
         return 0.0
-    if p.variance in FITTED:
+    if p.variance in (BATCH, IMAGE):
         return (1 + log(4 * pi / (pixels * (batch if p.variance == BATCH else 1)))) / 2
     return log(2 * pi * variance) / 2

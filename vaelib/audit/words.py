@@ -3,9 +3,12 @@
 from math import isclose, log
 
 from vaelib.audit.shapes import AXES, CODE_NAMES, Weight, number
-from vaelib.audit.terms import BACKWARD, CATEGORICAL, CODEBOOK, FORMS, GIVEN, SAMPLED
+from vaelib.audit.terms import BACKWARD, CATEGORICAL, CODEBOOK, FORMS, GIVEN, SAMPLED, SECOND
 
 IMAGE = AXES[1] + AXES[3]
+FINE = 1 / 255 / 12**0.5  # the noise of rounding to 256 levels
+# of one pixel: the error, and the logarithm that its normaliser adds, with its constant apart
+PIXEL = {"Gaussian": ("½ (x − x̂)²", "½ log ", "2π"), "Laplace": ("|x − x̂|", "log ", "2")}
 NAMES = {"x_hat": "x̂", "mu": "μ", "logvar": "the second head"}
 
 
@@ -75,7 +78,6 @@ class Words:
         self.audit, self.sizes = audit, audit.sizes
         self.p, self.d, self.v = audit.likelihood, audit.divergence, audit.value
         self.g, self.s = audit.gradients, audit.sampler
-        self.letter = "b" if self.p.family == "Laplace" else "σ²"
         self.prior = normal(*self.d.prior) if self.d.prior else ""
         self.lost = {role: name for role, name in NAMES.items() if not self.g.reached[role]}
         weighted = (audit.together or "").startswith("importance-weighted")
@@ -112,12 +114,14 @@ class Words:
         return f"it counts the likelihood {p} times and the KL {kl} times as much as training"
 
     def noise(self) -> str:
-        """The width of a Gaussian's noise at β = 1; nothing where there is none."""
-        variance = self.v.ratio.told(self.sizes)
-        if self.letter == "b" or not variance > 0:
+        """The standard deviation of the noise at β = 1; nothing where there is none."""
+        scale = self.v.ratio.told(self.sizes)
+        if not scale > 0:
             return ""
-        wide = ", wider than they are" if variance > 1.005 else ""
-        return f"a noise of {number(variance**0.5)} on pixels in [0, 1]{wide}"
+        width = 2**0.5 * scale if self.p.letter == "b" else scale**0.5
+        told = f"a noise of {number(width)} on pixels in [0, 1]"
+        told += ", wider than they are" if width > 1.0025 else ""
+        return told + (", finer than their 256 levels" if width < FINE else "")
 
     def terms(self) -> dict[str, float]:
         """The weight of each term of the divergence, averaged over coordinates."""
@@ -130,7 +134,10 @@ class Words:
     def divergence(self) -> str:
         """The divergence by name."""
         d, turn, (a, _, v, g) = self.d, self.d.bend and not self.d.floor, self.d.mean
-        codes = " and ".join(f"a {n} term of weight {number(c)}" for n, c in self.terms().items())
+        codes = " and ".join(
+            f"a {name} term of weight {number(c)}" if c else f"no {name} term"
+            for name, c in self.terms().items()
+        )
         missing = [n for n, c in (("μ²", a), ("σ²", v), ("log σ²", g)) if not c]
         how = ", by samples (log q − log p)" if d.form == SAMPLED or self.audit.sampling else ""
         how += f", in {self.bound}" if "weighted" in self.bound else ""
@@ -140,7 +147,7 @@ class Words:
             (d.form is None, "no divergence that has a name"),
             (d.learned and d.kl, f"KL to a normal prior that is learned, now {self.prior}"),
             (d.form == CODEBOOK, f"no KL: {codes}"),
-            (d.form == CATEGORICAL, "KL of a categorical q to the uniform one"),
+            (d.form in (CATEGORICAL, SECOND), "KL of a categorical q to the uniform one"),
             (d.form == GIVEN, "KL to the normal prior that it is given"),
             (d.standard, f"KL to N(0, I){how}"),
             (d.form == BACKWARD and halves, "KL from N(0, I) to q, the other way round"),
