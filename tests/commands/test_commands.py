@@ -10,15 +10,11 @@ import time
 import pytest
 import torch
 
+from tests.commands.words import run
 from tests.training.test_shares import torchrun
-from vaelib import __main__ as program
 from vaelib.commands import folder
 
 SMALL = ["--latent", "2", "--hidden", "16", "--epochs", "2"]
-
-
-def run(*words):
-    program.main([str(word) for word in words])
 
 
 def shell(*words, **options):
