@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from tests.cases import cases
 from tests.training.test_resume import at_step
+from tests.training.test_shares import each_of
 from tests.training.test_training import GREY, X, coins, parameters, small_vae, train
 from vaelib.distributions import diagonal_normal
 from vaelib.models import (
@@ -76,12 +77,10 @@ def test_conditions_go_with_their_rows(tmp_path, monkeypatch):
     assert evaluate(model, x, given=LABELS, batch_size=7).elbo > -0.5
     with pytest.raises(ValueError, match="belongs to a run with other settings: x was"):
         train(conditional(), x, learning_rate=0.05, **how | {"given": LABELS.flip(0)})
-    whole, parts = evaluate(model, x, given=LABELS).kl, []
-    monkeypatch.setattr(shares, "size", lambda: 2)
+    whole = evaluate(model, x, given=LABELS).kl
     monkeypatch.setattr(shares, "total", lambda value: value)
-    for rank in range(2):
-        monkeypatch.setattr(shares, "rank", lambda rank=rank: rank)
-        parts.append(evaluate(model, x, given=LABELS, batch_size=7).kl)
+    of_two = each_of(monkeypatch, 2)
+    parts = [evaluate(model, x, given=LABELS, batch_size=7).kl for _ in of_two]
     assert sum(parts) == pytest.approx(whole)
 
 
@@ -220,23 +219,21 @@ def test_sigterm_ends_a_program_without_a_handler_after_the_state_is_written(own
     assert (heard, progress["epoch"], progress["seen"]) == (([1], 3, 0) if own else ([], 1, 32))
 
 
-@pytest.mark.parametrize("rank", [0, 1, 2])
 @pytest.mark.parametrize("samples", [(), (4,), (2, 3)])
-def test_images_meet_the_noise_of_a_single_process(monkeypatch, rank, samples):
+def test_images_meet_the_noise_of_a_single_process(monkeypatch, samples):
     """The rows lie before the event, though there are as many pixels as rows in a side."""
     mu = torch.rand(7, 2, 3, 3).double()
     torch.manual_seed(1)
     whole = diagonal_normal(mu, 1.0, 3).rsample(samples), torch.bernoulli(mu), torch.rand(3)
-    monkeypatch.setattr(shares, "size", lambda: 3)
-    monkeypatch.setattr(shares, "rank", lambda: rank)
-    share = shares.Share(7)
-    torch.manual_seed(1)
-    with share.noise(torch.Size([2]), torch.Size([2, 3, 3])):
-        mine = diagonal_normal(mu[share.rows], 1.0, 3).rsample(samples)
-        drawn = torch.bernoulli(mu[share.rows])
-    torch.testing.assert_close(mine.movedim(-4, 0), whole[0].movedim(-4, 0)[share.rows])
-    assert torch.equal(drawn, whole[1][share.rows])
-    assert torch.equal(torch.rand(3), whole[2])
+    for _ in each_of(monkeypatch, 3):
+        share = shares.Share(7)
+        torch.manual_seed(1)
+        with share.noise(torch.Size([2]), torch.Size([2, 3, 3])):
+            mine = diagonal_normal(mu[share.rows], 1.0, 3).rsample(samples)
+            drawn = torch.bernoulli(mu[share.rows])
+        torch.testing.assert_close(mine.movedim(-4, 0), whole[0].movedim(-4, 0)[share.rows])
+        assert torch.equal(drawn, whole[1][share.rows])
+        assert torch.equal(torch.rand(3), whole[2])
 
 
 @pytest.mark.parametrize("rank", [0, 1])
