@@ -61,14 +61,6 @@ def test_what_nobody_saw_in_a_step_is_seen_at_the_end_of_its_epoch(elbo):
     assert run.history.train == []
 
 
-def test_the_average_of_an_epoch_is_over_all_rows_and_the_next_starts_at_zero():
-    run = run_of(16)
-    run.count(50, torch.tensor([50.0, 150.0, 100.0]))
-    run.end_epoch(None)
-    assert run.history.train == [(1.0, 3.0, 2.0)]
-    assert (run.epoch, run.seen, run.sums.tolist(), run.best) == (1, 0, [0.0] * 3, None)
-
-
 @cases(
     (0, 1, "step 1 of epoch 1"),
     (3, 33, "step 3 of epoch 4"),
