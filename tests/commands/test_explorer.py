@@ -69,9 +69,7 @@ def test_bad_arguments_are_named(refused, words, message):
     ("--out {}", "{} is a folder, not a file"),
     ("--hidden 2000 500", "hidden [2000, 500] needs 1,038,564 weights; 106,000 fit"),
 )
-def test_what_cannot_be_recorded_ends_before_training(
-    tmp_path, monkeypatch, refused, changes, message
-):
+def test_what_cannot_be_recorded_is_not_trained(tmp_path, monkeypatch, refused, changes, message):
     monkeypatch.setattr(plane, "fit", lambda *_, **__: pytest.fail("it trained"))
     (tmp_path / "file").write_text("")
     said = refused(WORDS, "--out", tmp_path / "x.json", changes.format(tmp_path))

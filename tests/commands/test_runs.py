@@ -128,9 +128,7 @@ def test_without_a_shape_samples_are_rows_and_no_picture(make, tmp_path):
     assert np.load(tmp_path / "x.npy").shape == (300, 64)
 
 
-def test_data_are_put_where_training_finds_them_and_described(
-    small_mnist, tmp_path, monkeypatch, capsys
-):
+def test_data_are_put_where_training_finds_them(small_mnist, tmp_path, monkeypatch, capsys):
     home = tmp_path / "home"
     monkeypatch.setenv("VAELIB_DATA_DIR", str(home))
     typed(data_command, "mnist", "--folder", small_mnist)
@@ -166,9 +164,7 @@ def test_an_experiment_is_asked_for_as_typed(monkeypatch, capsys):
         typed(experiment, "figure2")
 
 
-def test_an_explorer_is_asked_for_as_typed_and_told_without_what_is_the_default(
-    monkeypatch, tmp_path
-):
+def test_an_explorer_is_told_without_what_is_the_default(monkeypatch, tmp_path):
     produce, out = Mock(), tmp_path / "x.json"
     monkeypatch.setattr(plane, "produce", produce)
     out.touch()

@@ -184,9 +184,7 @@ def test_of_several_processes_one_writes_and_all_leave(asked, tmp_path, monkeypa
     (None, False, {"TORCHELASTIC_RESTART_COUNT": "0"}, ("cpu", False, [])),
     (None, False, {"TORCHELASTIC_RESTART_COUNT": "1"}, ("cpu", False, [])),
 )
-def test_each_process_has_its_place(
-    monkeypatch, tmp_path, asked, device, gpu, environment, expected
-):
+def test_each_process_has_a_place(monkeypatch, tmp_path, asked, device, gpu, environment, expected):
     joined = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(shares, "join", joined.append)

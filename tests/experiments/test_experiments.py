@@ -52,9 +52,7 @@ METHODS = [(2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "mcem"), ("F", "baye
 
 @pytest.mark.parametrize(("number", "method"), METHODS)
 @pytest.mark.parametrize("when", ["before a point is written", "between two points"])
-def test_a_run_that_was_killed_goes_on_to_the_same_points(
-    tmp_path, monkeypatch, few, number, method, when
-):
+def test_a_killed_run_goes_on_to_the_same_points(tmp_path, monkeypatch, few, number, method, when):
     s = FIGURES[number].defaults | SMALL | {"method": method}
     whole = learning_curve(FIGURES[number], s, tmp_path / "whole.pt")
     calls = count(1)
