@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.cases import cases
-from vaelib import __main__ as command
+from tests.commands.words import run
 from vaelib import data, provenance
 from vaelib.experiments import RUNS, Sweep, origin
 from vaelib.experiments import sweep as sweeps
@@ -52,21 +52,17 @@ ARE = f"there are {', '.join(DEFAULTS)}"
     ("figure = 2\nseed = 1.5", "seed must be of type int, got 1.5"),
     ("figure = 2\ndata = 3", "data must be of type str, got 3"),
 )
-def test_what_a_file_may_not_say_and_how_the_command_ends(tmp_path, capsys, text, message):
+def test_what_a_file_may_not_say_and_how_the_command_ends(tmp_path, refused, text, message):
     with pytest.raises(ValueError, match=message):
         sweep(tmp_path, text)
-    with pytest.raises(SystemExit) as end:
-        command.main(["experiment", str(tmp_path / "named.toml")])
-    assert end.value.code == 2
-    assert capsys.readouterr().err.startswith("python -m vaelib: ")
+    refused("experiment", tmp_path / "named.toml")
 
 
 @pytest.mark.not_mutated
 def test_each_run_is_made_and_says_what_made_it_and_one_that_fails_is_named(tmp_path, capsys):
     named = sweep(tmp_path, TEXT.replace("0.05", "[0.05, 1e30]").replace("[4, 5]", "4"))
-    asked = ["experiment", str(named.path), "--folder", str(tmp_path / "kept")]
     with pytest.raises(SystemExit, match="1 failed; the same command tries them again"):
-        command.main(asked)
+        run("experiment", named.path, "--folder", tmp_path / "kept")
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("1 of 2: ") for line in lines)
     assert any("FloatingPointError" in line for line in lines)
