@@ -8,11 +8,10 @@ import torch
 
 from tests.cases import cases
 from tests.commands.words import run
+from tests.explorer.test_saved import check_evidence
 from vaelib import data
-from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments import plane
 from vaelib.explorer.saved import SavedExplorer
-from vaelib.models import Model, StandardNormal
 
 WORDS = "explorer --data digits --epochs 1 --seed 3 --hidden 12 9"
 
@@ -44,15 +43,7 @@ def test_one_command_writes_the_file_and_says_what_came_out(done):
 
 
 def test_its_log_evidence_is_that_of_quadrature(done):
-    recorded = SavedExplorer.load(done[0])
-    listed = recorded.record["test"]["each"]
-    x, shown = plane.black_and_white(data.load("digits"), recorded.record["seed"])
-    assert listed["index"] == shown[:20].tolist()
-    model = Model(StandardNormal(2).double()(), recorded.decoder.double(), None)
-    exact = log_evidence_quadrature(model, x[listed["index"]].double()).value
-    error = torch.tensor(listed["standard_error"])
-    assert (error <= 0.05).all()
-    assert ((torch.tensor(listed["log_evidence"]) - exact).abs() <= 5 * error + 1e-4).all()
+    check_evidence(SavedExplorer.load(done[0]), "digits", 0.05)
 
 
 @cases(
