@@ -26,9 +26,8 @@ def result(monkeypatch):
 
 
 @cases(
-
-        ValueError, ImportError, FileExistsError, FileNotFoundError, IsADirectoryError,
-        NotADirectoryError, PermissionError, OSError, MemoryError, FloatingPointError,
+    ValueError, ImportError, FileExistsError, FileNotFoundError, IsADirectoryError,
+    NotADirectoryError, PermissionError, OSError, MemoryError, FloatingPointError,
 )  # fmt: skip
 def test_what_a_user_can_mend_ends_with_2_a_failed_run_with_1(result, capsys, error):
     result(error("so it is"))

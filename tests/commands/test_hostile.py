@@ -210,18 +210,17 @@ def test_an_option_that_cannot_be_is_refused(refused, words):
 
 
 @cases(
-
-        "sample nowhere", "sample good.npy", "sample folder.npy", "sample there --count 0",
-        "sample there --out x.jpg", "sample there --out x.png --count 1000000000",
-        "sample there --out folder.npy", "sample there --out x",
-        "encode there", "encode there --out x.png", "encode there --give code --out x.npy",
-        "encode there --data digits --out x.npy", "encode there --data none.npy --out x.npy",
-        "score there --out x.csv --samples 1", "score there --out x.csv --samples -1",
-        "score there --out good.npy/x.csv", "reconstruct there --out x.csv",
-        "reconstruct there --out x.png --count none", "interpolate there --out x.png --between 1",
-        "interpolate there --out x.png --between 1 99", "interpolate there --steps 0 --out x.png",
-        "interpolate there --out x.png --between cat.png 1", "evaluate nowhere",
-        "evaluate there --data digits", "evaluate there --images 0", "evaluate", "", "train",
+    "sample nowhere", "sample good.npy", "sample folder.npy", "sample there --count 0",
+    "sample there --out x.jpg", "sample there --out x.png --count 1000000000",
+    "sample there --out folder.npy", "sample there --out x",
+    "encode there", "encode there --out x.png", "encode there --give code --out x.npy",
+    "encode there --data digits --out x.npy", "encode there --data none.npy --out x.npy",
+    "score there --out x.csv --samples 1", "score there --out x.csv --samples -1",
+    "score there --out good.npy/x.csv", "reconstruct there --out x.csv",
+    "reconstruct there --out x.png --count none", "interpolate there --out x.png --between 1",
+    "interpolate there --out x.png --between 1 99", "interpolate there --steps 0 --out x.png",
+    "interpolate there --out x.png --between cat.png 1", "evaluate nowhere",
+    "evaluate there --data digits", "evaluate there --images 0", "evaluate", "", "train",
 )  # fmt: skip
 def test_other_commands_refuse_as_well(refused, words):
     refused(words)

@@ -67,7 +67,7 @@ def test_a_run_that_has_moved_needs_none_of_its_data(typed, refused):
     Path("elsewhere").mkdir()
     Path("run").rename("elsewhere/moved")
     after = vaelib.load("elsewhere/moved").state_dict()
-    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
     np.save("other.npy", COLOUR[:7])
     typed("encode elsewhere/moved --data other.npy --out codes.npy")
     typed("sample elsewhere/moved --count 3 --out new.npy")

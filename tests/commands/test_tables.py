@@ -75,8 +75,8 @@ def test_what_was_guessed_is_said_and_kept(typed, refused, capsys):
     assert [list(c) for c in vaelib.load("run").settings.table] == kept
     typed(told, "2 --resume --out run")
     typed(told, "2 --out whole")
-    runs = [vaelib.load(name).state_dict() for name in ("run", "whole")]
-    assert all(torch.equal(value, runs[1][name]) for name, value in runs[0].items())
+    both = (vaelib.load(name).state_dict() for name in ("run", "whole"))
+    torch.testing.assert_close(*both, rtol=0, atol=0)
     said = refused("train --resume --columns höhe=normal --out run")
     assert "--columns was {'höhe': 'student'" in said
 
@@ -213,25 +213,24 @@ def test_other_data_are_judged_by_the_columns_of_the_run(run, capsys):
 
 
 @cases(
-
-        ("interpolate RUN --out x.npy", "interpolate means nothing for rows"),
-        ("compress RUN --out x.bits", "compress means nothing for rows"),
-        ("reconstruct RUN --out x.png", "height and width of an image are not known"),
-        ("sample RUN --out x.png", "height and width of an image are not known"),
-        ("impute RUN --data other.csv --out x.npy", "must end in .csv"),
-        ("score RUN --data x.npy --out x.csv", "x.npy is no table, and the run learned from one"),
-        ("score RUN --data bad.csv --out x.csv", "line 3, column job: 'pilot' is none of its"),
-        ("impute IMAGES --out x.csv", "impute means nothing for images"),
-        ("score IMAGES --given-others --out x.csv", "--given-others means nothing for images"),
-        ("reconstruct IMAGES --out x.csv", "have no columns to name"),
-        ("score IMAGES --data other.csv --out x.csv", "is a table, and the run learned from none"),
-        ("train --data other.csv --out new --likelihood grey", "--likelihood means nothing for a"),
-        ("train --data other.csv --out new --network conv", "--network conv is for images"),
-        ("train --data other.csv --out new --levels 4", "--levels means nothing for a table"),
-        ("train --data x.npy --out new --columns a=normal", "--columns means nothing for a file"),
-        ("train --data other.csv --out new --columns höhe", "must be like age=normal,job=skip"),
-        ("train --data other.csv --out new --columns höhe=gauss", "column 'höhe' must be normal"),
-        ("train --data other.csv --out new --columns age=normal", "has no column 'age', but"),
+    ("interpolate RUN --out x.npy", "interpolate means nothing for rows"),
+    ("compress RUN --out x.bits", "compress means nothing for rows"),
+    ("reconstruct RUN --out x.png", "height and width of an image are not known"),
+    ("sample RUN --out x.png", "height and width of an image are not known"),
+    ("impute RUN --data other.csv --out x.npy", "must end in .csv"),
+    ("score RUN --data x.npy --out x.csv", "x.npy is no table, and the run learned from one"),
+    ("score RUN --data bad.csv --out x.csv", "line 3, column job: 'pilot' is none of its"),
+    ("impute IMAGES --out x.csv", "impute means nothing for images"),
+    ("score IMAGES --given-others --out x.csv", "--given-others means nothing for images"),
+    ("reconstruct IMAGES --out x.csv", "have no columns to name"),
+    ("score IMAGES --data other.csv --out x.csv", "is a table, and the run learned from none"),
+    ("train --data other.csv --out new --likelihood grey", "--likelihood means nothing for a"),
+    ("train --data other.csv --out new --network conv", "--network conv is for images"),
+    ("train --data other.csv --out new --levels 4", "--levels means nothing for a table"),
+    ("train --data x.npy --out new --columns a=normal", "--columns means nothing for a file"),
+    ("train --data other.csv --out new --columns höhe", "must be like age=normal,job=skip"),
+    ("train --data other.csv --out new --columns höhe=gauss", "column 'höhe' must be normal"),
+    ("train --data other.csv --out new --columns age=normal", "has no column 'age', but"),
 )  # fmt: skip
 def test_what_means_nothing_is_refused_in_a_sentence(run, typed, refused, trained, asked, said):
     np.save("x.npy", np.random.default_rng(0).random((20, 4), "f4"))
