@@ -162,28 +162,32 @@ def test_any_distribution_is_a_prior_for_every_objective_with_validation(objecti
 
 
 class Exploding(nn.Module):
-    """A reader's encoder whose sigma is out of hand for one row."""
+    """A reader's encoder whose mean and sigma are factors too large for one row."""
 
-    def __init__(self, sigma):
+    def __init__(self, *factors):
         super().__init__()
-        self.mu, self.sigma = nn.Linear(3, 2).double(), sigma
+        self.mu, self.factors = nn.Linear(3, 2).double(), factors
 
     def forward(self, x):
-        sigma = torch.where(x[:, :1] == 9, x.new_tensor(self.sigma), x.new_ones(()))
-        return diagonal_normal(self.mu(x), sigma)
+        mu, sigma = (torch.where(x[:, :1] == 9, factor, x.new_ones(())) for factor in self.factors)
+        return diagonal_normal(mu * self.mu(x), sigma)
 
 
-@pytest.mark.parametrize("sigma", [0.0, 1e200])
+@cases(
+    (1.0, 0.0, "standard deviation"),
+    (1.0, 1e200, "standard deviation"),
+    (math.nan, 1.0, "mean"),
+)
 @pytest.mark.parametrize("where", ["training", "validation"])
-def test_whose_sigma_it_is_and_which_row_is_named(sigma, where, tmp_path):
-    model = VAE(StandardNormal(2), Exploding(sigma), GaussianDecoder(2, [4], 3, 0.5)).double()
+def test_what_is_not_finite_and_in_which_row_is_named(tmp_path, where, mu, sigma, named):
+    model = VAE(StandardNormal(2), Exploding(mu, sigma), GaussianDecoder(2, [4], 3, 0.5)).double()
     x, file = X.clone(), tmp_path / "run.pt"
     x[37, 0] = 9
     data = (x, None) if where == "training" else (X, x)
     how = {"learning_rate": Steps(shuffle=False), "validation": data[1], "checkpoint": file}
     with pytest.raises(FloatingPointError) as error:
         train(model, data[0], **how)
-    for said in ("with row 37;", "standard deviation of encoder", "clip=1.0"):
+    for said in ("with row 37;", f"first: the {named} of encoder.", "clip=1.0"):
         assert said in str(error.value)
     assert str(error.value).endswith(f". The state after epoch 0 is in {file}")
 

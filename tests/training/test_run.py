@@ -9,7 +9,6 @@ from unittest.mock import Mock
 import pytest
 import torch
 from torch import nn
-from torch.distributions import Normal
 from torch.optim import SGD, Adam
 
 from tests.cases import cases
@@ -241,28 +240,6 @@ def test_a_step_that_cannot_be_recorded_is_tried_once_and_made_plainly(refused, 
     monkeypatch.undo()
     train(plain, epochs=4)
     assert torch.equal(parameters(model), parameters(plain))
-
-
-class Fixed(nn.Module):
-    """An encoder that has its own opinion."""
-
-    def __init__(self, mean, deviation):
-        super().__init__()
-        self.mean, self.deviation = mean, deviation
-
-    def forward(self, x):
-        values = self.mean * x[:, :2], self.deviation + 0 * x[:, :2]
-        return Normal(*values, validate_args=False)
-
-
-@cases(
-    ((torch.nan, 1.0), "mean"),
-    ((1.0, torch.inf), "standard deviation"),
-)
-def test_of_a_distribution_mean_or_deviation_is_named(values, said):
-    model = small_vae()
-    model.encoder = Fixed(*values)
-    assert first_not_finite(model, X[:4]) == f"the {said} of encoder"
 
 
 class Pair(nn.Module):
