@@ -1,10 +1,10 @@
 """What a run says when it ends badly, what it shows, and what it would ask of a GPU."""
 
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock, call
 
 import pytest
 import torch
@@ -100,37 +100,16 @@ def test_the_state_of_a_gpus_generator_is_kept_and_put_back(monkeypatch):
 
 
 @pytest.fixture
-def recording(monkeypatch):
-    """Say what is asked of CUDA; what is recorded happens at once, and again when replayed."""
-    said = []
-
-    class Stream:
-        def __init__(self, device, name="side"):
-            self.name = f"{name} of {device}"
-
-        def wait_stream(self, other):
-            said.append(f"{self.name} waits for {other.name}")
-
-    @contextmanager
-    def block(name):
-        said.append(f"begin {name}")
-        yield
-        said.append(f"end {name}")
-
-    class Graph:
-        def replay(self):
-            said.append("replay")
-
-    monkeypatch.setattr(torch.cuda, "Stream", Stream)
-    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream(device, "main"))
-    monkeypatch.setattr(torch.cuda, "stream", lambda stream: block(stream.name))
-    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(torch.cuda, "graph", lambda _, stream: block(f"Graph in {stream.name}"))
-    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: 0)
-    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", said.append)
+def cuda(monkeypatch):
+    """What is asked of CUDA; what is recorded happens at once, and nothing when it is replayed."""
+    cuda = MagicMock()
+    for name in ("Stream", "current_stream", "stream", "CUDAGraph", "graph"):
+        monkeypatch.setattr(torch.cuda, name, getattr(cuda, name))
+    for name in ("get_sync_debug_mode", "set_sync_debug_mode"):
+        monkeypatch.setattr(torch.cuda, name, getattr(cuda, name))
     monkeypatch.setattr(steps, "_recordable", lambda rows, optimizer: True)
     steps._side.cache_clear()
-    yield said
+    yield cuda
     steps._side.cache_clear()
 
 
@@ -139,49 +118,53 @@ def step_of(run, batch_size):
     return steps.Step(run.rows, loss, run.optimizer, batch_size)
 
 
-def test_a_gpu_warms_up_aside_records_once_and_replays(recording):
-    run = run_of(16)
-    step, checked = step_of(run, 16), []
-    begin, end = ("side of cpu waits for main of cpu", "begin side of cpu"), "end side of cpu"
-    first = [*begin, end, "main of cpu waits for side of cpu"]
-    watched = [*begin, "warn", 0, end, "main of cpu waits for side of cpu"]
-    graph = "Graph in side of cpu"
-    for made in range(1, 6):
-        recording.clear()
+def test_a_gpu_warms_up_aside_records_once_and_replays(cuda):
+    step, checked = step_of(run_of(16), 16), []
+    side, main, graph = (f.return_value for f in (cuda.Stream, cuda.current_stream, cuda.CUDAGraph))
+    begin = [call.current_stream(CPU), call.Stream().wait_stream(main), call.stream(side)]
+    begin, end = [*begin, call.stream().__enter__()], [call.stream().__exit__(None, None, None)]
+    end += [call.current_stream().wait_stream(side)]
+    mode = cuda.get_sync_debug_mode.return_value
+    watch = [call.get_sync_debug_mode(), call.set_sync_debug_mode("warn")]
+    watched = [*begin, *watch, call.set_sync_debug_mode(mode), *end]
+    recorded = [call.CUDAGraph(), call.graph(graph, stream=side), call.graph().__enter__()]
+    recorded += [call.graph().__exit__(None, None, None)]
+    replayed = [call.CUDAGraph().replay()]
+    first = [call.Stream(CPU), *begin, *end]
+    asked = [first, watched, watched, [*recorded, *replayed], replayed]
+    for made, expected in enumerate(asked):
+        cuda.reset_mock()
         index = torch.arange(16) + made
         sums = step(index, checked.append)
         assert sums.shape == (3,)
-        if made <= 3:
-            assert recording == (first if made == 1 else watched)
-        elif made == 4:
-            assert recording == [f"begin {graph}", f"end {graph}", "replay"]
-            recorded, held = sums, step.index
+        assert cuda.mock_calls == expected
+        if made == 3:
+            whole, held = sums, step.index
             assert held is not index
-        else:
-            assert recording == ["replay"]
-            assert sums is recorded
-            assert step.index is held
-        if made >= 4:
+        if made >= 3:
             assert torch.equal(step.index, index)
+    assert sums is whole
+    assert step.index is held
     assert len(checked) == 3
     step(torch.arange(2), checked.append)
-    assert recording == ["replay"]
+    assert cuda.mock_calls == replayed
     assert len(checked) == 4
 
 
-def test_another_step_size_is_recorded_anew(recording):
+def test_another_step_size_is_recorded_anew(cuda):
     run = run_of(16)
     step = step_of(run, 16)
     for rate, blocks in ((0.1, 1), (0.1, 1), (0.2, 2), (None, 2)):
         step.prepare(rate, 1.0)
         for _ in range(4):
             step(torch.arange(16), lambda loss: None)
-        assert recording.count("begin Graph in side of cpu") == blocks
+        assert cuda.graph.call_count == blocks
 
 
-def test_all_steps_on_a_device_share_one_side_stream(recording):
-    assert steps._side(CPU) is steps._side(CPU)
-    assert steps._side(GPU) is not steps._side(CPU)
+def test_all_steps_on_a_device_share_one_side_stream(cuda):
+    for device in (CPU, GPU, CPU):
+        steps._side(device)
+    assert cuda.Stream.mock_calls == [call(CPU), call(GPU)]
 
 
 class Waiting(nn.Module):
@@ -200,7 +183,7 @@ class Waiting(nn.Module):
 
 
 @pytest.mark.not_mutated
-def test_a_step_that_waits_for_the_gpu_is_not_even_tried(recording, monkeypatch):
+def test_a_step_that_waits_for_the_gpu_is_not_even_tried(cuda, monkeypatch):
     model, plain = small_vae(), small_vae()
     model.encoder = Waiting(model.encoder)
     with warnings.catch_warnings(record=True) as told:
@@ -210,7 +193,7 @@ def test_a_step_that_waits_for_the_gpu_is_not_even_tried(recording, monkeypatch)
     assert f"plainly: the processor waits for the GPU in {__file__}, line " in str(said.message)
     assert said.filename.endswith("test_training.py")
     assert sum("of another kind" in str(w.message) for w in told) == 8
-    assert "replay" not in recording
+    cuda.CUDAGraph.assert_not_called()
     monkeypatch.undo()
     train(plain, epochs=2)
     assert torch.equal(parameters(model), parameters(plain))
