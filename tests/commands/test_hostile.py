@@ -137,6 +137,7 @@ VALUES = {
 TYPED = [f"{option} {value}" for option in VALUES for value in VALUES[option].split()]
 TYPED += ["--data=", "--hidden", "--hidden 100000000 100000000", "--resume", "more"]
 TYPED += ["--objective iwae --free-bits 1", "--objective iwae --beta 2"]
+TYPED += ["--prior flow --free-bits 0.1"]
 
 #: Changes of the settings of a run, and of its checkpoint.
 SETTINGS = ("", '{"latent": 2,', "[]", '"run"', "{}", "null", "\udcff")
@@ -207,6 +208,7 @@ def test_a_hostile_file_is_refused(place, refused, name):
 def test_an_option_that_cannot_be_is_refused(refused, words):
     said = refused("train --data good.npy --epochs 1 --out run", words)
     assert "--tensorboard" not in words or "Not a directory" in said
+    assert "--prior" not in words or "--free-bits needs independent coordinates, not" in said
 
 
 @cases(

@@ -94,13 +94,6 @@ def test_a_run_has_the_prior_that_was_typed_and_goes_on_with_it(alone, tmp_path,
         train.train(options(*words, "--prior", another))
 
 
-def test_free_bits_are_refused_with_a_learned_prior_before_a_folder_is_begun(alone, tmp_path):
-    words = ["--prior", "flow", "--free-bits", 0.1, "--out", tmp_path / "run"]
-    with pytest.raises(ValueError, match="--free-bits needs independent coordinates, not --prior"):
-        train.train(options(*words))
-    assert not (tmp_path / "run").exists()
-
-
 def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
     words = [f"--{name.replace('_', '-')}={value}" for name, value in MANY.items()]
     assert train.train(options(*words, "--out", tmp_path / "run")) == 0

@@ -14,6 +14,7 @@ from vaelib.models import Model
 from vaelib.objectives import (
     elbo,
     elbo_terms,
+    impute,
     iwae,
     log_evidence,
     log_joint,
@@ -270,6 +271,7 @@ test_bad_arguments_raise_by_name = refused(
     (lambda: log_weights(COINS, X, -1), "samples must be a whole number of at least 1, got -1"),
     (lambda: log_evidence(COINS, X, samples=1), "samples must be a whole number of at"),
     (lambda: log_evidence(COINS, X, chunk=0), "chunk must be .* at least 1, got 0"),
+    (lambda: impute(COINS, X, draws=0), "draws must be a whole number of at least 1, got 0"),
     (lambda: elbo(COINS, X, kl="closed"), "kl must be 'exact' or 'sampled', got 'closed'"),
     (
         lambda: elbo(DISCRETE, X),
