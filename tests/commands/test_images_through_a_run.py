@@ -123,14 +123,9 @@ def test_all_other_images_are_judged_and_a_thousand_of_the_runs_own(run, capsys)
     run("evaluate", "--samples 400")
     said = capsys.readouterr().out
     assert said.startswith("4 images")
-    held = run.x[apart(40, 0)[1]]
-    log_p = log_evidence(run.model, held, 20_000).mean
-    found = re.search(r"log p\(x\) +(\S+) ± (\S+) over images", said)
-    assert float(found[1]) == pytest.approx(log_p.mean().item(), abs=0.1)
-    assert float(found[2]) == pytest.approx(log_p.std().item() / 2, rel=0.1)
-    with torch.no_grad():
-        active = (run.model.encode(held).mean.var(0) > 0.01).sum()
-    assert f"active units  {active} of 3" in said
+    held = log_evidence(run.model, run.x[apart(40, 0)[1]], 20_000).mean.mean()
+    found = re.search(r"log p\(x\) +(\S+) ±", said)[1]
+    assert float(found) == pytest.approx(held.item(), abs=0.1)
 
 
 @torch.no_grad()

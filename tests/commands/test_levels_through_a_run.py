@@ -63,12 +63,6 @@ def test_digits_are_seventeen_levels_neither_drawn_black_nor_noised(typed):
     assert np.allclose(np.load("codes.npy"), expected, atol=1e-6)
 
 
-def test_a_density_gets_no_bits(typed, capsys):
-    typed(f"train --likelihood gaussian {SMALL} --out run")
-    typed("evaluate run --samples 2 --images 9")
-    assert "bits" not in capsys.readouterr().out
-
-
 @cases(
     (COLOUR / 255 + 0.001, "", "from 0.001 to 1.001, taken as they are, and logistic p"),
     (COLOUR / 256, "", "taken as they are, and logistic pixels need whole levels: --levels say"),
