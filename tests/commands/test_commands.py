@@ -11,6 +11,7 @@ import torch
 
 from tests.commands.words import run
 from tests.training.test_shares import torchrun
+from tests.training.test_training import parameters
 from vaelib.commands import folder
 
 SMALL = ["--latent", "2", "--hidden", "16", "--epochs", "2"]
@@ -23,8 +24,7 @@ def shell(*words, **options):
 
 
 def weights(path):
-    model, _ = folder.load(path)
-    return torch.cat([p.detach().flatten() for p in model.parameters()])
+    return parameters(folder.load(path)[0])
 
 
 def started(process, path):

@@ -6,6 +6,7 @@ from torch import distributions as dist
 from torch.distributions import Independent, MultivariateNormal, OneHotCategorical
 
 from tests.cases import cases, refused, seeded
+from tests.inference.test_hmc import linear
 from vaelib.checks import check
 from vaelib.distributions import bernoulli, diagonal_normal
 from vaelib.divergence import Estimate
@@ -26,12 +27,6 @@ from vaelib.validation import unexamined
 SAMPLES = 20_000
 BATCHES = pytest.mark.parametrize("batch", [(), (5,), (2, 3)], ids=str)
 KL = pytest.mark.parametrize("kl", ["exact", "sampled"])
-
-
-def linear(latent=2, observed=3):
-    g = torch.Generator().manual_seed(1)
-    W, b = torch.randn(observed, latent, generator=g), torch.randn(observed, generator=g)
-    return LinearGaussian(W.double(), b.double(), 0.7)
 
 
 def approximate(model, shift=0.3, widen=1.3):
