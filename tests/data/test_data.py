@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits, load_sample_images
 
 from tests.cases import refused
 from vaelib import data
-from vaelib.data.numbers import as_tensor
+from vaelib.data.numbers import as_tensor, numbers
 
 
 def test_digits_are_scikit_learns_between_zero_and_one_and_every_sixth_is_to_test_on():
@@ -145,3 +145,10 @@ def test_an_array_that_may_not_be_written_to_is_read_where_it_lies_without_a_war
         torch.set_warn_always(False)
     assert seen.data_ptr() == x.ctypes.data
     assert as_tensor(seen) is seen
+
+
+def test_bytes_are_grey_values_and_other_numbers_stay_as_they_are():
+    for x in (torch.tensor([0, 255], dtype=torch.uint8), torch.ones(2)):
+        for dtype in (torch.float32, torch.float64):
+            seen = numbers(x, dtype)
+            assert (seen.dtype, seen[1].item()) == (dtype, 1)
