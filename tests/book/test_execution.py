@@ -70,9 +70,7 @@ def before(tree):
     ("vaelib/commands/train.py", set()),
     ("tests/conftest.py", set()),
 )
-def test_a_word_anywhere_runs_the_notebooks_again_that_use_it_and_no_others(
-    tree, before, file, run_again
-):
+def test_a_word_runs_the_notebooks_again_that_use_it_and_no_others(tree, before, file, run_again):
     path = tree / file
     text = path.read_text("utf8")
     path.write_text(f"{text}# A word.\n", "utf8")
@@ -162,9 +160,7 @@ UNKNOWN = [
     *((*row, "chapters") for row in [*FOLLOWED, *((code, WHOLE) for code in UNKNOWN)]),
     *((*row, "chapters/further") for row in BELOW),
 )
-def test_what_code_uses_is_followed_and_where_nobody_can_follow_everything_counts(
-    folder, code, files, place
-):
+def test_what_code_uses_is_followed_and_if_nobody_can_everything_counts(folder, code, files, place):
     found = by_code(folder, [code], folder / place)
     assert {path.relative_to(folder).as_posix() for path in found} == set(files.split())
 

@@ -231,9 +231,7 @@ def test_the_detectors(shown):
     ("gaps", {"pyod_KNN": (0.9, 0.8)}),
     ("ellipse", {"scikit-learn_EllipticEnvelope": (0.7, 0.7)}),
 )
-def test_a_sentence_on_detectors_that_the_record_does_not_bear_out_stops_the_page(
-    shown, capsys, what, changed
-):
+def test_a_sentence_that_the_record_does_not_bear_out_stops_the_page(shown, capsys, what, changed):
     with pytest.raises(AssertionError):
         shown("detectors", detectors=of_detectors(**changed))
     (stopped,) = re.findall(r"CheckFailed.*: . \(fd-detectors-(\w+)\)", capsys.readouterr().out)

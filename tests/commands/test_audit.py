@@ -87,12 +87,11 @@ def run(folder, monkeypatch, capsys):
 
 
 @cases(
-
-        ("mine:right", 0, "→ Nothing to change: this is minus an ELBO.\n"),
-        ("mine:wrong --shape 1,28,28", 1, "→ Write the KL as"),
-        ("mine:right --module mine:Model --shape 3,2,2", 1,
-         "the loss takes the second head for log σ², the model draws with it as log σ"),
-        ("mine:told --tell x_hat=a x=b mu=c logvar=d --give beta=3 --entry 1", 0, "divide by 3"),
+    ("mine:right", 0, "→ Nothing to change: this is minus an ELBO.\n"),
+    ("mine:wrong --shape 1,28,28", 1, "→ Write the KL as"),
+    ("mine:right --module mine:Model --shape 3,2,2", 1,
+     "the loss takes the second head for log σ², the model draws with it as log σ"),
+    ("mine:told --tell x_hat=a x=b mu=c logvar=d --give beta=3 --entry 1", 0, "divide by 3"),
 )  # fmt: skip
 def test_a_bound_ends_with_0_and_anything_else_with_1(run, words, status, said):
     found, page, complaint = run(*words.split())
@@ -101,14 +100,13 @@ def test_a_bound_ends_with_0_and_anything_else_with_1(run, words, status, said):
 
 
 @cases(
-
-        ("", {}),
-        ("--shape 1,2,3 --batch 7 --latents 3", {"shape": (1, 2, 3), "batch": 7, "latents": (3,)}),
-        ("--latents 7,20 --entry loss", {"latents": (7, 20), "entry": ("loss",)}),
-        ("--entry a --entry 1 --after 9", {"entry": ("a", 1), "after": 9}),
-        ("--output x_hat,x,mu,logvar", {"outputs": ("x_hat", "x", "mu", "logvar")}),
-        ("--entry 2 --tell x=input mu=3 --give beta=0.5 gamma=1e3 --tell z=s",
-         {"entry": (2,), "x": "input", "mu": 3, "z": "s", "beta": 0.5, "gamma": 1000.0}),
+    ("", {}),
+    ("--shape 1,2,3 --batch 7 --latents 3", {"shape": (1, 2, 3), "batch": 7, "latents": (3,)}),
+    ("--latents 7,20 --entry loss", {"latents": (7, 20), "entry": ("loss",)}),
+    ("--entry a --entry 1 --after 9", {"entry": ("a", 1), "after": 9}),
+    ("--output x_hat,x,mu,logvar", {"outputs": ("x_hat", "x", "mu", "logvar")}),
+    ("--entry 2 --tell x=input mu=3 --give beta=0.5 gamma=1e3 --tell z=s",
+     {"entry": (2,), "x": "input", "mu": 3, "z": "s", "beta": 0.5, "gamma": 1000.0}),
 )  # fmt: skip
 def test_what_is_typed_is_what_is_asked(run, monkeypatch, words, asked):
     seen = []
@@ -163,29 +161,28 @@ def test_a_class_is_called_and_a_part_of_a_part_is_found(run, monkeypatch):
 
 
 @cases(
-
-        ("mine", "name a function as module:name, got 'mine'"),
-        ("mine:nothing", "mine has no nothing"),
-        ("mine:Model.nothing", "mine has no Model.nothing"),
-        ("theirs:loss", "No module named 'theirs'"),
-        ("mine:told", "…such as --tell x_hat=0 --tell x=1 --tell mu=2 --tell logvar=3; if it"),
-        ("mine:given", "open: beta. Give it: --give beta=1.0"),
-        ("mine:given --give beta=1", "which entry of the result is the loss? 0 of [0, 1] depend on "
-         "both x_hat and mu or logvar: tell it, --entry 0, or several that are added, "
-         "--entry 0 --entry 1"),
-        ("mine:right --module mine:Four --shape 12", "the module must return x_hat, mu, logvar, "
-         "and returns 4 values: tell all in their order, such as --output x_hat,x,mu,logvar"),
-        ("script.py:none", "script.py has no none"),
-        ("none.py:loss", "none.py is no file"),
-        ("wants.py:loss", "wants.py ended as it was imported: does it want arguments?"),
-        ("broken.py:loss", "broken.py raised ZeroDivisionError('by 0')"),
-        ("mine:Needs.loss", "…argument: 'size'\")"),
-        ("mine:right --shape 28,0", "…must be sizes such as 1,28,28, got '28,0'"),
-        ("mine:right --shape 28,x", "…must be sizes such as 1,28,28, got '28,x'"),
-        ("mine:right --tell x", "write NAME=VALUE, got 'x'"),
-        ("mine:right --tell x=", "write NAME=VALUE, got 'x='"),
-        ("mine:right --give a=b=1", "must be a number, got 'b=1'"),
-        ("mine:right --give beta=much", "must be a number, got 'much'"),
+    ("mine", "name a function as module:name, got 'mine'"),
+    ("mine:nothing", "mine has no nothing"),
+    ("mine:Model.nothing", "mine has no Model.nothing"),
+    ("theirs:loss", "No module named 'theirs'"),
+    ("mine:told", "…such as --tell x_hat=0 --tell x=1 --tell mu=2 --tell logvar=3; if it"),
+    ("mine:given", "open: beta. Give it: --give beta=1.0"),
+    ("mine:given --give beta=1", "which entry of the result is the loss? 0 of [0, 1] depend on "
+     "both x_hat and mu or logvar: tell it, --entry 0, or several that are added, "
+     "--entry 0 --entry 1"),
+    ("mine:right --module mine:Four --shape 12", "the module must return x_hat, mu, logvar, "
+     "and returns 4 values: tell all in their order, such as --output x_hat,x,mu,logvar"),
+    ("script.py:none", "script.py has no none"),
+    ("none.py:loss", "none.py is no file"),
+    ("wants.py:loss", "wants.py ended as it was imported: does it want arguments?"),
+    ("broken.py:loss", "broken.py raised ZeroDivisionError('by 0')"),
+    ("mine:Needs.loss", "…argument: 'size'\")"),
+    ("mine:right --shape 28,0", "…must be sizes such as 1,28,28, got '28,0'"),
+    ("mine:right --shape 28,x", "…must be sizes such as 1,28,28, got '28,x'"),
+    ("mine:right --tell x", "write NAME=VALUE, got 'x'"),
+    ("mine:right --tell x=", "write NAME=VALUE, got 'x='"),
+    ("mine:right --give a=b=1", "must be a number, got 'b=1'"),
+    ("mine:right --give beta=much", "must be a number, got 'much'"),
 )  # fmt: skip
 def test_bad_input_ends_with_2_and_one_line_that_says_why(run, words, said):
     status, _, complaint = run(*words.split())

@@ -1,6 +1,5 @@
 """``python -m vaelib train``, ``evaluate``, ``sample`` and ``data``, as one types them."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,15 +9,12 @@ import time
 import pytest
 import torch
 
+from tests.commands.words import run
 from tests.training.test_shares import torchrun
-from vaelib import __main__ as program
+from tests.training.test_training import parameters
 from vaelib.commands import folder
 
 SMALL = ["--latent", "2", "--hidden", "16", "--epochs", "2"]
-
-
-def run(*words):
-    program.main([str(word) for word in words])
 
 
 def shell(*words, **options):
@@ -28,26 +24,7 @@ def shell(*words, **options):
 
 
 def weights(path):
-    model, _ = folder.load(path)
-    return torch.cat([p.detach().flatten() for p in model.parameters()])
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    path = tmp_path_factory.mktemp("trained") / "deep" / "run"
-    run("train", *SMALL, "--out", path)
-    return path
-
-
-def test_a_run_folder_holds_everything(trained):
-    names = {"settings.json", "checkpoint.pt", "history.json", "samples.png"}
-    assert {p.name for p in trained.iterdir()} == names
-    settings = json.loads((trained / "settings.json").read_text("utf8"))
-    assert (settings["data"], settings["pixels"], settings["hidden"]) == ("digits", 64, [16])
-    history = json.loads((trained / "history.json").read_text("utf8"))
-    assert len(history["train"]) == len(history["validation"]) == 2
-    assert history["train"][1]["elbo"] > history["train"][0]["elbo"]
-    assert (trained / "samples.png").read_bytes().startswith(b"\x89PNG")
+    return parameters(folder.load(path)[0])
 
 
 def started(process, path):

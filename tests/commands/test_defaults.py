@@ -37,9 +37,7 @@ def options(*words):
     (["--network", "conv"], (28, 28), "conv", [32, 64]),
     (["--network", "conv", "--hidden", 5, 6], (28, 28), "conv", [5, 6]),
 )
-def test_the_network_is_the_one_asked_for_or_convolutions_for_colour_and_large_images(
-    words, shape, network, hidden
-):
+def test_colour_and_large_images_have_convolutions_unless_told(words, shape, network, hidden):
     pixels = math.prod(shape) if shape else 50_000
     settings = Settings.of(options(*words), some(shape, pixels))
     assert (settings.network, settings.hidden) == (network, hidden)
@@ -109,9 +107,7 @@ DATA = {
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("name", DATA)
-def test_five_epochs_at_the_defaults_end_no_worse_than_the_best_constant_image(
-    name, likelihood, tmp_path
-):
+def test_five_epochs_end_no_worse_than_the_best_constant_image(name, likelihood, tmp_path):
     make, worse = DATA[name]
     x = make(np.random.default_rng(1))
     if likelihood == "bernoulli" and x.dtype != np.uint8:

@@ -169,12 +169,3 @@ def test_other_data_are_read_whole_and_as_the_run_read_its_own(saved):
     assert said.endswith("holds numbers from -1 to 3.5, the run learned from 0 to 1")
     with pytest.raises(ValueError, match=r"images of shape .*and the run had 9: --shape, --size"):
         images.find_all(typed("--data", saved(np.eye(5, dtype="u1"), "5.npy")), run)
-
-
-@cases(
-    (["--size", 8], "--size means nothing for a name, digits"),
-    (["--grey"], "--grey means"),
-)
-def test_an_option_that_means_nothing_is_refused(words, said):
-    with pytest.raises(ValueError, match=said):
-        find("digits", *words)

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from math import log
 from pathlib import Path
-from types import SimpleNamespace
+from unittest.mock import Mock, call
 
 import numpy as np
 import pytest
@@ -18,7 +18,6 @@ from vaelib import data
 from vaelib.commands import arguments, evaluate, experiment, explorer, folder, sample
 from vaelib.commands import data as data_command
 from vaelib.experiments import plane
-from vaelib.explorer import saved
 from vaelib.models import PRIORS
 from vaelib.objectives import elbo, log_evidence
 from vaelib.training import checkpoint
@@ -45,7 +44,7 @@ def make(tmp_path):
         model = settings.model()
         with torch.no_grad():
             model.encoder.network[-1].weight[[0, 2]] *= 20
-            model.encoder.network[-1].weight[1] = 0
+            model.encoder.network[-1].weight[1] *= 1e-3
         checkpoint.save(path / "checkpoint.pt", {"model": model.state_dict(), "best": None})
         return path
 
@@ -129,9 +128,7 @@ def test_without_a_shape_samples_are_rows_and_no_picture(make, tmp_path):
     assert np.load(tmp_path / "x.npy").shape == (300, 64)
 
 
-def test_data_are_put_where_training_finds_them_and_described(
-    small_mnist, tmp_path, monkeypatch, capsys
-):
+def test_data_are_put_where_training_finds_them(small_mnist, tmp_path, monkeypatch, capsys):
     home = tmp_path / "home"
     monkeypatch.setenv("VAELIB_DATA_DIR", str(home))
     typed(data_command, "mnist", "--folder", small_mnist)
@@ -152,57 +149,29 @@ def test_data_are_put_where_training_finds_them_and_described(
     )
 
 
-class Named:
-    """A file of two runs, of which ``over`` are over."""
-
-    failed = ()
-
-    def __init__(self, file, out):
-        self.asked, self.results, self.over = [(file, out)], out or Path("named.json"), 0
-        Named.last = self
-
-    def done(self):
-        return [{}] * self.over
-
-    def run(self, folder, jobs):
-        self.asked.append((folder, jobs))
-        self.over = 2
-        return self.failed
-
-
 def test_an_experiment_is_asked_for_as_typed(monkeypatch, capsys):
-    monkeypatch.setattr(vaelib.experiments, "Sweep", Named)
+    named, sweep = Mock(), Mock(results="named.json")
+    named.return_value, sweep.run.return_value = sweep, []
+    sweep.done.side_effect = lambda: [{}] * sweep.run.call_count
+    monkeypatch.setattr(vaelib.experiments, "Sweep", named)
     typed(experiment, "figure2")
-    assert Named.last.asked == [("figure2", None), (Path("_build/runs"), 1)]
     typed(experiment, "a.toml", "--out", "b.json", "--jobs", 3, "--folder", "kept")
-    assert Named.last.asked == [("a.toml", Path("b.json")), (Path("kept"), 3)]
-    assert capsys.readouterr().out == "named.json: 2 runs\nb.json: 2 runs\n"
-    monkeypatch.setattr(Named, "failed", ("one",))
-    with pytest.raises(SystemExit) as end:
+    assert named.call_args_list == [call("figure2", None), call("a.toml", Path("b.json"))]
+    assert sweep.run.mock_calls == [call(Path("_build/runs"), 1), call(Path("kept"), 3)]
+    assert capsys.readouterr().out == "named.json: 1 runs\nnamed.json: 2 runs\n"
+    sweep.run.return_value = ["one"]
+    with pytest.raises(SystemExit, match=r"^1 failed; the same command tries them again$"):
         typed(experiment, "figure2")
-    assert end.value.code == "1 failed; the same command tries them again"
 
 
-def test_an_explorer_is_asked_for_as_typed(monkeypatch, tmp_path, capsys):
-    asked, places = [], []
-    made = SimpleNamespace(
-        save=lambda path: path.write_text("x" * 1234), summary=lambda: "a summary"
-    )
-    monkeypatch.setattr(saved, "check_writable", places.append)
-    monkeypatch.setattr(plane, "produce", lambda *names, **how: asked.append((names, how)) or made)
-    out = tmp_path / "x.json"
-    typed(explorer, "--data", "digits", "--epochs", 3, "--hidden", 5, 6, "--seed", 2, "--out", out)
-    assert places == [out]
-    command = "python -m vaelib explorer --data digits --epochs 3 --seed 2 --hidden 5 6"
-    how = {"epochs": 3, "hidden": [5, 6], "seed": 2, "command": command}
-    assert asked == [(("digits",), how)]
-    assert capsys.readouterr().out == f"{out}: 1,234 bytes; a summary\n"
-    typed(explorer, "--epochs", 7, "--out", out)
-    assert asked[1] == (
-        ("mnist",),
-        {"epochs": 7, "hidden": [96] * 4, "seed": 0}
-        | {"command": "python -m vaelib explorer --epochs 7"},
-    )
+def test_an_explorer_is_told_without_what_is_the_default(monkeypatch, tmp_path):
+    produce, out = Mock(), tmp_path / "x.json"
+    monkeypatch.setattr(plane, "produce", produce)
+    out.touch()
+    typed(explorer, "--epochs", 7, "--seed", 2, "--out", out)
+    command = "python -m vaelib explorer --epochs 7 --seed 2"
+    how = {"epochs": 7, "hidden": [96] * 4, "seed": 2, "command": command}
+    assert produce.mock_calls[:2] == [call("mnist", **how), call().save(out)]
 
 
 WHOLE, AMOUNT = "must be a whole number, got ", "must be a number of at least 0, got "

@@ -11,15 +11,16 @@ import torch
 
 import vaelib
 from tests.cases import cases
+from tests.commands import words
+from tests.commands.words import table
 from vaelib import data, objectives
-from vaelib.__main__ import main
 from vaelib.commands import filled, folder, through
 from vaelib.divergence import Estimate
 from vaelib.models import VAE
 from vaelib.objectives import ELBO, impute, log_evidence
 
 HEAD = ["id", "höhe", "job", "paid, €", "smokes"]
-SMALL = ["--latent", "2", "--hidden", "16", "--epochs", "60"]
+SMALL = "--latent 2 --hidden 16 --epochs"
 
 
 def write(path, rows=300, seed=0):
@@ -36,57 +37,48 @@ def write(path, rows=300, seed=0):
             table.writerow([f"u{i}", *(c if rng.random() > 0.2 else "" for c in cells)])
 
 
-def table(path):
-    with open(path, encoding="utf8", newline="") as file:
-        return [*csv.reader(file)]
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     path = tmp_path_factory.mktemp("tables")
     write(path / "t.csv")
-    main(["train", "--data", str(path / "t.csv"), *SMALL, "--out", str(path / "run")])
+    words.run("train --data", path / "t.csv", SMALL, "60 --out", path / "run")
     return path / "run"
 
 
 @pytest.fixture
-def run(trained, tmp_path, monkeypatch):
+def run(trained, typed):
     """A function that types words in a folder with a table; the model, and that table's rows."""
-    monkeypatch.chdir(tmp_path)
     write("other.csv", 40, seed=1)
 
-    def typed(command, *words):
-        main([command, str(trained), *map(str, words)])
+    def run(command, *words):
+        typed(command, trained, *words)
 
-    typed.model = vaelib.load(trained)
-    found = data.open("other.csv", columns=typed.model.settings.table)
-    typed.x, typed.columns = torch.tensor(found.x, dtype=torch.float32), found.columns
-    return typed
+    run.model = vaelib.load(trained)
+    found = data.open("other.csv", columns=run.model.settings.table)
+    run.x, run.columns = torch.tensor(found.x, dtype=torch.float32), found.columns
+    return run
 
 
-def test_what_was_guessed_is_said_and_kept(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_what_was_guessed_is_said_and_kept(typed, refused, capsys):
     write("t.csv")
-    told = "höhe=student,job=skip"
-    words = ["train", "--data", "t.csv", "--columns", f'{told},"paid, €=normal"', *SMALL[:-1], "1"]
-    main([*words, "--out", "run"])
+    told = f"""train --data t.csv --columns 'höhe=student,job=skip,"paid, €=normal"' {SMALL}"""
+    typed(told, "1 --out run")
     lines = re.split("[\r\n]+", capsys.readouterr().err)
     said = [line for line in lines if line.strip() and not line.startswith("reading")]
     assert said[0] == "id: skip, 300 different texts"
     assert [line.partition(":")[0] for line in said[:4]] == ["id", "höhe", "paid, €", "smokes"]
     assert re.fullmatch(r"höhe: student, 16\d\.\d+ to 19\d\.\d+; \d\d missing", said[1])
     settings = json.loads(Path("run/settings.json").read_text("utf8"))
-    table = [["höhe", "student", None], ["paid, €", "normal", None], ["smokes", "bernoulli", None]]
-    assert settings["table"] == table
+    kept = [["höhe", "student", None], ["paid, €", "normal", None], ["smokes", "bernoulli", None]]
+    assert settings["table"] == kept
     assert settings["columns"] == {"höhe": "student", "job": "skip", "paid, €": "normal"}
-    assert [list(c) for c in vaelib.load("run").settings.table] == table
-    main([*words[:-1], "2", "--resume", "--out", "run"])
-    main([*words[:-1], "2", "--out", "whole"])
-    runs = [vaelib.load(name).state_dict() for name in ("run", "whole")]
-    assert all(torch.equal(value, runs[1][name]) for name, value in runs[0].items())
-    with pytest.raises(SystemExit):
-        main(["train", "--resume", "--columns", "höhe=normal", "--out", "run"])
-    assert "--columns was {'höhe': 'student'" in capsys.readouterr().err
+    assert [list(c) for c in vaelib.load("run").settings.table] == kept
+    typed(told, "2 --resume --out run")
+    typed(told, "2 --out whole")
+    both = (vaelib.load(name).state_dict() for name in ("run", "whole"))
+    torch.testing.assert_close(*both, rtol=0, atol=0)
+    said = refused("train --resume --columns höhe=normal --out run")
+    assert "--columns was {'höhe': 'student'" in said
 
 
 @torch.no_grad()
@@ -96,7 +88,7 @@ def test_each_row_has_its_bounds_and_each_cell_its_part(run, monkeypatch):
     look = lambda model, z: held.append(z.numel() // 2) or decode(model, z)  # noqa: E731
     with monkeypatch.context() as patched:
         patched.setattr(VAE, "decode", look)
-        run("score", "--data", "other.csv", "--samples", 400, "--out", "scores.csv")
+        run("score", "--data other.csv --samples 400 --out scores.csv")
     assert max(held) == 16 * (500 // 16)  # draws for so few rows that a layer holds 500 numbers
     head, *rows = table("scores.csv")
     names = [c.name for c in run.columns]
@@ -124,8 +116,7 @@ def test_each_cell_has_its_log_p_given_the_others_where_that_is_asked(run, monke
         return Estimate(x + 1, x)
 
     monkeypatch.setattr(objectives, "log_conditionals", conditionals)
-    words = ["--data", "other.csv", "--samples", 30, "--given-others", "--out", "scores.csv"]
-    run("score", *words)
+    run("score", "--data other.csv --samples 30 --given-others --out scores.csv")
     rows = table("scores.csv")[1:]
     cells = torch.tensor([[float(v or "nan") for v in row[6:]] for row in rows])
     torch.testing.assert_close(cells, run.x + 1, equal_nan=True)
@@ -134,7 +125,7 @@ def test_each_cell_has_its_log_p_given_the_others_where_that_is_asked(run, monke
 
 def test_a_table_is_filled_with_what_the_model_expects_and_stays_as_it_is(run, monkeypatch):
     monkeypatch.setattr(through, "HELD", 40_000)
-    run("impute", "--data", "other.csv", "--samples", 1000, "--out", "filled.csv")
+    run("impute", "--data other.csv --samples 1000 --out filled.csv")
     (head, *rows), (_, *before) = table("filled.csv"), table("other.csv")
     ends = ["höhe_sd", "job_p", "paid, €_sd", "smokes_p"]
     assert head == [*HEAD, *ends]
@@ -162,8 +153,7 @@ def test_draws_are_copies_without_holes_that_a_seed_repeats(run, monkeypatch):
     asked = []
     monkeypatch.setattr(filled, "impute", lambda *how: asked.append(how[2:]) or impute(*how))
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        words = ["--data", "other.csv", "--draws", 3, "--seed", seed, "--out", f"{name}.csv"]
-        run("impute", *words)
+        run("impute", f"--data other.csv --draws 3 --seed {seed} --out {name}.csv")
     a, b, c = (table(f"{name}.csv") for name in "abc")
     assert a == b != c
     assert asked == [(3, 100)] * 3
@@ -179,7 +169,7 @@ def test_draws_are_copies_without_holes_that_a_seed_repeats(run, monkeypatch):
 
 
 def test_samples_are_a_table_of_rows_like_those_it_learned_from(run, trained):
-    run("sample", "--count", 2000, "--out", "new.csv")
+    run("sample", "--count 2000 --out new.csv")
     new = data.open("new.csv", columns=run.columns).x
     old = data.open(trained.parent / "t.csv", columns=run.columns).x
     for j in (0, 3):
@@ -192,18 +182,18 @@ def test_samples_are_a_table_of_rows_like_those_it_learned_from(run, trained):
     run("sample")
     assert len(table("samples.csv")) == 65
     assert table("samples.csv") == table(trained / "samples.csv")
-    run("sample", "--count", 5, "--out", "new.npy")
+    run("sample", "--count 5 --out new.npy")
     assert np.load("new.npy").shape == (5, 4)
 
 
 @torch.no_grad()
 def test_codes_and_reconstructions_are_those_of_the_model(run):
     q = run.model.encode(run.x)
-    run("encode", "--data", "other.csv", "--out", "codes.csv")
+    run("encode", "--data other.csv --out codes.csv")
     head, *rows = table("codes.csv")
     assert head == ["row", "mean_1", "mean_2"]
     np.testing.assert_allclose([[float(v) for v in row[1:]] for row in rows], q.mean, atol=1e-5)
-    run("reconstruct", "--data", "other.csv", "--out", "back.csv")
+    run("reconstruct", "--data other.csv --out back.csv")
     head, *rows = table("back.csv")
     assert head == ["row", *HEAD[1:]]
     back = run.model.decode(q.mean).mean
@@ -212,70 +202,59 @@ def test_codes_and_reconstructions_are_those_of_the_model(run):
 
 
 def test_other_data_are_judged_by_the_columns_of_the_run(run, capsys):
-    run("evaluate", "--data", "other.csv", "--samples", 100)
+    run("evaluate", "--data other.csv --samples 100")
     assert "40 rows of" in capsys.readouterr().out
     run("evaluate")
     assert capsys.readouterr().out.startswith("30 rows of")
     head, first = Path("other.csv").read_text("utf8").splitlines()[:2]
     Path("one.csv").write_text(f"{head}\n{first}\n", "utf8")
-    run("evaluate", "--data", "one.csv")
+    run("evaluate", "--data one.csv")
     assert "1 row of" in capsys.readouterr().out
 
 
 @cases(
-
-        ("interpolate RUN --out x.npy", "interpolate means nothing for rows"),
-        ("compress RUN --out x.bits", "compress means nothing for rows"),
-        ("reconstruct RUN --out x.png", "height and width of an image are not known"),
-        ("sample RUN --out x.png", "height and width of an image are not known"),
-        ("impute RUN --data other.csv --out x.npy", "must end in .csv"),
-        ("score RUN --data x.npy --out x.csv", "x.npy is no table, and the run learned from one"),
-        ("score RUN --data bad.csv --out x.csv", "line 3, column job: 'pilot' is none of its"),
-        ("impute IMAGES --out x.csv", "impute means nothing for images"),
-        ("score IMAGES --given-others --out x.csv", "--given-others means nothing for images"),
-        ("reconstruct IMAGES --out x.csv", "have no columns to name"),
-        ("score IMAGES --data other.csv --out x.csv", "is a table, and the run learned from none"),
-        ("train --data other.csv --out new --likelihood grey", "--likelihood means nothing for a"),
-        ("train --data other.csv --out new --network conv", "--network conv is for images"),
-        ("train --data other.csv --out new --levels 4", "--levels means nothing for a table"),
-        ("train --data x.npy --out new --columns a=normal", "--columns means nothing for a file"),
-        ("train --data other.csv --out new --columns höhe", "must be like age=normal,job=skip"),
-        ("train --data other.csv --out new --columns höhe=gauss", "column 'höhe' must be normal"),
-        ("train --data other.csv --out new --columns age=normal", "has no column 'age', but"),
+    ("interpolate RUN --out x.npy", "interpolate means nothing for rows"),
+    ("compress RUN --out x.bits", "compress means nothing for rows"),
+    ("reconstruct RUN --out x.png", "height and width of an image are not known"),
+    ("sample RUN --out x.png", "height and width of an image are not known"),
+    ("impute RUN --data other.csv --out x.npy", "must end in .csv"),
+    ("score RUN --data x.npy --out x.csv", "x.npy is no table, and the run learned from one"),
+    ("score RUN --data bad.csv --out x.csv", "line 3, column job: 'pilot' is none of its"),
+    ("impute IMAGES --out x.csv", "impute means nothing for images"),
+    ("score IMAGES --given-others --out x.csv", "--given-others means nothing for images"),
+    ("reconstruct IMAGES --out x.csv", "have no columns to name"),
+    ("score IMAGES --data other.csv --out x.csv", "is a table, and the run learned from none"),
+    ("train --data other.csv --out new --likelihood grey", "--likelihood means nothing for a"),
+    ("train --data other.csv --out new --network conv", "--network conv is for images"),
+    ("train --data other.csv --out new --levels 4", "--levels means nothing for a table"),
+    ("train --data x.npy --out new --columns a=normal", "--columns means nothing for a file"),
+    ("train --data other.csv --out new --columns höhe", "must be like age=normal,job=skip"),
+    ("train --data other.csv --out new --columns höhe=gauss", "column 'höhe' must be normal"),
+    ("train --data other.csv --out new --columns age=normal", "has no column 'age', but"),
 )  # fmt: skip
-def test_what_means_nothing_is_refused_in_a_sentence(run, trained, capsys, words, said):
+def test_what_means_nothing_is_refused_in_a_sentence(run, typed, refused, trained, asked, said):
     np.save("x.npy", np.random.default_rng(0).random((20, 4), "f4"))
     Path("bad.csv").write_text('höhe,job,"paid, €",smokes\n1,,,\n2,pilot,,\n', "utf8")
-    if "IMAGES" in words:
-        small = ["--latent", "1", "--hidden", "4", "--epochs", "1", "--out", "images"]
-        main(["train", "--data", "x.npy", *small])
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        main(words.replace("RUN", str(trained)).replace("IMAGES", "images").split())
-    assert end.value.code == 2
-    assert said in capsys.readouterr().err
+    if "IMAGES" in asked:
+        typed("train --data x.npy --latent 1 --hidden 4 --epochs 1 --out IMAGES")
+    assert said in refused(asked.replace("RUN", str(trained)))
     assert not list(Path().glob("new*"))
 
 
 def test_settings_of_no_table_are_refused(run, trained, tmp_path):
     settings = json.loads((trained / "settings.json").read_text("utf8"))
-    for table in (3, [["a"]], [["a", "gauss", None]], [["a", "categorical", None]], [[[], [], []]]):
-        (tmp_path / "settings.json").write_text(json.dumps(settings | {"table": table}))
+    for bad in (3, [["a"]], [["a", "gauss", None]], [["a", "categorical", None]], [[[], [], []]]):
+        (tmp_path / "settings.json").write_text(json.dumps(settings | {"table": bad}))
         with pytest.raises(ValueError, match="does not hold the settings of a run"):
             folder.load(tmp_path)
 
 
-def test_a_stranger_has_rows_scored_filled_and_drawn_in_four_commands(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_stranger_has_rows_scored_filled_and_drawn_in_four_commands(typed):
     write("table.csv", 60)
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf8")
-    (block,) = re.findall(
-        r"^```\n((?:vaelib .*table.csv.*\n)(?:vaelib .*\n)+)```", readme, re.MULTILINE
-    )
-    commands = block.splitlines()
-    assert [line.split()[1] for line in commands] == ["train", "score", "impute", "sample"]
+    (commands,) = words.of_the_readme("table.csv")
+    assert [line.split()[0] for line in commands] == ["train", "score", "impute", "sample"]
     for line in commands:
-        main(line.split()[1:])
+        typed(line)
     outs = [table(line.split("--out ")[1]) for line in commands[1:]]
     assert [len(rows) for rows in outs] == [61, 61, 65]
     assert "" not in {cell for row in outs[1][1:] for cell in row[:5]}

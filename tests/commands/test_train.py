@@ -94,13 +94,6 @@ def test_a_run_has_the_prior_that_was_typed_and_goes_on_with_it(alone, tmp_path,
         train.train(options(*words, "--prior", another))
 
 
-def test_free_bits_are_refused_with_a_learned_prior_before_a_folder_is_begun(alone, tmp_path):
-    words = ["--prior", "flow", "--free-bits", 0.1, "--out", tmp_path / "run"]
-    with pytest.raises(ValueError, match="--free-bits needs independent coordinates, not --prior"):
-        train.train(options(*words))
-    assert not (tmp_path / "run").exists()
-
-
 def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
     words = [f"--{name.replace('_', '-')}={value}" for name, value in MANY.items()]
     assert train.train(options(*words, "--out", tmp_path / "run")) == 0
@@ -127,8 +120,7 @@ def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
     assert capsys.readouterr().out == f"{tmp_path / 'run'}: 3 epochs; validation ELBO -3.46 nats\n"
     loaded, settings = folder.load(tmp_path / "run")
     assert asked.settings == [asdict(settings)]  # written before training
-    both = zip(model.parameters(), loaded.parameters(), strict=True)
-    assert all(torch.equal(mine, theirs) for mine, theirs in both)
+    torch.testing.assert_close(loaded.state_dict(), model.state_dict(), rtol=0, atol=0)
     history = json.loads((tmp_path / "run" / "history.json").read_text("utf8"))
     assert history == {
         "train": [{"elbo": -9.0, "reconstruction": -7.0, "kl": 2.0}] * 3,
@@ -184,9 +176,7 @@ def test_of_several_processes_one_writes_and_all_leave(asked, tmp_path, monkeypa
     (None, False, {"TORCHELASTIC_RESTART_COUNT": "0"}, ("cpu", False, [])),
     (None, False, {"TORCHELASTIC_RESTART_COUNT": "1"}, ("cpu", False, [])),
 )
-def test_each_process_has_its_place(
-    monkeypatch, tmp_path, asked, device, gpu, environment, expected
-):
+def test_each_process_has_a_place(monkeypatch, tmp_path, asked, device, gpu, environment, expected):
     joined = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     monkeypatch.setattr(shares, "join", joined.append)
@@ -326,8 +316,7 @@ def test_what_is_loaded_is_the_best_if_there_is_one(tmp_path, best):
     model, settings = folder.load(tmp_path)
     assert settings == SETTINGS
     assert not model.training
-    for name, value in (good if best else last).items():
-        assert torch.equal(model.state_dict()[name], value)
+    torch.testing.assert_close(model.state_dict(), good if best else last, rtol=0, atol=0)
 
 
 def test_after_training_the_picture_has_64_images_by_the_runs_seed(asked, tmp_path):

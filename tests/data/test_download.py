@@ -82,9 +82,7 @@ DEAD = [a_black_hole, a_silent_port, a_closed_port, an_unknown_name, a_look_up_w
 
 
 @pytest.mark.parametrize("dead", DEAD)
-def test_a_mirror_that_cannot_be_reached_is_given_up_and_the_reason_is_short(
-    home, asked, monkeypatch, dead
-):
+def test_what_cannot_be_reached_is_given_up_for_a_short_reason(home, asked, monkeypatch, dead):
     before = enumerate_threads()
     with dead(monkeypatch) as (url, reason):
         mirrored(monkeypatch, url, url)

@@ -93,9 +93,7 @@ def test_a_file_takes_no_more_memory_than_it_may_hold(small_mnist, monkeypatch, 
         tracemalloc.stop()
 
 
-def test_what_is_not_there_is_fetched_once_and_without_a_folder_into_the_users_cache(
-    mirrors, home, small_mnist, tmp_path, monkeypatch
-):
+def test_what_is_not_there_is_fetched_once(mirrors, home, small_mnist, tmp_path, monkeypatch):
     first = data.load("mnist")
     assert mirrors.asked == [f"/one/{name}" for name in GZ]
     assert names(home) == sorted(GZ)
@@ -228,9 +226,7 @@ FAULTS = {  # a function from the mirrors to what one does, what is said of it, 
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_mirror_with_a_fault_is_left_for_the_next_and_what_was_wrong_is_said(
-    mirrors, home, monkeypatch, name
-):
+def test_a_mirror_with_a_fault_is_named_and_left_for_the_next(mirrors, home, monkeypatch, name):
     fault, said, *limits = FAULTS[name]
     monkeypatch.setattr(fetched, "MOST", 2**20)
     for limit in limits:
@@ -290,9 +286,7 @@ def child(mirrors):
     return subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1, text=True)
 
 
-def test_two_processes_may_fetch_at_once_and_one_that_is_killed_leaves_nothing_that_is_read_later(
-    mirrors, home
-):
+def test_two_processes_may_fetch_at_once_and_a_killed_one_leaves_nothing(mirrors, home):
     mirrors.faults[ONE] = dripping(mirrors)
     both, deadline = [child(mirrors), child(mirrors)], time.monotonic() + 60
     while len([*home.rglob("*.gz")]) < 2 and time.monotonic() < deadline:
@@ -328,9 +322,7 @@ def test_a_full_disk_is_one_clear_sentence(mirrors, home, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["read-only", "a file"])
-def test_a_folder_that_cannot_be_written_is_one_clear_sentence(
-    mirrors, tmp_path, kind, monkeypatch
-):
+def test_a_folder_that_cannot_be_written_is_one_sentence(mirrors, tmp_path, kind, monkeypatch):
     folder = Path("/sys/vaelib") if kind == "read-only" else tmp_path / "mine"
     if kind == "a file":
         folder.write_text("")

@@ -90,9 +90,7 @@ WHOLE = np.array([[0, 1, 5], [3, 2, 4]])
     (WHOLE * -1.0, None, None, 1, "from -5 to 0, taken as they are"),
     (WHOLE[:, None] * 51.0, None, 256, 255, "0 to 255, read as 256 levels"),
 )
-def test_what_numbers_mean_is_read_where_it_is_certain_and_said(
-    tmp_path, x, told, levels, divided, said
-):
+def test_what_numbers_mean_is_read_where_it_is_certain(tmp_path, x, told, levels, divided, said):
     found = opened(x, tmp_path, levels=told)
     assert found.levels == levels
     expected = x.reshape(2, 3).astype("f8") / divided

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from unittest.mock import Mock
@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.cases import cases
-from vaelib import __main__ as command
+from tests.commands.words import run
 from vaelib import data, provenance
 from vaelib.experiments import RUNS, Sweep, origin
 from vaelib.experiments import sweep as sweeps
@@ -52,21 +52,17 @@ ARE = f"there are {', '.join(DEFAULTS)}"
     ("figure = 2\nseed = 1.5", "seed must be of type int, got 1.5"),
     ("figure = 2\ndata = 3", "data must be of type str, got 3"),
 )
-def test_what_a_file_may_not_say_and_how_the_command_ends(tmp_path, capsys, text, message):
+def test_what_a_file_may_not_say_and_how_the_command_ends(tmp_path, refused, text, message):
     with pytest.raises(ValueError, match=message):
         sweep(tmp_path, text)
-    with pytest.raises(SystemExit) as end:
-        command.main(["experiment", str(tmp_path / "named.toml")])
-    assert end.value.code == 2
-    assert capsys.readouterr().err.startswith("python -m vaelib: ")
+    refused("experiment", tmp_path / "named.toml")
 
 
 @pytest.mark.not_mutated
 def test_each_run_is_made_and_says_what_made_it_and_one_that_fails_is_named(tmp_path, capsys):
     named = sweep(tmp_path, TEXT.replace("0.05", "[0.05, 1e30]").replace("[4, 5]", "4"))
-    asked = ["experiment", str(named.path), "--folder", str(tmp_path / "kept")]
     with pytest.raises(SystemExit, match="1 failed; the same command tries them again"):
-        command.main(asked)
+        run("experiment", named.path, "--folder", tmp_path / "kept")
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("1 of 2: ") for line in lines)
     assert any("FloatingPointError" in line for line in lines)
@@ -128,35 +124,13 @@ def test_points_are_those_of_the_runs_asked_for(tmp_path):
         named.points()
 
 
-class InTurn:
-    """A pool that makes its runs here and now, and remembers what it was."""
-
-    def __init__(self, jobs, context):
-        self.jobs, self.method = jobs, context.get_start_method()
-        InTurn.last = self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def submit(self, work, *given):
-        future = Future()
-        try:
-            future.set_result(work(*given))
-        except OSError as error:
-            future.set_exception(error)
-        return future
-
-
 MADE = {"step_size": 0.5, "seconds": 12.5, "points": [[1, 2.0, 3.0]], "name": "σ²"}
 
 
 @pytest.fixture
 def instant(monkeypatch):
-    """Runs that take no time and learn nothing; the list holds what each was asked for."""
-    asked, threads = [], torch.get_num_threads()
+    """Runs that take no time and learn nothing, in turn; the list holds what each was asked for."""
+    asked = []
 
     def curve(figure, s, keep):
         asked.append((figure, s, keep, torch.get_num_threads()))
@@ -165,12 +139,12 @@ def instant(monkeypatch):
         return MADE
 
     monkeypatch.setattr(sweeps, "learning_curve", curve)
-    monkeypatch.setattr(sweeps, "ProcessPoolExecutor", InTurn)
+    pool = Mock(side_effect=lambda jobs, context: ThreadPoolExecutor(1))
+    monkeypatch.setattr(sweeps, "ProcessPoolExecutor", pool)
     clock = count(1000.0, 7.4)
     monkeypatch.setattr(sweeps, "time", Mock(monotonic=lambda: next(clock)))
     monkeypatch.setenv("VAELIB_DATASET", "mnist")  # what data.load would take without a name
-    yield asked
-    torch.set_num_threads(threads)
+    return asked
 
 
 @pytest.mark.parametrize(("cpus", "jobs", "threads"), [(8, 2, 4), (4, 5, 1), (None, 1, 1)])
@@ -180,7 +154,8 @@ def test_runs_share_the_processors_lie_in_the_order_of_the_file_and_say_all_that
     monkeypatch.setattr(sweeps, "os", Mock(cpu_count=lambda: cpus))
     named = sweep(tmp_path, TEXT.replace("[4, 5]", "[4, 9, 5]"))
     failed, said = named.run(tmp_path, jobs), capsys.readouterr().out.splitlines()
-    assert (InTurn.last.jobs, InTurn.last.method) == (jobs, "spawn")
+    side_by_side, context = sweeps.ProcessPoolExecutor.call_args.args
+    assert (side_by_side, context.get_start_method()) == (jobs, "spawn")
     # by a later release, too: a run that was killed must be found again
     names = [hashlib.sha256(json.dumps(s, sort_keys=True).encode()).hexdigest() for s in named.runs]
     keeps = [tmp_path / f"{name[:12]}.pt" for name in names]
@@ -190,11 +165,12 @@ def test_runs_share_the_processors_lie_in_the_order_of_the_file_and_say_all_that
     assert sorted(said)[2] == f"failed: {failed[0]}"
     assert sorted(said)[0].startswith("1 of 3: {'data': 'digits'")
     record = provenance.record(data.load("digits"))
+    record["machine"]["threads"] = threads
     entries = [{"settings": s, **MADE, "wall_seconds": 7, **record} for s in named.runs[::2]]
     lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
     assert named.results.read_text("utf8") == f"[\n{lines}\n]\n"
     named.run(tmp_path)
-    assert (InTurn.last.jobs, len(instant)) == (1, 4)
+    assert (sweeps.ProcessPoolExecutor.call_args.args[0], len(instant)) == (1, 4)
 
 
 def test_a_file_is_read_as_unicode_whatever_the_machine_reads(tmp_path, monkeypatch):

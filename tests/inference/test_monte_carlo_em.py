@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tests.cases import refused
-from tests.training.test_training import most_likely
+from tests.training.test_training import most_likely, parameters
 from vaelib.exact import LinearGaussian
 from vaelib.inference import MonteCarloEM
 from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder, StandardNormal
@@ -63,10 +63,6 @@ BITS = torch.bernoulli(torch.full((23, 6), 0.4), generator=torch.Generator().man
 def coins(seed=0):
     torch.manual_seed(seed)
     return VAE(StandardNormal(2), None, BernoulliDecoder(2, [5], 6))
-
-
-def parameters(model):
-    return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
 def test_it_climbs_to_the_highest_evidence():

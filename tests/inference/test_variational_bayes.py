@@ -10,6 +10,7 @@ from torch import nn
 from torch.distributions import LowRankMultivariateNormal, MultivariateNormal
 
 from tests.cases import refused, seeded
+from tests.training.test_shares import each_of
 from vaelib.checks import check, check_bound
 from vaelib.distributions import diagonal_normal
 from vaelib.divergence import Estimate, kl
@@ -222,9 +223,7 @@ def test_all_processes_share_one_theta(monkeypatch, rows):
     model, x = images(), PIXELS[:rows]
     whole = seeded(variational_bayes, model, x, 7, 2).detach()
     following = torch.rand(3)
-    monkeypatch.setattr(shares, "size", lambda: 3)
-    for rank in range(3):
-        monkeypatch.setattr(shares, "rank", lambda rank=rank: rank)
+    for _ in each_of(monkeypatch, 3):
         torch.manual_seed(1)
         share = shares.Share(rows)
         with share.noise():

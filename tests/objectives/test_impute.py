@@ -1,6 +1,5 @@
 """What is missing of a row, drawn from the model; and each of its cells given the others."""
 
-import pytest
 import torch
 from torch.distributions import Categorical, LogNormal, Normal, Poisson
 
@@ -81,9 +80,3 @@ def test_each_cell_of_unlike_columns_has_its_conditional_by_quadrature():
     exact = (log_p(x)[..., None] - torch.stack(others, -1)).masked_fill(x.isnan(), nan)
     assert exact[3, 0].isclose(log_p(x[3:])[0])
     near(log_conditionals(Model(prior, decode, q), x, 100_000, 2**16), exact)
-
-
-def test_no_draws_are_refused():
-    model = Model(diagonal_normal(torch.zeros(1), 1.0), lambda z: z, lambda x: x)
-    with pytest.raises(ValueError, match="draws must be a whole number of at least 1, got 0"):
-        impute(model, torch.zeros(1), draws=0)

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch.distributions import Normal, OneHotCategorical
 
+from tests.cases import seeded
+from tests.training.test_shares import each_of
 from tests.training.test_training import train
 from vaelib.distributions import diagonal_normal
 from vaelib.models import M2, VAE, Beside, GaussianDecoder, GaussianEncoder, Model, StandardNormal
@@ -144,12 +146,8 @@ def test_a_few_labels_train_a_classifier_of_all_rows(tmp_path, monkeypatch):
     assert learned > evaluate(networks(), x, objective, given=some).elbo + 1
     with pytest.raises(ValueError, match=r"q\(z|x, c\) needs every c: take semi_supervised"):
         evaluate(whole, x, ELBO(), given=some)
-    torch.manual_seed(1)
-    alone, parts = evaluate(whole, x, objective, given=some).elbo, []
-    monkeypatch.setattr(shares, "size", lambda: 2)
+    alone = seeded(evaluate, whole, x, objective, given=some).elbo
     monkeypatch.setattr(shares, "total", lambda value: value)
-    for rank in range(2):
-        monkeypatch.setattr(shares, "rank", lambda rank=rank: rank)
-        torch.manual_seed(1)
-        parts.append(evaluate(whole, x, objective, given=some).elbo)
+    of_two = each_of(monkeypatch, 2)
+    parts = [seeded(evaluate, whole, x, objective, given=some).elbo for _ in of_two]
     assert sum(parts) == pytest.approx(alone)

@@ -6,6 +6,7 @@ from torch import distributions as dist
 from torch.distributions import Independent, MultivariateNormal, OneHotCategorical
 
 from tests.cases import cases, refused, seeded
+from tests.inference.test_hmc import linear
 from vaelib.checks import check
 from vaelib.distributions import bernoulli, diagonal_normal
 from vaelib.divergence import Estimate
@@ -14,6 +15,7 @@ from vaelib.models import Model
 from vaelib.objectives import (
     elbo,
     elbo_terms,
+    impute,
     iwae,
     log_evidence,
     log_joint,
@@ -25,12 +27,6 @@ from vaelib.validation import unexamined
 SAMPLES = 20_000
 BATCHES = pytest.mark.parametrize("batch", [(), (5,), (2, 3)], ids=str)
 KL = pytest.mark.parametrize("kl", ["exact", "sampled"])
-
-
-def linear(latent=2, observed=3):
-    g = torch.Generator().manual_seed(1)
-    W, b = torch.randn(observed, latent, generator=g), torch.randn(observed, generator=g)
-    return LinearGaussian(W.double(), b.double(), 0.7)
 
 
 def approximate(model, shift=0.3, widen=1.3):
@@ -270,6 +266,7 @@ test_bad_arguments_raise_by_name = refused(
     (lambda: log_weights(COINS, X, -1), "samples must be a whole number of at least 1, got -1"),
     (lambda: log_evidence(COINS, X, samples=1), "samples must be a whole number of at"),
     (lambda: log_evidence(COINS, X, chunk=0), "chunk must be .* at least 1, got 0"),
+    (lambda: impute(COINS, X, draws=0), "draws must be a whole number of at least 1, got 0"),
     (lambda: elbo(COINS, X, kl="closed"), "kl must be 'exact' or 'sampled', got 'closed'"),
     (
         lambda: elbo(DISCRETE, X),

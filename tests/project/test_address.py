@@ -53,9 +53,7 @@ def configure(clone, **repository):
 
 
 @pytest.mark.parametrize("origin", [*FORMS, *ELSEWHERE])
-def test_every_form_of_origin_gives_one_address_without_what_is_secret_and_others_none(
-    clone, origin
-):
+def test_every_form_of_origin_gives_one_address_without_what_is_secret(clone, origin):
     come_from(clone, origin)
     assert address.address(clone, {}) == (FOUND if origin in FORMS else None)
 
@@ -129,9 +127,7 @@ def test_a_notebook_of_the_branch_installs_its_own_version(published, chapter):
     assert there.metadata == chapter.notebook.metadata
 
 
-def test_no_branch_is_made_of_what_is_not_committed_lies_nowhere_or_cannot_be_written(
-    published, monkeypatch
-):
+def test_no_branch_is_made_of_what_is_not_committed_or_lies_nowhere(published, monkeypatch):
     book, _ = published
     git_of, before = address.git, git(book, "rev-parse", "notebooks")
     come_from(book, ELSEWHERE[0])

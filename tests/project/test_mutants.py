@@ -168,9 +168,7 @@ KNOWN = 'f: g("utf8") → g(None)'
     ([KNOWN], ["--drawn", "20"], (0, False)),
     ([KNOWN] * 2, ["--drawn", "20"], (1, False)),
 )
-def test_the_command_says_whether_enough_was_noticed_and_records_what_is_whole(
-    command, missed, options, result
-):
+def test_the_command_says_whether_enough_was_noticed(command, missed, options, result):
     assert command(missed, *options) == result
 
 

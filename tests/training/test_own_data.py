@@ -8,13 +8,14 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from torch import distributions, nn
+from torch import nn
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
 from tests.cases import cases
 from tests.training.test_resume import at_step
-from tests.training.test_training import GREY, X, coins, parameters, small_vae, train
+from tests.training.test_shares import each_of
+from tests.training.test_training import GREY, X, coins, parameters, small_vae, train, with_prior
 from vaelib.distributions import diagonal_normal
 from vaelib.models import (
     VAE,
@@ -76,12 +77,10 @@ def test_conditions_go_with_their_rows(tmp_path, monkeypatch):
     assert evaluate(model, x, given=LABELS, batch_size=7).elbo > -0.5
     with pytest.raises(ValueError, match="belongs to a run with other settings: x was"):
         train(conditional(), x, learning_rate=0.05, **how | {"given": LABELS.flip(0)})
-    whole, parts = evaluate(model, x, given=LABELS).kl, []
-    monkeypatch.setattr(shares, "size", lambda: 2)
+    whole = evaluate(model, x, given=LABELS).kl
     monkeypatch.setattr(shares, "total", lambda value: value)
-    for rank in range(2):
-        monkeypatch.setattr(shares, "rank", lambda rank=rank: rank)
-        parts.append(evaluate(model, x, given=LABELS, batch_size=7).kl)
+    of_two = each_of(monkeypatch, 2)
+    parts = [evaluate(model, x, given=LABELS, batch_size=7).kl for _ in of_two]
     assert sum(parts) == pytest.approx(whole)
 
 
@@ -134,57 +133,43 @@ def test_steps_are_smaller_for_weights_with_many_inputs(rate):
     assert moved[1:] == pytest.approx([0.01] * 7, rel=0.01)
 
 
-class Mixture(nn.Embedding):
-    def forward(self):
-        weights = distributions.Categorical(X.new_ones(3))
-        return distributions.MixtureSameFamily(weights, diagonal_normal(self.weight, 1.0))
-
-
-class Bent(nn.Embedding):
-    """A prior that is not known to have a mean."""
-
-    def forward(self):
-        bend = distributions.AffineTransform(self.weight[0], 2.0)
-        return distributions.TransformedDistribution(diagonal_normal(X.new_zeros(2), 1.0), [bend])
-
-
-EITHER = ELBO(kl="either")
-
-
-@pytest.mark.parametrize("prior", [Mixture, Bent])
-@pytest.mark.parametrize("objective", [partial(iwae, samples=4), ELBO(3, "sampled"), EITHER])
+@pytest.mark.parametrize("prior", ["mixture", "flow"])  # the second is not known to have a mean
+@pytest.mark.parametrize("objective", [partial(iwae, samples=4), ELBO(3, "sampled"), ELBO()])
 def test_any_distribution_is_a_prior_for_every_objective_with_validation(objective, prior):
-    model = small_vae()
-    model.prior_module = prior(3, 2).double()
-    before = model.prior_module.weight.detach().clone()
+    model = with_prior(prior)
+    before = parameters(model.prior_module)
     history = train(model, objective=objective, validation=Validation(X[:20], patience=9))
     assert all(math.isfinite(terms.elbo) for terms in history.train + history.validation)
-    assert not torch.equal(before, model.prior_module.weight)
+    assert not torch.equal(before, parameters(model.prior_module))
 
 
 class Exploding(nn.Module):
-    """A reader's encoder whose sigma is out of hand for one row."""
+    """A reader's encoder whose mean and sigma are factors too large for one row."""
 
-    def __init__(self, sigma):
+    def __init__(self, *factors):
         super().__init__()
-        self.mu, self.sigma = nn.Linear(3, 2).double(), sigma
+        self.mu, self.factors = nn.Linear(3, 2).double(), factors
 
     def forward(self, x):
-        sigma = torch.where(x[:, :1] == 9, x.new_tensor(self.sigma), x.new_ones(()))
-        return diagonal_normal(self.mu(x), sigma)
+        mu, sigma = (torch.where(x[:, :1] == 9, factor, x.new_ones(())) for factor in self.factors)
+        return diagonal_normal(mu * self.mu(x), sigma)
 
 
-@pytest.mark.parametrize("sigma", [0.0, 1e200])
+@cases(
+    (1.0, 0.0, "standard deviation"),
+    (1.0, 1e200, "standard deviation"),
+    (math.nan, 1.0, "mean"),
+)
 @pytest.mark.parametrize("where", ["training", "validation"])
-def test_whose_sigma_it_is_and_which_row_is_named(sigma, where, tmp_path):
-    model = VAE(StandardNormal(2), Exploding(sigma), GaussianDecoder(2, [4], 3, 0.5)).double()
+def test_what_is_not_finite_and_in_which_row_is_named(tmp_path, where, mu, sigma, named):
+    model = VAE(StandardNormal(2), Exploding(mu, sigma), GaussianDecoder(2, [4], 3, 0.5)).double()
     x, file = X.clone(), tmp_path / "run.pt"
     x[37, 0] = 9
     data = (x, None) if where == "training" else (X, x)
     how = {"learning_rate": Steps(shuffle=False), "validation": data[1], "checkpoint": file}
     with pytest.raises(FloatingPointError) as error:
         train(model, data[0], **how)
-    for said in ("with row 37;", "standard deviation of encoder", "clip=1.0"):
+    for said in ("with row 37;", f"first: the {named} of encoder.", "clip=1.0"):
         assert said in str(error.value)
     assert str(error.value).endswith(f". The state after epoch 0 is in {file}")
 
@@ -220,23 +205,21 @@ def test_sigterm_ends_a_program_without_a_handler_after_the_state_is_written(own
     assert (heard, progress["epoch"], progress["seen"]) == (([1], 3, 0) if own else ([], 1, 32))
 
 
-@pytest.mark.parametrize("rank", [0, 1, 2])
 @pytest.mark.parametrize("samples", [(), (4,), (2, 3)])
-def test_images_meet_the_noise_of_a_single_process(monkeypatch, rank, samples):
+def test_images_meet_the_noise_of_a_single_process(monkeypatch, samples):
     """The rows lie before the event, though there are as many pixels as rows in a side."""
     mu = torch.rand(7, 2, 3, 3).double()
     torch.manual_seed(1)
     whole = diagonal_normal(mu, 1.0, 3).rsample(samples), torch.bernoulli(mu), torch.rand(3)
-    monkeypatch.setattr(shares, "size", lambda: 3)
-    monkeypatch.setattr(shares, "rank", lambda: rank)
-    share = shares.Share(7)
-    torch.manual_seed(1)
-    with share.noise(torch.Size([2]), torch.Size([2, 3, 3])):
-        mine = diagonal_normal(mu[share.rows], 1.0, 3).rsample(samples)
-        drawn = torch.bernoulli(mu[share.rows])
-    torch.testing.assert_close(mine.movedim(-4, 0), whole[0].movedim(-4, 0)[share.rows])
-    assert torch.equal(drawn, whole[1][share.rows])
-    assert torch.equal(torch.rand(3), whole[2])
+    for _ in each_of(monkeypatch, 3):
+        share = shares.Share(7)
+        torch.manual_seed(1)
+        with share.noise(torch.Size([2]), torch.Size([2, 3, 3])):
+            mine = diagonal_normal(mu[share.rows], 1.0, 3).rsample(samples)
+            drawn = torch.bernoulli(mu[share.rows])
+        torch.testing.assert_close(mine.movedim(-4, 0), whole[0].movedim(-4, 0)[share.rows])
+        assert torch.equal(drawn, whole[1][share.rows])
+        assert torch.equal(torch.rand(3), whole[2])
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -268,9 +268,7 @@ KILLED = """
 
 @pytest.mark.not_mutated
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
-def test_a_run_killed_fifty_times_writing_included_ends_with_the_same_weights(
-    tmp_path, record_property
-):
+def test_a_run_killed_fifty_times_ends_with_the_same_weights(tmp_path, record_property):
     path, out = tmp_path / "run.pt", tmp_path / "weights.pt"
     root = Path(__file__).parents[2]
     program = textwrap.dedent(KILLED.format(root=str(root), path=str(path), out=str(out)))

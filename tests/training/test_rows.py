@@ -161,9 +161,7 @@ def test_data_move_to_the_device_if_they_fit_and_else_row_by_row(monkeypatch, fi
     (GPU, CPU, 2 * 1200 + 1, True),
     (torch.device("cuda:0"), GPU, 0, False),
 )
-def test_data_fit_a_gpu_if_they_take_less_than_half_of_what_is_free(
-    monkeypatch, device, lies, free, fits
-):
+def test_data_fit_a_gpu_in_half_of_what_is_free(monkeypatch, device, lies, free, fits):
     memory = {device: (free, 10**9)}
     monkeypatch.setattr(torch.cuda, "mem_get_info", memory.__getitem__)
     assert rows_room._fits(SimpleNamespace(device=lies, nbytes=1200), device) is fits

@@ -84,12 +84,17 @@ def typed(name: str, options: argparse.Namespace, *shown: str) -> str:
     return " ".join(words)
 
 
+def must(be: str, word: str, good: bool) -> None:
+    """Tell what a word must be, unless it is."""
+    if not good:
+        raise argparse.ArgumentTypeError(f"must {be}, got {word!r}")
+
+
 def output(*endings: str) -> Callable[[str], Path]:
     """Reads the name of a file to be written, by whose ending its form is chosen."""
 
     def path(word: str) -> Path:
-        if Path(word).suffix not in endings:
-            raise argparse.ArgumentTypeError(f"must end in {' or '.join(endings)}, got {word!r}")
+        must(f"end in {' or '.join(endings)}", word, Path(word).suffix in endings)
         if Path(word).is_dir():
             raise argparse.ArgumentTypeError(f"{word} is a folder, not a file")
         return Path(word)
@@ -102,10 +107,8 @@ def at_least(least: int) -> Callable[[str], int]:
 
     def number(word: str) -> int:
         found = int(word) if word.isdecimal() else -1
-        if not 0 <= found < 2**63:
-            raise argparse.ArgumentTypeError(f"must be a whole number, got {word!r}")
-        if found < least:
-            raise argparse.ArgumentTypeError(f"must be at least {least}, got {word!r}")
+        must("be a whole number", word, 0 <= found < 2**63)
+        must(f"be at least {least}", word, found >= least)
         return found
 
     return number
@@ -117,8 +120,7 @@ def amount(word: str) -> float:
         number = float(word)
     except ValueError:
         number = math.nan
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number of at least 0, got {word!r}")
+    must("be a number of at least 0", word, 0 <= number < math.inf)
     return number
 
 
@@ -127,10 +129,8 @@ def numbers(example: str, *counts: int) -> Callable[[str], tuple[int, ...]]:
 
     def read(word: str) -> tuple[int, ...]:
         words = word.split(",")
-        if (counts and len(words) not in counts) or not all(
-            n.strip("0").isdecimal() for n in words
-        ):
-            raise argparse.ArgumentTypeError(f"must be {example}, got {word!r}")
+        whole = all(n.strip("0").isdecimal() for n in words)
+        must(f"be {example}", word, whole and (not counts or len(words) in counts))
         return tuple(map(int, words))
 
     return read
@@ -139,8 +139,8 @@ def numbers(example: str, *counts: int) -> Callable[[str], tuple[int, ...]]:
 def columns(word: str) -> dict[str, str]:
     """Kinds by names; a pair whose name has a comma stands in double quotes."""
     pairs = [pair.rpartition("=") for pair in next(csv.reader([word]))]
-    if not all(name and kind for name, _, kind in pairs):
-        raise argparse.ArgumentTypeError(f"must be like age=normal,job=skip, got {word!r}")
+    good = all(name and kind for name, _, kind in pairs)
+    must("be like age=normal,job=skip", word, good)
     return {name: kind for name, _, kind in pairs}
 
 

@@ -33,15 +33,14 @@ def compress(options: argparse.Namespace) -> None:
     import torch
 
     from vaelib import data, files
-    from vaelib.commands import folder, images
+    from vaelib.commands import images
+    from vaelib.commands.through import Stream
     from vaelib.compress import coded
     from vaelib.models import binary
 
-    model, settings = folder.load(options.run_folder)
-    settings.subject.serve("compress")
-    found = images.find_all(options, settings)
-    images.say(found.said if options.data else ())
-    x = torch.cat([*images.rows(found.test, settings).chunks()])
+    stream = Stream("compress", options)
+    model, settings = stream.model, stream.settings
+    x = torch.cat([*images.rows(stream.part, settings).chunks()])
     if binary(settings.likelihood) and not ((x == 0) | (x == 1)).all():
         x = data.binarise(x, torch.Generator().manual_seed(options.seed))
         images.say(["grey pixels are drawn black or white, and the file holds these"])
@@ -49,7 +48,7 @@ def compress(options: argparse.Namespace) -> None:
     files.write(options.out, lambda file: file.write(made.content))
     each, apart = float(made.images.mean()), made.header + made.initial
     print(
-        f"{options.out}: {len(made.content):,} bytes for {len(x):,} images, {found.whole.name}; "
+        f"{options.out}: {len(made.content):,} bytes for {len(x):,} images, {stream.name}; "
         f"{each:.1f} bits an image, {each / settings.pixels:.4f} a dimension, and {apart:,} bits "
         "that say what made the file and begin it"
     )

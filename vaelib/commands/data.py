@@ -1,7 +1,6 @@
 """``python -m vaelib data``: have a data set at hand, verified."""
 
 import argparse
-from pathlib import Path
 
 from vaelib import files
 from vaelib.commands.arguments import add
@@ -20,18 +19,13 @@ def run(options: argparse.Namespace) -> None:
 
     images = data.load(options.name, options.folder)
     folder = data.folder_of(options.name)
-    if folder and options.folder:
-        _put(data.folder_of(options.name, options.folder), folder, data.files_of(options.name))
+    there = data.folder_of(options.name, options.folder)
+    for path in (there / name for name in data.files_of(options.name)):
+        if path.is_file() and there.resolve() != folder.resolve():  # whole or not at all
+            files.write(folder / path.name, lambda file, path=path: file.write(path.read_bytes()))
     height, width = images.shape
     print(
         f"{images.name}: {len(images.train):,} images to learn from and {len(images.test):,} to "
         f"test on, {height}×{width} pixels, {images.levels} grey levels; "
         f"{folder or 'within scikit-learn'}"
     )
-
-
-def _put(there: Path, folder: Path, names: list[str]) -> None:
-    """Copy files, whole or not at all."""
-    for path in (there / name for name in names):
-        if path.is_file() and there.resolve() != folder.resolve():
-            files.write(folder / path.name, lambda file, path=path: file.write(path.read_bytes()))

@@ -28,7 +28,8 @@ def filled(stream, draws: int | None, samples: int) -> Rows:
     """
     source, columns = CSV.of(Path(stream.name)), stream.settings.table
     head = [*["draw"] * bool(draws), *source.names]
-    spread = [] if draws else np.any([np.isnan(b).any(0) for b in blocks(stream.x)], 0).nonzero()[0]
+    gaps = (np.isnan(block).any(0) for block in blocks(stream.part.x))
+    spread = [] if draws else np.any([*gaps], 0).nonzero()[0]
     head += [f"{columns[j].name}_{'p' if columns[j].kind in CLASSES else 'sd'}" for j in spread]
     texts = (cells for _, cells in islice(source.rows(), 1, None))
 

@@ -49,9 +49,10 @@ def find(how, source: str | None = None) -> Images:
     found = _opened(source or how.data, how)
     subject = subjects.of(how, found.columns)
     subject.check(found)
-    train, held = _split(found, how.seed)
     if found.validation:
         train, held = found.part, found.validation.part
+    else:
+        train, held = (found.part.pick(r) for r in apart(len(found), how.seed, MOST_HELD))
     test = found.test.part if found.test else held
     return Images(found, train, held, test, (*found.said, *_said(subject.many, found, train, held)))
 
@@ -108,11 +109,6 @@ def _opened(source: str, *told) -> Examples:
         found = (getattr(t, "table", None) for t in told)
         how["columns"] = next(filter(None, found), how["columns"])
     return data.open(source, **how)
-
-
-def _split(found: Examples, seed: int) -> tuple[Part, Part]:
-    """A tenth of the rows, drawn by the seed, and the others; both in their order."""
-    return tuple(found.part.pick(rows) for rows in apart(len(found), seed, MOST_HELD))
 
 
 def _said(many: str, found: Examples, train: Part, held: Part) -> Iterator[str]:

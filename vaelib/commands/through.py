@@ -31,8 +31,8 @@ class Stream:
         self.subject.serve(command)
         found = images.find_all(options, self.settings)
         images.say(found.said if options.data else ())
-        self.name, self.x = found.whole.name, found.test.x
-        self.pick = partial(images.pick, found.test, self.settings)
+        self.name, self.part = found.whole.name, found.test
+        self.pick = partial(images.pick, self.part, self.settings)
         self.names = found.whole.files or [str(n) for n in range(len(found.test))]
 
     def __len__(self) -> int:

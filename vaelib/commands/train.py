@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from vaelib.commands.arguments import add, amount, columns, data_options, positive, whole
+from vaelib.commands.arguments import add, amount, columns, data_options, must, positive, whole
 
 ABOUT = "train a VAE and keep everything about it in a folder"
 ENOUGH = 2**24  # numbers from which a start is computed
@@ -150,8 +150,7 @@ def _chosen(options: argparse.Namespace, settings, count: int) -> Iterator[str]:
 def likelihood(word: str) -> str:
     from vaelib.models import DECODERS
 
-    if word not in DECODERS:
-        raise argparse.ArgumentTypeError(f"must be one of {', '.join(DECODERS)}, got {word!r}")
+    must(f"be one of {', '.join(DECODERS)}", word, word in DECODERS)
     return word
 
 
