@@ -143,7 +143,8 @@ def elbo_score_function(model, x: Tensor, samples: int = 2) -> Tensor:
         L          = 1/S Σ_s f_s − KL(q ‖ p),    f_s = log p(x|z_s)
         ∇_φ E_q[f] ≈ 1/S Σ_s (f_s − b_s) ∇_φ log q(z_s|x)
 
-    with b_s the mean of f over the other samples. Value and gradient are unbiased.
+    with b_s the mean of f over the other samples. Value and gradient are unbiased. Where the KL has
+    no closed form, f is log p(x, z_s), and minus the entropy of q takes the place of the KL.
 
     Args:
         model: gives ``prior``, ``decode`` and an ``encode`` that returns
@@ -156,7 +157,6 @@ def elbo_score_function(model, x: Tensor, samples: int = 2) -> Tensor:
 
     Raises:
         ValueError: fewer than two samples, another q, wrong shapes, or bad data.
-        NotImplementedError: the prior has no KL in closed form.
 
     Source:
         Mohamed et al. (2020), sections 4 and 7, of which the baseline is Kool et al.'s (2019).
@@ -168,7 +168,7 @@ def elbo_score_function(model, x: Tensor, samples: int = 2) -> Tensor:
         advantage = f - (f.sum(0) - f) / (samples - 1)
         return f + advantage.detach() * (log_q - log_q.detach())
 
-    return _bound(model, x, lambda q: q.sample((samples,)), by_score)
+    return _bound(model, x, lambda q: q.sample((samples,)), by_score, sampled=True)
 
 
 def elbo_straight_through(model, x: Tensor, samples: int = 1) -> Tensor:
@@ -185,7 +185,7 @@ def elbo_straight_through(model, x: Tensor, samples: int = 1) -> Tensor:
         samples: S, at least 1.
 
     Returns, Raises:
-        As :func:`elbo_score_function`.
+        As :func:`elbo_score_function`; NotImplementedError, if the KL has no closed form.
 
     Source:
         Bengio, Léonard and Courville (2013).
@@ -210,7 +210,7 @@ def elbo_relaxed(model, x: Tensor, temperature: float = 0.5, samples: int = 1) -
         samples: at least 1.
 
     Returns, Raises:
-        As :func:`elbo_score_function`.
+        As :func:`elbo_straight_through`.
 
     Source:
         Jang, Gu and Poole (2017); Maddison, Mnih and Teh (2017).
@@ -227,12 +227,20 @@ def elbo_relaxed(model, x: Tensor, temperature: float = 0.5, samples: int = 1) -
     return _bound(model, x, soft)
 
 
-def _bound(model, x: Tensor, draw, weigh=lambda q, z, f: f) -> Tensor:
+def _bound(model, x: Tensor, draw, weigh=lambda q, z, f: f, sampled: bool = False) -> Tensor:
     q, p = model.encode(x), model.prior
     if not isinstance(q, Symbols) or q.has_rsample:
         raise ValueError(f"this is for q(z given x) of Symbols, got {type(q).__name__}: use elbo")
     z = draw(q)
-    return weigh(q, z, log_likelihood(model, x, z, q, p)).mean(0) - kl(q, p)
+    f = log_likelihood(model, x, z, q, p)
+    try:
+        return weigh(q, z, f).mean(0) - kl(q, p)
+    except NotImplementedError:
+        if not sampled:
+            raise NotImplementedError(
+                f"no closed-form KL to {type(p).__name__}: use elbo_score_function, which samples"
+            ) from None
+    return weigh(q, z, f + p.log_prob(z)).mean(0) + q.entropy()
 
 
 def _copies(phi: Tensor, samples: int) -> Tensor:

@@ -79,7 +79,7 @@ def test_bins_are_equally_probable_under_the_prior(count):
     np.testing.assert_allclose(np.diff(scipy.stats.norm.cdf(ends)), 1 / count, rtol=1e-9)
     inside = scipy.stats.norm.cdf(bins.medians) * count - np.arange(count)
     np.testing.assert_allclose(inside, 0.5, atol=1e-6)
-    w = bins.posterior(unit_normal(torch.zeros(1)))
+    w = bins.posterior(unit_normal(torch.zeros(1))).weights
     assert ((w + 1) / WHOLE * count - 1).abs().max() < 2 * count / WHOLE
 
 
@@ -89,7 +89,7 @@ def test_a_normal_distribution_gives_each_bin_its_mass():
     ends = np.array([-np.inf, *bins.ends.tolist()])
     at = (mu.double()[..., None].numpy(), sigma.double()[..., None].numpy())
     mass = np.diff(scipy.stats.norm.cdf(ends, *at), axis=-1)
-    found = (bins.posterior(diagonal_normal(mu, sigma)) + 1) / WHOLE
+    found = (bins.posterior(diagonal_normal(mu, sigma)).weights + 1) / WHOLE
     np.testing.assert_allclose(found, mass, atol=66 / WHOLE)
 
 

@@ -46,8 +46,27 @@ def test_draws_have_the_probabilities(codes):
 
 
 def test_a_symbol_without_probability_costs_nothing():
-    q = Symbols(torch.tensor([[0.0, -torch.inf]]).nan_to_num(neginf=-1e9))
-    assert float(kl(q, Symbols(torch.zeros(1, 2)))) == pytest.approx(math.log(2))
+    logits = torch.tensor([[0.0, -200.0]], requires_grad=True)
+    q = Symbols(logits)
+    value = kl(q, Symbols(torch.zeros(1, 2))) + q.entropy()
+    assert float(value) == pytest.approx(math.log(2))
+    value.backward()
+    assert logits.grad.isfinite().all()
+
+
+def test_the_nearest_code_is_found_far_from_the_origin():
+    codes = 1000 + 0.1 * seeded(torch.randn, 64, 2)
+    k = torch.randint(64, (500, 1))
+    q = vector_quantiser(codes[k], codes)
+    assert torch.equal(codes[q.k], codes[k])
+    assert (q.log_prob(q.sample()) == 0).all()
+
+
+def test_whole_numbers_of_large_grids_are_exact_in_half_precision():
+    levels = (8, 8, 8, 5, 5, 5)
+    q = finite_scalar_quantiser(seeded(torch.randn, 900, 1, 6).bfloat16(), levels)
+    again = torch.cdist(q.sample().float(), q.codes.float()).argmin(-1)
+    assert torch.equal(q.k, again)
 
 
 def test_a_certain_q_pays_for_its_symbols_and_passes_gradients_on():
@@ -115,11 +134,17 @@ test_what_is_no_row_of_symbols_is_refused = refused(
     (lambda: Symbols(LOGITS, TABLE[:2]), r"codes must have shape \(4, d\), got \(2, 2\)"),
     (lambda: Symbols(LOGITS).log_prob(H), r"z must have shape \(..., 3, 4\)"),
     (lambda: Symbols(torch.zeros(9, 8)).enumerate_support(), r"8\^9 rows are too many"),
-    (lambda: vector_quantiser(H, TABLE[:, :1]), r"codes must have shape \(K, 2\)"),
+    (
+        lambda: vector_quantiser(H, TABLE[:, :1]),
+        r"h of width 2 does not go with codes of shape \(4, 1\)",
+    ),
     (lambda: vector_quantiser(H, TABLE, -1), "commitment must be at least 0"),
     (lambda: vector_quantiser(H * torch.nan, TABLE), "h must be finite"),
     (lambda: finite_scalar_quantiser(H, (3,)), "h must have 1 coordinates a symbol, got 2"),
-    (lambda: finite_scalar_quantiser(H, (3, 1)), r"levels\[1\] must be .* at least 2"),
+    (lambda: finite_scalar_quantiser(H, (3, 2)), r"levels\[1\] must be .* at least 3"),
+    (lambda: vector_quantiser(H, TABLE * torch.nan), "codes must be finite"),
+    (lambda: kl(vector_quantiser(H, TABLE), Symbols(LOGITS[0])), "one event shape"),
+    (lambda: kl(vector_quantiser(H, TABLE), Symbols(LOGITS[0], TABLE + 1)), "by different tables"),
 )
 
 

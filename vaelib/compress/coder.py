@@ -7,7 +7,7 @@ from itertools import chain, pairwise
 import torch
 from torch import Tensor, nn
 
-from vaelib.compress.stack import Alphabet, Bins, Stack, cost, levels
+from vaelib.compress.stack import Alphabet, Bins, Certain, Stack, Vague, cost, levels
 from vaelib.distributions import Symbols
 from vaelib.objectives import check_data
 
@@ -48,21 +48,21 @@ class Coder:
         """Levels as the model takes them, k / (levels − 1)."""
         return k.to(self.dtype) / (self.levels - 1)
 
-    def posterior(self, k: Tensor) -> Tensor:
-        """Weights of each j under q(z|x)."""
+    def posterior(self, k: Tensor) -> Vague | Certain:
+        """How q(z|x) chooses j."""
         return self.side.posterior(self.model.encode(self.values(k)))
 
-    def push(self, stack, k: Tensor, q: Tensor) -> Tensor:
+    def push(self, stack, k: Tensor, q: Vague | Certain) -> Tensor:
         """Put images on the stack, whose ``posterior`` is q; the bits that each adds to it."""
-        j = stack.pop(q)
+        j, back = q.take(stack)
         pixels = _put(stack, k, self._pixels(j), self.p.rounds)
-        return pixels + _put(stack, j, self.side.prior, self.side.rounds) - _each(cost(q, j))
+        return pixels + _put(stack, j, self.side.prior, self.side.rounds) - _each(back)
 
     def pop(self, stack: Stack, count: int) -> Tensor:
         """Take the images that were put last: each step of ``push`` undone, from last to first."""
         j = _take(stack, (count, *self.side.shape), self.side.prior, self.side.rounds)
         k = _take(stack, (count, *self.event), self._pixels(j), self.p.rounds)
-        stack.push(j, self.posterior(k))
+        self.posterior(k).give(stack, j)
         return k
 
     def _pixels(self, j: Tensor) -> Callable[[Tensor], Tensor]:

@@ -1,6 +1,7 @@
 """Probabilities as whole numbers, and the stack of bits on which symbols lie under them."""
 
 import hashlib
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -40,6 +41,31 @@ def levels(log_probabilities: Tensor) -> Tensor:
     return weights(cdf / cdf[..., -1:])
 
 
+class Vague(NamedTuple):
+    """What q(z|x) leaves to the bits that lie there: they choose j, and come back."""
+
+    weights: Tensor
+
+    def take(self, stack) -> tuple[Tensor, Tensor]:
+        """j, and the bits that chose it."""
+        return (j := stack.pop(self.weights)), cost(self.weights, j)
+
+    def give(self, stack, j: Tensor) -> None:
+        stack.push(j, self.weights)
+
+
+class Certain(NamedTuple):
+    """A q(z|x) that leaves no choice."""
+
+    j: Tensor
+
+    def take(self, stack) -> tuple[Tensor, Tensor]:
+        return self.j, torch.zeros(self.j.shape, dtype=torch.float64)
+
+    def give(self, stack, j: Tensor) -> None:
+        pass
+
+
 class Bins:
     """Each coordinate in K pieces, equally probable under N(0, 1), so that one costs log2 K bits.
 
@@ -65,11 +91,11 @@ class Bins:
         alike = 2**PRECISION / self.count - 1
         return torch.full((*j.shape, self.count), alike, dtype=torch.float64)
 
-    def posterior(self, q: Distribution) -> Tensor:
+    def posterior(self, q: Distribution) -> Vague:
         """Those that a normal distribution gives to each bin, shape ``(..., K)``."""
         base = normal(q, "q(z given x)")
         mu, sigma = base.loc.double().unsqueeze(-1), base.scale.double().unsqueeze(-1)
-        return weights(torch.special.ndtr((self.ends - mu) / sigma))
+        return Vague(weights(torch.special.ndtr((self.ends - mu) / sigma)))
 
     def z(self, j: Tensor) -> Tensor:
         """The median of each bin."""
@@ -86,8 +112,8 @@ class Alphabet:
     def prior(self, j: Tensor) -> Tensor:
         return levels(self.p.conditional(j))
 
-    def posterior(self, q: Symbols) -> Tensor:
-        return levels(q.logits)
+    def posterior(self, q: Symbols) -> Vague | Certain:
+        return Vague(levels(q.logits)) if q.covers else Certain(q.k)
 
 
 def normal(d: Distribution, name: str) -> Normal:

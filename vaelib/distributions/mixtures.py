@@ -47,6 +47,8 @@ def mixture(parts: Distribution, logits: Tensor | None = None) -> Mixture:
     """
     if len(parts.batch_shape) != 1 or not parts.batch_shape[0]:
         raise ValueError(f"parts must have batch (J,), got {tuple(parts.batch_shape)}")
+    if not getattr(parts, "covers", True):
+        raise ValueError(f"a mixture needs parts with a density, not {type(parts).__name__}")
     if logits is None:
         logits = torch.zeros_like(parts.mean.flatten(1)[:, 0])
     if logits.shape != parts.batch_shape:

@@ -11,7 +11,7 @@ from torch.distributions import Distribution, constraints, register_kl
 from torch.nn.functional import one_hot
 
 from vaelib.distributions.coordinates import check_rank
-from vaelib.validation import check_counts, check_event
+from vaelib.validation import check_counts, check_event, check_finite, examining
 
 MOST = 2**20  # rows of symbols that are enumerated
 
@@ -33,6 +33,7 @@ class Symbols(Distribution):
     Attributes:
         levels: K.
         rounds: 1 where symbols are independent; n where each depends on those before it.
+        covers: whether every row has a probability, so that weights can stand for all of them.
 
     Raises:
         ValueError: logits without two dimensions or not finite, or a table of another length.
@@ -45,6 +46,7 @@ class Symbols(Distribution):
     arg_constraints: ClassVar[dict] = {}
     support = constraints.independent(constraints.real, 2)
     rounds = 1
+    covers = True
 
     def __init__(self, logits: Tensor, codes: Tensor | None = None) -> None:
         check_rank("logits", logits, 2)
@@ -95,7 +97,7 @@ class Symbols(Distribution):
         return probabilities if self.codes is None else probabilities @ self.codes
 
     def entropy(self) -> Tensor:
-        return -torch.xlogy(p := self.logits.exp(), p).sum((-2, -1))
+        return -(self.logits.exp() * self.logits).sum((-2, -1))
 
     def sample(self, sample_shape=()) -> Tensor:
         wide = self.logits.expand(*sample_shape, *self.logits.shape)
@@ -139,6 +141,7 @@ class Quantised(Symbols):
     """
 
     has_rsample = True
+    covers = False
 
     def __init__(self, k: Tensor, codes: Tensor, h: Tensor, penalty: Tensor | None = None) -> None:
         self.k, self.h, self.penalty = k, h, h.new_zeros(()) if penalty is None else penalty
@@ -163,6 +166,9 @@ class Quantised(Symbols):
         certain = torch.where((k == self.k).all(-1), 0.0, -torch.inf).to(self.h.dtype)
         return certain + (self.penalty - self.penalty.detach())
 
+    def entropy(self) -> Tensor:
+        return self.h.new_zeros(self.batch_shape)
+
     def expand(self, batch_shape, _instance=None) -> Quantised:
         n, d = self.event_shape
         k, h = self.k.expand(*batch_shape, n), self.h.expand(*batch_shape, n, d)
@@ -173,19 +179,26 @@ class Quantised(Symbols):
 def _kl(q: Symbols, p: Symbols) -> Tensor:
     if p.rounds > 1:
         raise NotImplementedError
-    terms = torch.xlogy(w := q.logits.exp(), w) - w * p.logits
-    return torch.where(w > 0, terms, 0.0).sum((-2, -1))
+    return (q.logits.exp() * (q.logits - p.logits)).sum((-2, -1))
 
 
 @register_kl(Quantised, Symbols)
 def _kl_of_certain(q: Quantised, p: Symbols) -> Tensor:
+    if q.levels != p.levels or (examining() and not _same(q.codes, p.codes)):
+        raise ValueError("q(z given x) and p(z) write their symbols by different tables")
     return q.log_prob_of(q.k) - p.log_prob_of(q.k)
+
+
+def _same(codes: Tensor, others: Tensor | None) -> bool:
+    return others is not None and torch.equal(codes, others)
 
 
 def nearest(h: Tensor, codes: Tensor) -> Tensor:
     """The row of a table that is nearest to each h, shape ``(..., d)`` ↦ ``(...)``."""
     rows = h.detach().reshape(-1, h.shape[-1])
-    return torch.cdist(rows, codes.detach()).argmin(-1).reshape(h.shape[:-1])
+    exactly = "donot_use_mm_for_euclid_dist"
+    apart = torch.cdist(rows, codes.detach(), compute_mode=exactly)
+    return apart.argmin(-1).reshape(h.shape[:-1])
 
 
 def vector_quantiser(h: Tensor, codes: Tensor, commitment: float = 0.25) -> Quantised:
@@ -217,7 +230,10 @@ def vector_quantiser(h: Tensor, codes: Tensor, commitment: float = 0.25) -> Quan
     """
     check_rank("h", h, 2)
     if codes.ndim != 2 or codes.shape[1] != h.shape[-1]:
-        raise ValueError(f"codes must have shape (K, {h.shape[-1]}), got {tuple(codes.shape)}")
+        raise ValueError(
+            f"h of width {h.shape[-1]} does not go with codes of shape {tuple(codes.shape)}"
+        )
+    check_finite("codes", codes)
     if not 0 <= commitment < float("inf"):
         raise ValueError(f"commitment must be at least 0 and finite, got {commitment}")
     k = nearest(h, codes)
@@ -236,10 +252,10 @@ def finite_scalar_quantiser(h: Tensor, levels: tuple[int, ...]) -> Quantised:
 
     Args:
         h: shape ``(*batch, n, d)``.
-        levels: L of each of the d coordinates, at least 2; K is their product.
+        levels: L of each of the d coordinates, at least 3; K is their product.
 
     Raises:
-        ValueError: another number of coordinates, or a level below 2.
+        ValueError: another number of coordinates, or a level below 3.
 
     Source:
         Mentzer et al. (2024).
@@ -252,19 +268,21 @@ def finite_scalar_quantiser(h: Tensor, levels: tuple[int, ...]) -> Quantised:
     if h.shape[-1] != len(levels):
         raise ValueError(f"h must have {len(levels)} coordinates a symbol, got {h.shape[-1]}")
     count, basis, codes = grid(levels, h)
-    reach, half = (count - 1) * (1 + 1e-3) / 2, (count + 1) % 2 / 2
-    squashed = reach * (h + (half / reach).atanh()).tanh() - half
+    reach, even = (count - 1) * (1 + 1e-3) / 2, (count + 1) % 2 / 2
+    squashed = reach * (h + (even / reach).atanh()).tanh() - even
     steps = squashed.round()
-    k = ((steps + count.div(2).floor()) * basis).sum(-1).long()
-    return Quantised(k, codes, squashed / count.div(2).floor())
+    half = count.div(2).floor()
+    k = ((steps + half).long() * basis).sum(-1)
+    return Quantised(k, codes, squashed / half)
 
 
 def grid(levels: tuple[int, ...], like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Levels of each coordinate, what a step in it adds to k, and the table of all codes."""
-    check_counts(2, **{f"levels[{i}]": n for i, n in enumerate(levels)})
+    check_counts(coordinates=len(levels))
+    check_counts(3, **{f"levels[{i}]": n for i, n in enumerate(levels)})
     count = like.new_tensor(levels)
-    basis = torch.cat([count.new_ones(1), count.cumprod(0)[:-1]])
+    basis = torch.tensor([math.prod(levels[:i]) for i in range(len(levels))], device=like.device)
     k = torch.arange(math.prod(levels), device=like.device)[:, None]
-    steps = (k // basis.long()) % count.long()
+    steps = (k // basis) % count.long()
     half = count.div(2).floor()
     return count, basis, (steps - half) / half

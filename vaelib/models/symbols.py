@@ -38,8 +38,8 @@ class Codebook(nn.Module):
     """Numbers h as the nearest of K vectors, which are learned.
 
     Its parameter ``codes``, shape ``(K, width)``, begins on draws of N(0, I). Whenever gradients
-    pass, ``uses`` counts how many h each code stood for, in the examples that had a ``weight`` in
-    the loss. :class:`~vaelib.training.Averaging` adds them up in ``counts``.
+    pass, ``uses`` and ``sums`` take up how many h each code stood for, and their sum, of examples
+    that count in the loss. :class:`~vaelib.training.Averaging` takes them from there.
 
     Args:
         size: K.
@@ -57,31 +57,30 @@ class Codebook(nn.Module):
         self.codes = nn.Parameter(torch.randn(size, width))
         self.register_buffer("counts", torch.zeros(size))
         self.register_buffer("uses", torch.zeros(size), persistent=False)
-        self.register_buffer("weight", torch.zeros(()), persistent=False)
-        self.symbols = 1
+        self.register_buffer("sums", torch.zeros(size, width), persistent=False)
 
     def forward(self, h: Tensor) -> Quantised:
         q = vector_quantiser(h, self.codes, self.commitment)
         if self.training and q.penalty.requires_grad:
-            q.penalty.register_hook(partial(self._count, q.k))
+            q.penalty.register_hook(partial(self._count, q.k, h.detach()))
         return q
 
-    def _count(self, k: Tensor, weight: Tensor) -> None:
-        self.symbols = k.shape[-1]
-        counts = (weight != 0)[..., None, None] * one_hot(k, self.size)
-        self.uses.copy_(counts.flatten(0, -2).sum(0))
-        self.weight.copy_(weight.abs().sum())
+    def _count(self, k: Tensor, h: Tensor, weight: Tensor) -> None:
+        counts = (weight != 0)[..., None].expand(k.shape).flatten().to(self.uses)
+        self.uses.index_add_(0, k.flatten(), counts)
+        self.sums.index_add_(0, k.flatten(), counts[:, None] * h.reshape(-1, self.width))
 
     @torch.no_grad()
     def cover(self, h: Tensor, which: Tensor | None = None) -> None:
         """Put codes on some of the given h, shape ``(..., width)``, and forget their counts.
 
         Args:
-            h: what the encoder gives.
+            h: what the encoder gives; where there are fewer than codes, some are taken twice.
             which: codes to move, such as ``counts < 1``; all of them if not given.
         """
         check_event("h", h, self.codes.shape[1:])
         rows = h.reshape(-1, self.width)
+        check_counts(**{"rows of h": len(rows)})
         which = torch.ones_like(self.counts, dtype=torch.bool) if which is None else which
         order = torch.randperm(len(rows), device=rows.device)
         picked = order.repeat(-(-self.size // len(rows)))[: int(which.sum())]
@@ -92,7 +91,7 @@ class FiniteScalars(nn.Module):
     """Numbers h, each rounded to a few values: a fixed codebook that is a grid.
 
     Args:
-        levels: values of each coordinate, at least 2; K is their product.
+        levels: values of each coordinate, at least 3; K is their product.
 
     Source:
         Mentzer et al. (2024).

@@ -103,7 +103,8 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> E
         Estimate in nats, shape ``(*batch)``.
 
     Raises:
-        ValueError: fewer than two samples, an empty chunk, wrong shapes, or bad data.
+        ValueError: fewer than two samples, an empty chunk, wrong shapes, bad data, or a q that is
+            certain of one z.
     """
     check_counts(2, samples=samples)
     check_counts(chunk=chunk)
@@ -111,6 +112,11 @@ def log_evidence(model, x: Tensor, samples: int = 5000, chunk: int = 2**10) -> E
         raise ValueError(f"x is empty, shape {tuple(x.shape)}")
     once = SimpleNamespace(prior=model.prior, decode=model.decode, encode=model.encode)
     q = encoded(once, x[:chunk] if x.ndim > 1 else x, samples)
+    if not getattr(q, "covers", True):
+        raise ValueError(
+            f"{type(q).__name__} is certain of one z, so its weights say nothing of all others: "
+            "log p(x) is a sum over model.prior.enumerate_support(), its lower bound is elbo"
+        )
     rank = len(q.batch_shape)
     if math.prod(batch := x.shape[:rank]) <= chunk:
         return Estimate(*_log_evidence(once, x, q, samples, chunk))

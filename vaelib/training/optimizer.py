@@ -43,7 +43,7 @@ class Averaging(Adam):
 
     over the n_k vectors h of a minibatch whose nearest code is k. With ``decay=1`` each code is the
     mean of all that it stood for. The quantiser's penalty has the gradient 2 g, so the average is a
-    gradient step of size 1 / (2 N_k); gradients must not be clipped.
+    gradient step of size 1 / (2 N_k) for each code.
 
     Args:
         parameters: all that learn, the codes among them.
@@ -52,7 +52,7 @@ class Averaging(Adam):
         decay: above 0, up to 1.
 
     Raises:
-        ValueError: another decay.
+        ValueError: another decay, or a codebook that is none of the model's.
 
     Source:
         van den Oord, Vinyals and Kavukcuoglu (2017), appendix A.1; Bottou and Bengio (1995).
@@ -61,19 +61,26 @@ class Averaging(Adam):
     def __init__(self, parameters, lr: float, codebook, decay: float = 1.0) -> None:
         if not 0 < decay <= 1:
             raise ValueError(f"decay must be above 0 and at most 1, got {decay}")
-        self.codebook, self.decay = codebook, decay
+        self.codebook, self.decay, parameters = codebook, decay, [*parameters]
         others = [p for p in parameters if p is not codebook.codes]
+        if len(others) == len(parameters):
+            raise ValueError("the codebook's codes are not among the parameters that learn")
+        for taken in (codebook.uses, codebook.sums):
+            taken.zero_()
         still = {"params": [codebook.codes], "lr": 0.0, "share": 0.0}
-        super().__init__([{"params": others}, still], lr=lr, fused=True)
+        how = {"fused": True, "capturable": codebook.codes.is_cuda}
+        super().__init__([{"params": others}, still], lr=lr, **how)
 
     @torch.no_grad()
     def step(self, closure=None) -> None:
         super().step(closure)
-        book, counts, codes = self.codebook, self.codebook.counts, self.codebook.codes
-        uses, weight = shares.total(book.uses), shares.total(book.weight) / shares.size()
-        counts.mul_(self.decay).add_(uses)
-        slope = codes.grad * uses.sum() / (2 * book.symbols * weight)
-        codes.sub_(torch.where(uses[:, None] > 0, slope / counts[:, None], 0.0))
+        book, codes = self.codebook, self.codebook.codes
+        uses, sums = shares.total(book.uses)[:, None], shares.total(book.sums)
+        book.counts.mul_(self.decay).add_(uses.squeeze(1))
+        moved = (sums - uses * codes) / book.counts[:, None]
+        codes.add_(torch.where(uses > 0, moved, 0.0))
+        for taken in (book.uses, book.sums):
+            taken.zero_()
 
 
 @dataclass(frozen=True)
