@@ -14,9 +14,10 @@ numbers of any size                  :func:`diagonal_normal`, a density
 ===================================  ==========================================================
 
 Tables have a distribution for each column, :func:`columns`; what is missing, NaN, is left out by
-:func:`observed`. Priors may be a :func:`mixture`.
+:func:`observed`. Priors may be a :func:`mixture`. Several layers of latents are a :func:`chain`.
 """
 
+from vaelib.distributions.chain import Chain, chain
 from vaelib.distributions.columns import Column, columns, observed
 from vaelib.distributions.coordinates import DiagonalNormal, diagonal_normal, unit_normal
 from vaelib.distributions.levels import Levels, bernoulli, categorical_levels
@@ -24,12 +25,14 @@ from vaelib.distributions.logistics import discretised_logistic, logistic_mixtur
 from vaelib.distributions.mixtures import Mixture, mixture
 
 __all__ = [
+    "Chain",
     "Column",
     "DiagonalNormal",
     "Levels",
     "Mixture",
     "bernoulli",
     "categorical_levels",
+    "chain",
     "columns",
     "diagonal_normal",
     "discretised_logistic",
