@@ -18,7 +18,7 @@ class Chain(Distribution):
     arg_constraints: ClassVar[dict] = {}
     support = constraints.real_vector
 
-    def __init__(self, widths: Sequence[int], parts: Sequence, upward: bool = False) -> None:
+    def __init__(self, widths: Sequence[int], parts: Sequence, upward: bool) -> None:
         self.widths, self.parts, self.upward = tuple(widths), tuple(parts), upward
         super().__init__(parts[0].batch_shape, Size([sum(widths)]), validate_args=False)
 
@@ -26,47 +26,32 @@ class Chain(Distribution):
     def has_rsample(self) -> bool:
         return self.parts[0].has_rsample
 
-    def conditionals(self, z: Tensor) -> list[Distribution]:
-        """Each layer's distribution, given those before it in rows z, lowest first."""
-        return self._walk(lambda t, p: self.layers(z)[t])[0]
+    def sample(self, sample_shape=()) -> Tensor:
+        return self._drawn("sample", Size(sample_shape))
 
-    def log_probs(self, z: Tensor) -> Tensor:
-        """The terms of log p(z), lowest layer first, shape ``(layers, *batch)``."""
-        pairs = zip(self.conditionals(z), self.layers(z), strict=True)
-        return torch.stack(torch.broadcast_tensors(*(p.log_prob(v) for p, v in pairs)))
+    def rsample(self, sample_shape=()) -> Tensor:
+        return self._drawn("rsample", Size(sample_shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.log_probs(value).sum(0)
 
-    def sample(self, sample_shape=()) -> Tensor:
-        return self._drawn("sample", sample_shape)
+    def log_probs(self, z: Tensor) -> Tensor:
+        """The terms of log p(z), lowest layer first, shape ``(layers, *batch)``."""
+        terms = (p.log_prob(v) for p, v in zip(*self.at(z), strict=True))
+        return torch.stack(torch.broadcast_tensors(*terms))
 
-    def rsample(self, sample_shape=()) -> Tensor:
-        return self._drawn("rsample", sample_shape)
+    def at(self, z: Tensor) -> tuple[list[Distribution], list[Tensor]]:
+        """Each layer's distribution given those before it in rows z, and its values there."""
+        check_event("z", z, self.event_shape)
+        layers = z.split(self.widths, -1)
+        return self.walk(lambda t, p: layers[t])
 
     def expand(self, batch_shape, _instance=None) -> Chain:
         first, *others = self.parts
         return Chain(self.widths, [first.expand(Size(batch_shape)), *others], self.upward)
 
-    def layers(self, z: Tensor) -> tuple[Tensor, ...]:
-        """A row's layers, lowest first."""
-        check_event("z", z, self.event_shape)
-        return z.split(self.widths, -1)
-
-    def _drawn(self, how: str, sample_shape) -> Tensor:
-        shape = Size(sample_shape)
-
-        def draw(t: int, p: Distribution) -> Tensor:
-            if p is self.parts[0]:
-                return getattr(p, how)(shape)
-            batch = shape + self.batch_shape
-            check_shape(f"layer {t + 1}, drawn, must have batch", p.batch_shape, batch)
-            return getattr(p, how)()
-
-        return torch.cat(self._walk(draw)[1], -1)
-
-    def _walk(self, take: Callable[[int, Distribution], Tensor]) -> tuple[list, list]:
-        """Each layer's distribution, and what is taken of it for those after; lowest first."""
+    def walk(self, take: Callable[[int, Distribution], Tensor]) -> tuple[list, list]:
+        """The same, lowest first, where a layer's values are what is taken of its distribution."""
         numbers, given, values = range(len(self.widths)), [], []
         for t, part in zip(numbers if self.upward else numbers[::-1], self.parts, strict=True):
             p = part(*values) if values else part
@@ -75,12 +60,17 @@ class Chain(Distribution):
         way = -1 if self.upward else 1
         return given[::way], values[::way]
 
+    def _drawn(self, how: str, shape: Size) -> Tensor:
+        def draw(t: int, p: Distribution) -> Tensor:
+            new, old = (shape, Size()) if p is self.parts[0] else (Size(), shape)
+            check_shape(f"layer {t + 1} must have batch", p.batch_shape, old + self.batch_shape)
+            return getattr(p, how)(new)
+
+        return torch.cat(self.walk(draw)[1], -1)
+
 
 def chain(
-    widths: Sequence[int],
-    first: Distribution,
-    *others: Callable[..., Distribution],
-    upward: bool = False,
+    widths: Sequence[int], first: Distribution, *others: Callable, upward: bool = False
 ) -> Chain:
     """Layers z_1, …, z_T, the lowest first in the row, whichever is drawn first.
 
@@ -92,33 +82,27 @@ def chain(
     Args:
         widths: how many coordinates z_1, …, z_T have.
         first: of the layer that is drawn first, z_T, or z_1 upward; its batch is that of the row.
-        others: of each other layer as it is drawn, a function of those before, the last one first:
-            ``lambda above, *higher: …``.
+        others: of each other layer as it is drawn, a function that gives its distribution from
+            those before, the last one first: ``lambda above, *higher: …``.
         upward: whether the lowest layer is drawn first.
 
     Returns:
-        Distribution with batch ``(*batch)`` and event ``(Σ widths,)``, which has ``rsample`` where
-        all layers have it. No divergence is known in closed form: objectives take
-        ``kl="sampled"`` or ``"either"``. See :func:`vaelib.divergence.kl_by_layer`.
+        Distribution with batch ``(*batch)`` and event ``(Σ widths,)``, and a divergence layer by
+        layer, :func:`~vaelib.divergence.kl_by_layer`.
 
     Raises:
-        ValueError: no layers, a width that is no positive whole number, or not one part for each.
-            Later, by its number, a layer of another event or batch.
+        ValueError: no layers, or a part for each width is missing or has another event; later, by
+            its number, a layer of another event or batch.
 
     >>> from vaelib.distributions import diagonal_normal, unit_normal
     >>> top = unit_normal(torch.zeros(2))
     >>> p = chain([1, 2], top, lambda z: diagonal_normal(z[..., :1], 0.5))
-    >>> p.log_prob(torch.zeros(3))  # −log 2π − ½ log 2π·½²
+    >>> p.log_prob(torch.zeros(3))  # −3/2 log 2π − log ½
     tensor(-2.0637)
     """
-    check_layers(widths)
+    check_counts(layers=len(widths), **{f"widths[{i}]": n for i, n in enumerate(widths)})
     if len(widths) != 1 + len(others):
         raise ValueError(f"{len(widths)} widths need as many parts, got {1 + len(others)}")
-    last = len(widths) if not upward else 1
-    check_shape(f"layer {last} must have event", first.event_shape, Size([widths[last - 1]]))
+    top = Size(widths[:1] if upward else widths[-1:])
+    check_shape("the first layer must have event", first.event_shape, top)
     return Chain(widths, (first, *others), upward)
-
-
-def check_layers(widths: Sequence[int]) -> None:
-    """Raise a ValueError unless these are the widths of at least one layer."""
-    check_counts(layers=len(widths), **{f"widths[{i}]": n for i, n in enumerate(widths)})

@@ -1,8 +1,7 @@
 """KL divergences, exact and estimated, in nats."""
 
-from vaelib.divergence.closed_form import kl, kl_by_coordinate
+from vaelib.divergence.closed_form import kl, kl_by_coordinate, kl_by_layer
 from vaelib.divergence.estimate import Average, Estimate, kl_monte_carlo, kl_path
-from vaelib.divergence.layers import kl_by_layer
 from vaelib.divergence.quadrature import kl_quadrature
 
 __all__ = [
