@@ -62,7 +62,8 @@ class Chain(Distribution):
 
     def _drawn(self, how: str, shape: Size) -> Tensor:
         def draw(t: int, p: Distribution) -> Tensor:
-            new, old = (shape, Size()) if p is self.parts[0] else (Size(), shape)
+            first = t == (0 if self.upward else len(self.widths) - 1)
+            new, old = (shape, Size()) if first else (Size(), shape)
             check_shape(f"layer {t + 1} must have batch", p.batch_shape, old + self.batch_shape)
             return getattr(p, how)(new)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from vaelib.distributions import Chain, chain, diagonal_normal
+from vaelib.models.model import Beside
 
 
 class Layered(nn.Module):
@@ -59,8 +60,9 @@ class Layered(nn.Module):
         self.parts = nn.ModuleList([first, *others])
 
     def start_at(self, x: Tensor) -> None:
-        """Fit the start of each part that sees x to x, if it has one."""
-        for part in self.parts[:1] if self.upward else self.parts:
+        """Fit the start of the first part, if it has one, and of those beside x to x."""
+        first, *others = self.parts
+        for part in (first, *(each for each in others if isinstance(each, Beside))):
             getattr(part, "start_at", lambda x: None)(x)
 
     def forward(self, *x: Tensor) -> Chain:
