@@ -82,18 +82,17 @@ def chain(
 
     Args:
         widths: how many coordinates z_1, …, z_T have.
-        first: of the layer that is drawn first, z_T, or z_1 upward; its batch is that of the row.
+        first: the distribution of the layer that is drawn first.
         others: of each other layer as it is drawn, a function that gives its distribution from
             those before, the last one first: ``lambda above, *higher: …``.
-        upward: whether the lowest layer is drawn first.
+        upward: whether z_1 is drawn first, not z_T.
 
     Returns:
-        Distribution with batch ``(*batch)`` and event ``(Σ widths,)``, and a divergence layer by
-        layer, :func:`~vaelib.divergence.kl_by_layer`.
+        Distribution with the first's batch and event ``(Σ widths,)``; see
+        :func:`~vaelib.divergence.kl_by_layer`.
 
     Raises:
-        ValueError: no layers, or a part for each width is missing or has another event; later, by
-            its number, a layer of another event or batch.
+        ValueError: no layers, not a part for each width, or a layer of another event or batch.
 
     >>> from vaelib.distributions import diagonal_normal, unit_normal
     >>> top = unit_normal(torch.zeros(2))

@@ -88,16 +88,15 @@ def kl_by_layer(q: Chain, p: Chain, z: Tensor) -> Tensor:
         log q(z_t|before) − log p(z_t|before)    one up, one down
 
     Args:
-        q: the chain that z was drawn from.
-        p: another one of the same layers.
-        z: shape ``(*sample, *batch, Σ widths)``.
+        q, p: chains of the same layers.
+        z: drawn from q, shape ``(*sample, *batch, Σ widths)``.
 
     Returns:
         Nats, lowest layer first, shape ``(layers, *sample, *batch)``.
 
     Raises:
-        ValueError: q and p are no chains of the same layers, or z has another shape.
-        NotImplementedError: drawn one way, but torch has no closed form for a layer's pair.
+        ValueError: q and p are no such chains, or z has another shape.
+        NotImplementedError: drawn one way, but torch has no closed form for a pair.
 
     >>> from vaelib.distributions import chain, unit_normal
     >>> top = unit_normal(torch.zeros(1))

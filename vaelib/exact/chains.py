@@ -60,8 +60,7 @@ def as_normal(p: Chain) -> MultivariateNormal:
     m and K are read off the chain, drawn with eps = 0 and with one coordinate of eps at 1.
 
     Raises:
-        ValueError: a layer is not normal, its mean is not linear in those before, or its covariance
-            not constant.
+        ValueError: a layer is not normal, its mean not linear, or its covariance not constant.
     """
     (n,), batch, like = p.event_shape, p.batch_shape, p.parts[0].mean
     eps = torch.cat([like.new_zeros(1, n), like.new_ones(n).diag(), like.new_full((1, n), 2.0)])
@@ -83,15 +82,14 @@ def as_normal(p: Chain) -> MultivariateNormal:
 def as_chain(
     row: MultivariateNormal, widths: Sequence[int], upward: bool = False, diagonal: bool = False
 ) -> Chain:
-    """A normal row as a chain of layers, or the nearest chain whose layers are diagonal.
+    """A normal row as a chain of layers, or the chain of least KL(q ‖ row) with diagonal layers.
 
     ::
 
-        row:      p(z_t|before) = N(m_t(before), Λ_t⁻¹)
-        nearest:  q(z_t|before) = N(m_t(before), 1 / diag Λ_t)
+        row:       p(z_t|before) = N(m_t(before), Λ_t⁻¹)
+        diagonal:  q(z_t|before) = N(m_t(before), 1 / diag Λ_t)
 
-    KL(q ‖ row) is least for these means and variances: then a layer's KL has its least value, that
-    of mean field, whatever the layers before it are.
+    The second is best in each layer by itself, whatever the layers before it are: mean field.
 
     Args:
         row: batch ``(*batch)``, event ``(Σ widths,)``, such as a posterior.
