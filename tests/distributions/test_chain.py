@@ -119,7 +119,7 @@ def test_a_layered_vae_is_trained_and_judged_as_any(kind):
 
 def test_layers_see_what_they_should_and_a_ladder_is_bayes_rule():
     ladder, plain, up = (layered(kind) for kind in ("ladder", "downward", "upward"))
-    x, z, grid = X[:4], torch.randn(5, 4, 3), torch.linspace(-12, 12, 4001)
+    x, z, grid = X[:4], torch.randn(5, 1, 3), torch.linspace(-12, 12, 4001)
     found, guess, prior = (p.at(z)[0][0] for p in (ladder.encode(x), plain.encode(x), plain.prior))
     logs = [Normal(p.mean[..., None], p.stddev[..., None]).log_prob(grid) for p in (guess, prior)]
     mass = sum(logs).softmax(-1)

@@ -41,12 +41,12 @@ class GaussianChain(LinearGaussian):
         if (rest := self.row.mean.numel() - W.shape[-1]) < 0:
             raise ValueError(f"W has {-rest} columns more than the row has coordinates")
         W = pad(W, (0, rest))
-        super().__init__(W @ self.row.scale_tril, W @ self.row.mean + b, sigma)
+        super().__init__(W @ self.row.scale_tril, W @ self.row.mean + b, sigma)  # of u, z = m + L u
         self.prior, self.decode = prior, LinearGaussian(W, b, sigma).decode
 
     def encode(self, x: Tensor) -> MultivariateNormal:
         """The exact posterior of the row; :func:`as_chain` draws it layer by layer."""
-        u, tril = super().encode(x), self.row.scale_tril  # z = m + L u
+        u, tril = super().encode(x), self.row.scale_tril
         return MultivariateNormal(self.row.mean + u.mean @ tril.T, scale_tril=tril @ u.scale_tril)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -71,8 +72,9 @@ class Layered(nn.Module):
 
         def layer(part: nn.Module, of_prior: nn.Module | None):
             def given(z: Tensor, *_: Tensor) -> Distribution:
+                rows = torch.broadcast_shapes(z.shape[:-1], first.batch_shape)
                 front, seen = len(first.batch_shape), () if self.upward else x
-                q = part(*(v.expand(*z.shape[:-1], *v.shape[front:]) for v in seen), z)
+                q = part(*(v.expand(*rows, *v.shape[front:]) for v in seen), z)
                 return q if of_prior is None else _product(q, of_prior(z))
 
             return given
