@@ -17,6 +17,8 @@ from vaelib.training import fit, refit
 
 WIDTHS = (2, 3, 1)
 PLACES = torch.arange(6).split(WIDTHS)
+ONE = unit_normal(torch.zeros(1))
+ALONE = chain([1], ONE)
 
 
 def linear(upward, batch=(), seed=0):
@@ -72,6 +74,7 @@ def test_draws_have_the_moments_of_the_row_and_its_slopes(upward):
 def test_the_layers_divergences_are_those_of_the_row(up_q, up_p):
     (q, dense_q), (p, dense_p) = linear(up_q, (2,)), linear(up_p, seed=1)
     terms = kl_by_layer(q, p, z := seeded(q.sample, (40_000,)))
+    assert kl_by_layer(ALONE, ALONE, torch.zeros(7, 1)).shape == (1, 7)
     found, exact = Estimate.of(terms.sum(0)), kl(dense_q, dense_p)
     assert ((found.mean - exact).abs() < 5 * found.standard_error).all()
     if up_q != up_p:
@@ -107,6 +110,8 @@ def layered(kind):
 def test_a_layered_vae_is_trained_and_judged_as_any(kind):
     model = layered(kind)
     model.start_at(X)
+    started = [m for m in model.encoder.modules() if getattr(m, "place", None) is not None]
+    assert len(started) == (1 if kind == "upward" else 2)
     history = fit(model, X, epochs=20, learning_rate=0.01, progress=False)
     assert history.train[-1].elbo > history.train[0].elbo
     elbo(model, X, kl="either").mean().backward()
@@ -131,7 +136,6 @@ def test_layers_see_what_they_should_and_a_ladder_is_bayes_rule():
     torch.testing.assert_close(up.decode(z).mean, up.decoder.decoder(low).mean)
 
 
-ONE = unit_normal(torch.zeros(1))
 PAIR = chain([1, 1], ONE, unit_normal)
 test_what_is_no_chain_is_said = refused(
     (lambda: chain([], ONE), "layers must be a whole number of at least 1, got 0"),

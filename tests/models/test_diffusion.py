@@ -8,18 +8,29 @@ from torch.distributions import MultivariateNormal
 from tests.cases import cases, refused
 from vaelib.checks import check, check_order
 from vaelib.divergence import kl_by_layer
-from vaelib.exact import as_normal, gauss_hermite
-from vaelib.models import SCHEDULES, VAE, Diffusion, GaussianDecoder, Lowest, Points, limit, noised
+from vaelib.exact import Discrete, as_normal, gauss_hermite
+from vaelib.models import SCHEDULES, VAE, Diffusion, GaussianDecoder, Lowest, limit, noised, score
 from vaelib.training import fit
 
 LOG_SNR = torch.tensor([3.0, 1.0, -0.5, -2.0]).double()
-PLANE = Points(torch.tensor([[-1.0, 0.5], [1.0, 0.0], [0.3, -2.0]]).double(), LOG_SNR[:3])
-LINE = Points(torch.tensor([[-1.0], [0.4], [1.5]]).double(), LOG_SNR[:3] / 9)
+PROBS = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+PLANE = torch.tensor([[-1.0, 0.5], [1.0, 0.0], [0.3, -2.0]]).double()
+LINE = torch.tensor([[-1.0], [0.4], [1.5]]).double()
 EVEN = {  # what falls or rises evenly
     "linear": lambda log_snr: log_snr,
     "polynomial": lambda log_snr: (4.0 - log_snr).pow(1 / 3),
     "cosine": lambda log_snr: log_snr.sigmoid().sqrt().acos(),
 }
+
+
+def noisy(x, log_snr):
+    """A point under noise: which one it is, is a discrete latent."""
+    return Discrete(PROBS, lambda one_hot: noised(one_hot @ x, log_snr))
+
+
+def denoise(z, log_snr):
+    x = PLANE if z.shape[-1] == 2 else LINE
+    return noisy(x, log_snr).encode(z).probs @ x
 
 
 @cases(*SCHEDULES)
@@ -32,7 +43,7 @@ def test_a_schedule_goes_evenly_in_its_own_terms_from_end_to_end(name):
 def test_layers_are_x_with_noise_that_grows_step_by_step():
     x = torch.randn(3, 2).double()
     alpha, sigma = LOG_SNR.sigmoid().sqrt(), (1 + LOG_SNR.exp()).rsqrt()
-    row = as_normal(Diffusion(PLANE.denoise, 2, LOG_SNR)(x))
+    row = as_normal(Diffusion(denoise, 2, LOG_SNR)(x))
     check("eq-marginals", each=(alpha[:, None] * x[:, None]).flatten(1), here=row.mean)
     s, t = torch.triu_indices(4, 4)
     forward = torch.zeros(4, 4).double()  # z_t = α_t/α_s z_s + more noise, s before t
@@ -42,7 +53,7 @@ def test_layers_are_x_with_noise_that_grows_step_by_step():
 
 
 def test_divergences_of_layers_are_weighted_errors():
-    noise, x = Diffusion(PLANE.denoise, 2, LOG_SNR), torch.randn(3, 2).double()
+    noise, x = Diffusion(denoise, 2, LOG_SNR), torch.randn(3, 2).double()
     terms = kl_by_layer(q := noise(x), noise(), z := q.sample((5,)))
     check("eq-errors", errors=noise.errors(x, z), layers=terms[:-1])
     variance = 1 / (1 + LOG_SNR[-1].exp())
@@ -55,28 +66,28 @@ def test_points_have_the_density_denoiser_and_score_of_bayes_rule():
     alpha, variance = t.sigmoid().sqrt(), (1 / (1 + t.exp())) * torch.eye(2).double()
     joint = torch.stack([
         w.log() + MultivariateNormal(alpha * x, variance).log_prob(z)
-        for x, w in zip(PLANE.x, PLANE.logits.softmax(0), strict=True)
+        for x, w in zip(PLANE, PROBS, strict=True)
     ])  # fmt: skip
     log_p = joint.logsumexp(0)
-    check("eq-points", by_hand=log_p, here=PLANE.noisy(t).log_prob(z))
-    mean = ((joint - log_p).exp()[..., None] * PLANE.x[:, None, None]).sum(0)
-    check("eq-points", by_hand=mean, here=PLANE.denoise(z, t))
-    (score,) = torch.autograd.grad(log_p.sum(), z)
-    check("eq-points", autograd=score, here=PLANE.score(z, t))
+    check("eq-points", by_hand=log_p, here=noisy(PLANE, t).log_evidence(z))
+    mean = ((joint - log_p).exp()[..., None] * PLANE[:, None, None]).sum(0)
+    check("eq-points", by_hand=mean, here=denoise(z, t))
+    (slope,) = torch.autograd.grad(log_p.sum(), z)
+    check("eq-points", autograd=slope, here=score(mean, z, t))
 
 
 def mean(log_snr, f):
     """Of f(z, log snr) over the points and z_t."""
-    q = noised(LINE.x, log_snr)
-    return LINE.logits.softmax(0) @ gauss_hermite(q, lambda z: f(z, log_snr), 80)
+    q = noised(LINE, log_snr)
+    return PROBS @ gauss_hermite(q, lambda z: f(z, log_snr), 80)
 
 
 def told(z, log_snr):
-    return noised(LINE.x, log_snr).log_prob(z) - LINE.noisy(log_snr).log_prob(z)
+    return noised(LINE, log_snr).log_prob(z) - noisy(LINE, log_snr).log_evidence(z)
 
 
 def error(log_snr):
-    return mean(log_snr, lambda z, t: (LINE.x - LINE.denoise(z, t)).square().sum(-1))
+    return mean(log_snr, lambda z, t: (LINE - denoise(z, t)).square().sum(-1))
 
 
 @cases(*SCHEDULES)
@@ -101,7 +112,7 @@ class Denoiser(torch.nn.Linear):
 
 
 def test_a_model_takes_it_as_prior_and_encoder_and_learns_the_denoiser():
-    noise, x = Diffusion(Denoiser(3, 2), 2, LOG_SNR.float()), PLANE.x.float().repeat(20, 1)
+    noise, x = Diffusion(Denoiser(3, 2), 2, LOG_SNR.float()), PLANE.float().repeat(20, 1)
     model = VAE(noise, noise, Lowest(GaussianDecoder(2, [], 2, sigma=0.3), 2))
     history = fit(model, x, epochs=30, learning_rate=0.01, progress=False)
     assert history.train[-1].elbo > history.train[0].elbo + 1
@@ -109,11 +120,11 @@ def test_a_model_takes_it_as_prior_and_encoder_and_learns_the_denoiser():
 
 
 test_bad_ratios_are_said = refused(
-    (lambda: Diffusion(PLANE.denoise, 2, LOG_SNR.flip(0)), "log_snr must be finite numbers that f"),
+    (lambda: Diffusion(denoise, 2, LOG_SNR.flip(0)), "log_snr must be finite numbers that f"),
     (
-        lambda: Diffusion(PLANE.denoise, 2, LOG_SNR[None]),
+        lambda: Diffusion(denoise, 2, LOG_SNR[None]),
         "log_snr must be finite numbers that fall",
     ),
-    (lambda: Diffusion(PLANE.denoise, 2, torch.tensor([torch.inf, 0.0])), "must be finite numbers"),
+    (lambda: Diffusion(denoise, 2, torch.tensor([torch.inf, 0.0])), "must be finite numbers"),
     (lambda: limit(error, torch.abs, 0), "nodes must be a whole number of at least 1"),
 )

@@ -11,7 +11,7 @@ from vaelib.models.decoders import (
     conv_decoder,
     levelled,
 )
-from vaelib.models.diffusion import SCHEDULES, Diffusion, Points, limit, noised
+from vaelib.models.diffusion import SCHEDULES, Diffusion, limit, noised, score
 from vaelib.models.encoders import GaussianEncoder, conv_encoder
 from vaelib.models.kinds import KINDS, Kind
 from vaelib.models.labels import M2
@@ -42,7 +42,6 @@ __all__ = [
     "MixtureDecoder",
     "MixturePrior",
     "Model",
-    "Points",
     "PseudoInputs",
     "StandardNormal",
     "TableDecoder",
@@ -54,4 +53,5 @@ __all__ = [
     "limit",
     "mlp",
     "noised",
+    "score",
 ]

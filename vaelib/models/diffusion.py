@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent
 
-from vaelib.distributions import Chain, Mixture, chain, diagonal_normal, mixture, unit_normal
+from vaelib.distributions import Chain, chain, diagonal_normal, unit_normal
 from vaelib.validation import check_counts
 
 
@@ -124,40 +124,24 @@ def limit(error: Callable[[Tensor], Tensor], schedule: Callable[[Tensor], Tensor
     return -0.5 * sum(v * error(each) for v, each in zip(w * slope, log_snr.detach(), strict=True))
 
 
-class Points:
-    """The best denoiser and the density of z_t where x is one of finitely many points.
+def score(x_hat: Tensor, z: Tensor, log_snr: Tensor) -> Tensor:
+    """The gradient of log p(z_t) in z_t, by the best denoiser, shape of z.
 
     ::
 
-        p(z_t) = Σ_i w_i N(z_t; alpha x_i, sigma² I),    w = softmax(logits)
-        x̂(z_t) = E[x|z_t] = Σ_i p(x_i|z_t) x_i
-        ∇ log p(z_t) = (alpha x̂(z_t) − z_t) / sigma²
+        x̂(z_t) = E[x|z_t],    ∇ log p(z_t) = (alpha x̂(z_t) − z_t) / sigma²
 
-    Args:
-        x: the points, shape ``(N, observed)``.
-        logits: shape ``(N,)``; all alike if not given.
+    Where x is one of finitely many points, which one is a discrete latent of z_t, and all is known:
+
+    >>> from vaelib.exact import Discrete
+    >>> x, log_snr = torch.tensor([[-1.0], [1.0]]), torch.tensor(0.0)
+    >>> half = torch.tensor([0.5, 0.5])
+    >>> p = Discrete(half, lambda one_hot: noised(one_hot @ x, log_snr))
+    >>> x_hat = p.encode(z := torch.ones(1)).probs @ x  # tanh √2
+    >>> p.log_evidence(z), score(x_hat, z, log_snr)
+    (tensor(-1.2939), tensor([-0.7436]))
 
     Source:
-        Efron (2011) for the score.
-
-    >>> two = Points(torch.tensor([[-1.0], [1.0]]))
-    >>> two.denoise(torch.ones(1), torch.zeros(()))  # tanh √2
-    tensor([0.8884])
+        Efron (2011).
     """
-
-    def __init__(self, x: Tensor, logits: Tensor | None = None) -> None:
-        self.x, self.logits = x, logits
-
-    def noisy(self, log_snr: Tensor) -> Mixture:
-        """p(z_t), event ``(observed,)``."""
-        return mixture(noised(self.x, log_snr), self.logits)
-
-    def denoise(self, z: Tensor, log_snr: Tensor) -> Tensor:
-        """E[x|z_t], shape of z."""
-        p = self.noisy(log_snr)
-        each = p.component_distribution.log_prob(z.unsqueeze(-2)) + p.mixture_distribution.logits
-        return each.softmax(-1) @ self.x
-
-    def score(self, z: Tensor, log_snr: Tensor) -> Tensor:
-        """The gradient of log p(z_t) in z_t, shape of z."""
-        return (log_snr.sigmoid().sqrt() * self.denoise(z, log_snr) - z) / (-log_snr).sigmoid()
+    return (log_snr.sigmoid().sqrt() * x_hat - z) / (-log_snr).sigmoid()
