@@ -114,6 +114,8 @@ class Denoiser(torch.nn.Linear):
 def test_a_model_takes_it_as_prior_and_encoder_and_learns_the_denoiser():
     noise, x = Diffusion(Denoiser(3, 2), 2, LOG_SNR.float()), PLANE.float().repeat(20, 1)
     model = VAE(noise, noise, Lowest(GaussianDecoder(2, [], 2, sigma=0.3), 2))
+    model.start_at(x)
+    torch.testing.assert_close(model.decoder.decoder.place, x.mean(0))
     history = fit(model, x, epochs=30, learning_rate=0.01, progress=False)
     assert history.train[-1].elbo > history.train[0].elbo + 1
     assert model.prior.sample((7,)).shape == (7, 8)

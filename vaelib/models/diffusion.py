@@ -131,7 +131,10 @@ def score(x_hat: Tensor, z: Tensor, log_snr: Tensor) -> Tensor:
 
         x̂(z_t) = E[x|z_t],    ∇ log p(z_t) = (alpha x̂(z_t) − z_t) / sigma²
 
-    Where x is one of finitely many points, which one is a discrete latent of z_t, and all is known:
+    Where x is one of finitely many points, which one is a discrete latent of z_t, and all is known.
+
+    Source:
+        Efron (2011).
 
     >>> from vaelib.exact import Discrete
     >>> x, log_snr = torch.tensor([[-1.0], [1.0]]), torch.tensor(0.0)
@@ -140,8 +143,5 @@ def score(x_hat: Tensor, z: Tensor, log_snr: Tensor) -> Tensor:
     >>> x_hat = p.encode(z := torch.ones(1)).probs @ x  # tanh √2
     >>> p.log_evidence(z), score(x_hat, z, log_snr)
     (tensor(-1.2939), tensor([-0.7436]))
-
-    Source:
-        Efron (2011).
     """
     return (log_snr.sigmoid().sqrt() * x_hat - z) / (-log_snr).sigmoid()
