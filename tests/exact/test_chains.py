@@ -76,9 +76,8 @@ def test_no_diagonal_chain_is_nearer(upward):
     total = -precision.logdet()
     for mine in order:
         F = F[len(mine) :]
-        own, rest, both = (
-            precision[..., i[:, None], j] for i, j in [(mine, mine), (F, F), (mine, F)]
-        )
+        pairs = [(mine, mine), (F, F), (mine, F)]
+        own, rest, both = (precision[..., i[:, None], j] for i, j in pairs)
         least = own - both @ torch.linalg.solve(rest, both.mT)
         total = total + least.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     best = as_chain(row, WIDTHS, upward, diagonal=True)
