@@ -51,7 +51,7 @@ class Chain(Distribution):
         return Chain(self.widths, [first.expand(Size(batch_shape)), *others], self.upward)
 
     def walk(self, take: Callable[[int, Distribution], Tensor]) -> tuple[list, list]:
-        """The same, lowest first, where a layer's values are what is taken of its distribution."""
+        """Each layer's distribution and its values, lowest first, where ``take`` gives values."""
         numbers, given, values = range(len(self.widths)), [], []
         for t, part in zip(numbers if self.upward else numbers[::-1], self.parts, strict=True):
             p = part(*values) if values else part

@@ -97,7 +97,7 @@ class Diffusion(nn.Module):
         return -0.5 * (self.log_snr.exp().diff() * squares).movedim(-1, 0)
 
 
-def limit(error: Callable[[Tensor], Tensor], schedule: Callable[[Tensor], Tensor], nodes: int = 64):
+def limit(error: Callable, schedule: Callable, nodes: int = 64) -> Tensor:
     """What the KL of all layers but z_T tends to with ever more layers.
 
     ::
