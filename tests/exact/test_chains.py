@@ -8,7 +8,7 @@ from torch.distributions import Independent, Laplace, MultivariateNormal
 from tests.cases import cases, refused
 from tests.distributions.test_chain import PLACES, WIDTHS, block, linear
 from vaelib.checks import check
-from vaelib.distributions import chain, diagonal_normal, unit_normal
+from vaelib.distributions import bernoulli, chain, diagonal_normal, unit_normal
 from vaelib.divergence import kl, kl_by_layer
 from vaelib.exact import GaussianChain, as_chain, as_normal, cubic_points
 from vaelib.objectives import log_joint
@@ -36,7 +36,7 @@ def test_a_chain_is_one_normal_and_a_normal_is_a_chain_either_way(batch, upward)
 def model(upward=False):
     prior, dense = linear(upward)
     W, b = torch.randn(5, 2).double(), torch.randn(5).double()
-    return GaussianChain(prior, W, b, 0.6), dense, W, b
+    return GaussianChain(prior, lambda z: diagonal_normal(z[..., :2] @ W.T + b, 0.6)), dense, W, b
 
 
 def test_evidence_is_the_dense_normals_and_the_posterior_bayes():
@@ -89,5 +89,5 @@ test_what_is_not_linear_or_not_normal_is_said = refused(
     (lambda: as_normal(chain([1, 1], ONE, lambda z: diagonal_normal(z, z.exp()))), "covariance"),
     (lambda: as_normal(chain([1, 1], ONE, lambda z: Independent(Laplace(z, 1.0), 1))), "layer 1"),
     (lambda: as_chain(linear(False)[1], [2, 3]), r"the row must have event \(5,\), got \(6,\)"),
-    (lambda: GaussianChain(chain([1], ONE), torch.ones(3, 2), torch.zeros(3), 1.0), "1 columns m"),
+    (lambda: GaussianChain(linear(False)[0], bernoulli), "layer 1 must be normal"),
 )

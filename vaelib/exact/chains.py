@@ -5,49 +5,48 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Size, Tensor
 from torch.distributions import Distribution, MultivariateNormal
-from torch.nn.functional import pad
 
 from vaelib.distributions import Chain, chain, diagonal_normal
 from vaelib.divergence.closed_form import full_covariance
-from vaelib.exact.linear import LinearGaussian
 from vaelib.validation import check_shape
 
 
-class GaussianChain(LinearGaussian):
-    """Layers that are linear normals, the lowest mapped linearly to x, plus noise.
+class GaussianChain:
+    """Layers z and what is seen of them, all linear normals: Bayes' rule draws them upward.
 
     ::
 
-        p(z) = N(m, S) as a row,    p(x|z) = N(W z_1 + b, sigma² I)
-        p(x) = N(W m_1 + b, W S_11 Wᵀ + sigma² I)
+        p(z) p(x|z) = p(x) p(z|x)
+
+    The left side is a chain whose lowest layer is x. The right side is the same normal, x first.
 
     Args:
         prior: p(z), a chain of normals whose means are linear in the layers before.
-        W: shape ``(observed, k)``, of the first k coordinates of the row, those of z_1 or more.
-        b, sigma: as for :class:`LinearGaussian`.
+        decode: z ↦ p(x|z), normal, its mean linear in z.
 
     Raises:
-        ValueError: as for :class:`LinearGaussian` and :func:`as_normal`, or k is too large.
+        ValueError: as for :func:`as_normal`.
 
     >>> from vaelib.distributions import unit_normal
     >>> prior = chain([1, 1], unit_normal(torch.zeros(1)), unit_normal)
-    >>> model = GaussianChain(prior, torch.ones(1, 1), torch.zeros(1), 1.0)
+    >>> model = GaussianChain(prior, lambda z: unit_normal(z[..., :1]))
     >>> model.encode(torch.full((1,), 3.0)).mean  # a third each
     tensor([2.0000, 1.0000])
     """
 
-    def __init__(self, prior: Chain, W: Tensor, b: Tensor, sigma: Tensor | float) -> None:
-        self.row = as_normal(prior)
-        if (rest := self.row.mean.numel() - W.shape[-1]) < 0:
-            raise ValueError(f"W has {-rest} columns more than the row has coordinates")
-        W = pad(W, (0, rest))
-        super().__init__(W @ self.row.scale_tril, W @ self.row.mean + b, sigma)  # of u, z = m + L u
-        self.prior, self.decode = prior, LinearGaussian(W, b, sigma).decode
+    def __init__(self, prior: Chain, decode: Callable[[Tensor], Distribution]) -> None:
+        self.prior, self.decode, row = prior, decode, as_normal(prior)
+        widths = [decode(row.mean).event_shape.numel(), row.mean.numel()]
+        joint = as_normal(chain(widths, row, decode))
+        self._evidence, self._posterior = as_chain(joint, widths, upward=True).parts
 
     def encode(self, x: Tensor) -> MultivariateNormal:
         """The exact posterior of the row; :func:`as_chain` draws it layer by layer."""
-        u, tril = super().encode(x), self.row.scale_tril
-        return MultivariateNormal(self.row.mean + u.mean @ tril.T, scale_tril=tril @ u.scale_tril)
+        return self._posterior(x)
+
+    def log_evidence(self, x: Tensor) -> Tensor:
+        """log p(x) in nats, shape ``(*batch)``, for x of shape ``(*batch, observed)``."""
+        return self._evidence.log_prob(x)
 
 
 def as_normal(p: Chain) -> MultivariateNormal:
