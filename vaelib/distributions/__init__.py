@@ -16,8 +16,10 @@ numbers of any size                  :func:`diagonal_normal`, a density
 Tables have a distribution for each column, :func:`columns`; what is missing, NaN, is left out by
 :func:`observed`. Priors may be a :func:`mixture`. Latents may be :class:`Symbols`, and
 :class:`Quantised` where an encoder rounds.
+:func:`observed`. Priors may be a :func:`mixture`. Several layers of latents are a :func:`chain`.
 """
 
+from vaelib.distributions.chain import Chain, chain
 from vaelib.distributions.columns import Column, columns, observed
 from vaelib.distributions.coordinates import DiagonalNormal, diagonal_normal, unit_normal
 from vaelib.distributions.levels import Levels, bernoulli, categorical_levels
@@ -31,6 +33,7 @@ from vaelib.distributions.symbols import (
 )
 
 __all__ = [
+    "Chain",
     "Column",
     "DiagonalNormal",
     "Levels",
@@ -39,6 +42,7 @@ __all__ = [
     "Symbols",
     "bernoulli",
     "categorical_levels",
+    "chain",
     "columns",
     "diagonal_normal",
     "discretised_logistic",

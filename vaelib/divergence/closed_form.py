@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, kl_divergence
 
-from vaelib.distributions import DiagonalNormal
+from vaelib.distributions import Chain, DiagonalNormal
 
 NORMAL = (DiagonalNormal, Normal)
 
@@ -37,7 +37,7 @@ def kl(q: Distribution, p: Distribution) -> Tensor:
         shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
         q, p = (each if each.batch_shape == shape else each.expand(shape) for each in (q, p))
     if isinstance(q, MultivariateNormal) != isinstance(p, MultivariateNormal):
-        q, p = _full_covariance(q), _full_covariance(p)
+        q, p = full_covariance(q), full_covariance(p)
     try:
         return kl_divergence(q, p)
     except NotImplementedError:
@@ -79,7 +79,42 @@ def kl_by_coordinate(q: Distribution, p: Distribution) -> Tensor:
     return kl(q.base_dist, p.base_dist)
 
 
-def _full_covariance(q: Distribution) -> Distribution:
+def kl_by_layer(q: Chain, p: Chain, z: Tensor) -> Tensor:
+    """The KL divergence of each layer at draws z of q; the mean of their sum is KL(q ‖ p).
+
+    ::
+
+        KL(q(z_t|before) ‖ p(z_t|before))        both drawn one way
+        log q(z_t|before) − log p(z_t|before)    one up, one down
+
+    Args:
+        q, p: chains of the same layers.
+        z: drawn from q, shape ``(*sample, *batch, Σ widths)``.
+
+    Returns:
+        Nats, lowest layer first, shape ``(layers, *sample, *batch)``.
+
+    Raises:
+        ValueError: q and p are no such chains, or z has another shape.
+        NotImplementedError: drawn one way, but torch has no closed form for a pair.
+
+    >>> from vaelib.distributions import chain, unit_normal
+    >>> top = unit_normal(torch.zeros(1))
+    >>> p = chain([1, 1], top, unit_normal)
+    >>> q = chain([1, 1], top, lambda above: unit_normal(above + 1))
+    >>> kl_by_layer(q, p, q.sample()).tolist()
+    [0.5, 0.0]
+    """
+    layers, others = (getattr(each, "widths", None) for each in (q, p))
+    if layers is None or layers != others:
+        raise ValueError(f"q and p must be chains of the same layers, got {layers} and {others}")
+    if q.upward != p.upward:
+        return q.log_probs(z) - p.log_probs(z)
+    terms = map(kl, q.at(z)[0], p.at(z)[0])
+    return torch.stack(torch.broadcast_tensors(*terms, z[..., 0])[:-1])
+
+
+def full_covariance(q: Distribution) -> Distribution:
     """A diagonal normal as a multivariate one, so that torch knows the pair."""
     if isinstance(q, Independent) and isinstance(q.base_dist, Normal) and len(q.event_shape) == 1:
         return MultivariateNormal(q.mean, scale_tril=q.stddev.diag_embed())

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from vaelib.validation import check_counts
 
@@ -48,3 +48,20 @@ def gauss_hermite(q: Distribution, f: Callable[[Tensor], Tensor], nodes: int = 3
     w = torch.cartesian_prod(*[w / w.sum()] * latent).reshape(-1, latent).prod(-1)
     z = q.mean + q.stddev * t.reshape(-1, *[1] * len(q.batch_shape), latent)
     return torch.tensordot(w, f(z), 1)
+
+
+def cubic_points(q: MultivariateNormal) -> Tensor:
+    """Points whose mean of f is E_q[f(z)] for polynomials f up to degree 3, in any dimension n.
+
+    ::
+
+        E_q[f(z)] = 1/2n Σ_i [f(mu + √n L_i) + f(mu − √n L_i)],    L Lᵀ = Σ
+
+    Returns:
+        Shape ``(2n, *batch, n)``, for q with batch ``(*batch)`` and event ``(n,)``.
+
+    Source:
+        Arasaratnam and Haykin (2009), section IV.
+    """
+    steps = q.event_shape.numel() ** 0.5 * q.scale_tril.movedim(-1, 0)
+    return torch.cat([q.mean + steps, q.mean - steps])

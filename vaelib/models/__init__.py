@@ -11,9 +11,11 @@ from vaelib.models.decoders import (
     conv_decoder,
     levelled,
 )
+from vaelib.models.diffusion import SCHEDULES, Diffusion, limit, noised, score
 from vaelib.models.encoders import GaussianEncoder, conv_encoder
 from vaelib.models.kinds import KINDS, Kind
 from vaelib.models.labels import M2
+from vaelib.models.layers import Layered, Lowest
 from vaelib.models.model import VAE, Beside, Model
 from vaelib.models.network import mlp
 from vaelib.models.priors import PRIORS, Aggregate, MixturePrior, PseudoInputs, StandardNormal
@@ -32,18 +34,22 @@ __all__ = [
     "KINDS",
     "M2",
     "PRIORS",
+    "SCHEDULES",
     "VAE",
     "Aggregate",
     "AutoregressivePrior",
     "BernoulliDecoder",
     "Beside",
     "Codebook",
+    "Diffusion",
     "FiniteScalars",
     "GaussianDecoder",
     "GaussianEncoder",
     "GreyDecoder",
     "Kind",
+    "Layered",
     "LogisticDecoder",
+    "Lowest",
     "MixtureDecoder",
     "MixturePrior",
     "Model",
@@ -58,5 +64,8 @@ __all__ = [
     "conv_decoder",
     "conv_encoder",
     "levelled",
+    "limit",
     "mlp",
+    "noised",
+    "score",
 ]
