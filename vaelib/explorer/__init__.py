@@ -3,6 +3,7 @@
 from vaelib.explorer.gap import GapExplorer
 from vaelib.explorer.gaussians import GaussianExplorer
 from vaelib.explorer.latent import LatentExplorer
+from vaelib.explorer.noise import NoiseExplorer
 from vaelib.explorer.patch import PatchExplorer
 from vaelib.explorer.saved import SavedExplorer, unpack
 from vaelib.explorer.weights import pack
@@ -11,6 +12,7 @@ __all__ = [
     "GapExplorer",
     "GaussianExplorer",
     "LatentExplorer",
+    "NoiseExplorer",
     "PatchExplorer",
     "SavedExplorer",
     "pack",
