@@ -118,8 +118,15 @@ def test_a_model_takes_it_as_prior_and_encoder_and_learns_the_denoiser():
 
 
 test_bad_ratios_are_said = refused(
-    (lambda: Diffusion(denoise, 2, LOG_SNR.flip(0)), "log_snr must be finite numbers that fall"),
-    (lambda: Diffusion(denoise, 2, LOG_SNR[None]), "log_snr must be finite numbers that fall"),
-    (lambda: Diffusion(denoise, 2, 1 / torch.tensor([0.0, 1.0])), "log_snr must be finite"),
+    (lambda: Diffusion(denoise, 2, LOG_SNR.flip(0)), "log_snr must be a row of finite"),
+    (lambda: Diffusion(denoise, 2, LOG_SNR[None]), "log_snr must be a row of finite"),
+    (lambda: Diffusion(denoise, 2, LOG_SNR[:0]), "log_snr must be a row of finite"),
+    (lambda: Diffusion(denoise, 2, torch.tensor([2, 1])), "log_snr must be a row of finite"),
+    (lambda: Diffusion(denoise, 0, LOG_SNR), "observed must be"),
+    (
+        lambda: Diffusion(denoise, 2, LOG_SNR).errors(torch.zeros(3, 1), torch.zeros(3, 2)),
+        r"x must have shape \(..., 2\)",
+    ),
+    (lambda: Diffusion(denoise, 2, 1 / torch.tensor([0.0, 1.0])), "log_snr must be a row of finite"),
     (lambda: limit(error, torch.abs, 0), "nodes must be a whole number of at least 1"),
 )

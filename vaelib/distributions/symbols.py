@@ -124,7 +124,7 @@ class Quantised(Symbols):
     ::
 
         q(z|x) = 1 at z = codes[k(h)]
-    KL(q ‖ p) = −log p(z),    n log K for a uniform p
+        KL(q ‖ p) = −log p(z),    n log K for a uniform p
 
     The bound is that of any other q. Its gradient in h would be zero, so ``rsample`` passes the
     decoder's gradient on to h as if nothing had been rounded, and a penalty is added to log q that

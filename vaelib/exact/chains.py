@@ -36,7 +36,7 @@ class GaussianChain:
 
     def __init__(self, prior: Chain, decode: Callable[[Tensor], Distribution]) -> None:
         self.prior, self.decode, row = prior, decode, as_normal(prior)
-        widths = [decode(row.mean).event_shape.numel(), row.mean.numel()]
+        widths = [decode(row.mean).event_shape.numel(), row.event_shape.numel()]
         joint = as_normal(chain(widths, row, decode))
         self._evidence, self._posterior = as_chain(joint, widths, upward=True).parts
 

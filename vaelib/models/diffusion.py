@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent
 
 from vaelib.distributions import Chain, chain, diagonal_normal, unit_normal
-from vaelib.validation import check_counts
+from vaelib.validation import check_counts, check_event
 
 
 def _cosine(t: Tensor, high: float, low: float) -> Tensor:
@@ -48,7 +48,8 @@ class Diffusion(nn.Module):
     A model is ``VAE(noise, noise, Lowest(decoder, observed))``.
 
     Args:
-        denoiser: z_t, log snr_t ↦ x̂, shape of z_t; a module if it is to learn.
+        denoiser: z_t, log snr_t ↦ x̂, shape of z_t, where log snr_t is a scalar or goes with the
+            rows of z_t; a module if it is to learn.
         observed: length of a row x, and of each layer.
         log_snr: those of the layers, falling, shape ``(T,)``.
 
@@ -66,8 +67,10 @@ class Diffusion(nn.Module):
 
     def __init__(self, denoiser: Callable, observed: int, log_snr: Tensor) -> None:
         super().__init__()
-        if log_snr.ndim != 1 or not (log_snr.isfinite().all() and (log_snr.diff() < 0).all()):
-            raise ValueError(f"log_snr must be finite numbers that fall, got {log_snr}")
+        check_counts(observed=observed)
+        row = log_snr.ndim == 1 and len(log_snr) > 0 and log_snr.is_floating_point()
+        if not row or not (log_snr.isfinite().all() and (log_snr.diff() < 0).all()):
+            raise ValueError(f"log_snr must be a row of finite numbers that fall, got {log_snr}")
         self.denoiser, self.observed = denoiser, observed
         self.register_buffer("log_snr", log_snr)
 
@@ -91,7 +94,11 @@ class Diffusion(nn.Module):
 
     def errors(self, x: Tensor, z: Tensor) -> Tensor:
         """The KL of all layers but z_T as weighted errors, shape ``(T − 1, *sample, *batch)``."""
+        check_event("x", x, torch.Size([self.observed]))
+        check_event("z", z, torch.Size([self.observed * len(self.log_snr)]))
         layers = z.unflatten(-1, (-1, self.observed)).unbind(-2)
+        if len(layers) == 1:
+            return z.new_zeros(0, *torch.broadcast_shapes(z.shape[:-1], x.shape[:-1]))
         x_hat = torch.stack([*map(self.denoiser, layers[1:], self.log_snr[1:])], -2)
         squares = (x.unsqueeze(-2) - x_hat).square().sum(-1)
         return -0.5 * (self.log_snr.exp().diff() * squares).movedim(-1, 0)
