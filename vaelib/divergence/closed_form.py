@@ -102,7 +102,7 @@ def kl_by_layer(q: Chain, p: Chain, z: Tensor) -> Tensor:
     >>> top = unit_normal(torch.zeros(1))
     >>> p = chain([1, 1], top, unit_normal)
     >>> q = chain([1, 1], top, lambda above: unit_normal(above + 1))
-    >>> kl_by_layer(q, p, q.sample()).tolist()
+    >>> kl_by_layer(q, p, torch.zeros(2)).tolist()
     [0.5, 0.0]
     """
     layers, others = (getattr(each, "widths", None) for each in (q, p))
