@@ -25,12 +25,12 @@ from vaelib.distributions.coordinates import DiagonalNormal, diagonal_normal, un
 from vaelib.distributions.levels import Levels, bernoulli, categorical_levels
 from vaelib.distributions.logistics import discretised_logistic, logistic_mixture
 from vaelib.distributions.mixtures import Mixture, mixture
-from vaelib.distributions.symbols import (
+from vaelib.distributions.quantised import (
     Quantised,
-    Symbols,
     finite_scalar_quantiser,
     vector_quantiser,
 )
+from vaelib.distributions.symbols import Symbols
 
 __all__ = [
     "Chain",

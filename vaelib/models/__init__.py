@@ -1,5 +1,6 @@
 """Latent-variable models: prior p(z), decoder p(x|z), encoder q(z|x), each a distribution."""
 
+from vaelib.models.alphabets import Codebook, FiniteScalars, OneHots
 from vaelib.models.decoders import (
     DECODERS,
     BernoulliDecoder,
@@ -19,14 +20,7 @@ from vaelib.models.layers import Layered, Lowest
 from vaelib.models.model import VAE, Beside, Model
 from vaelib.models.network import mlp
 from vaelib.models.priors import PRIORS, Aggregate, MixturePrior, PseudoInputs, StandardNormal
-from vaelib.models.symbols import (
-    AutoregressivePrior,
-    Codebook,
-    FiniteScalars,
-    OneHots,
-    SymbolEncoder,
-    SymbolPrior,
-)
+from vaelib.models.symbols import AutoregressivePrior, SymbolEncoder, SymbolPrior
 from vaelib.models.tables import TableDecoder, TableEncoder
 
 __all__ = [
