@@ -6,7 +6,7 @@ from copy import deepcopy
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from publish.teach.exercises import SOLUTION, Exercise, exercises, is_solution
+from publish.teach.exercises import SOLUTION, Exercise, exercises, is_question, is_solution
 from publish.teach.slices import needed, used
 
 SEED = re.compile(r"^seed = \d+", re.MULTILINE)
@@ -56,9 +56,10 @@ def replaced(cells: list, exercise: Exercise, with_what: list) -> list:
     """Return cells without an exercise's solution, and others in place of its question."""
     left = []
     for cell in cells:
-        if cell is exercise.question:
+        mine = cell in exercise.cells
+        if mine and f"exercise_{exercise.number} = Question(" in cell.source:
             left += with_what
-        elif not (cell in exercise.cells and is_solution(cell)):
+        elif not (mine and (is_solution(cell) or is_question(cell))):
             left.append(cell)
     return left
 
@@ -91,9 +92,7 @@ def sliced(cells: list, names: set[str]) -> list:
 def graded(exercise: Exercise) -> list:
     """Return the cell for a student's answer, and the hidden one that gives it points."""
     n = exercise.number
-    test = (
-        f"{exercise.question.source}\nverdict = exercise_{n}(answer_{n})\nassert verdict, verdict"
-    )
+    test = f"{exercise.judge}\nverdict = exercise_{n}(answer_{n})\nassert verdict, verdict"
     answer = new_code_cell(SOLVED.format(n, exercise.answer))
     answer.metadata.nbgrader = nbgrader(f"answer-{n}", solution=True)
     judged = new_code_cell(HIDDEN.format(n, test))

@@ -17,6 +17,11 @@ def is_solution(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and "hide-cell" in cell.metadata.get("tags", [])
 
 
+def is_question(cell: NotebookNode) -> bool:
+    """Say whether a cell is part of what makes a question: those of the exercises are forms."""
+    return cell.cell_type == "code" and cell.metadata.get("cellView") == "form"
+
+
 @dataclass
 class Exercise:
     """One exercise: its text, its question, its solution, and what it gives the reader."""
@@ -37,15 +42,14 @@ class Exercise:
     def points(self) -> int:
         return POINTS[self.level]
 
-    @cached_property
-    def question(self) -> NotebookNode:
-        return next(c for c in self.cells if self.is_question(c))
+    @property
+    def judge(self) -> str:
+        """Return the code that makes the question."""
+        return "\n".join(c.source for c in self.cells if is_question(c))
 
     @cached_property
     def call(self) -> ast.Call:
-        """Return the call that makes the question."""
-        *_, made = ast.parse(self.question.source).body
-        return made.value
+        return ast.parse(self.judge).body[-1].value
 
     @property
     def wrong(self) -> dict[str, str]:
@@ -55,17 +59,28 @@ class Exercise:
         return dict(zip(hints, map(ast.unparse, given.values), strict=True))
 
     @property
+    def kind(self) -> str:
+        """Return what is asked for: a number, a function or a choice."""
+        if any(k.arg == "at" for k in self.call.keywords):
+            return "function"
+        match self.call.args[0]:
+            case ast.Constant(str()):
+                return "choice"
+        return "number"
+
+    @property
+    def solution(self) -> str:
+        """Return the cell that has its answer judged."""
+        verdict = f"verdict = exercise_{self.number}("
+        return next(c.source for c in self.cells if is_solution(c) and verdict in c.source)
+
+    @property
     def answer(self) -> str:
         """Return the code that sets ``answer_n`` as the solution has it."""
         verdict = f"verdict = exercise_{self.number}("
-        source = next(c.source for c in self.cells if is_solution(c) and verdict in c.source)
-        before, _, after = source.partition(verdict)
+        before, _, after = self.solution.partition(verdict)
         call = ast.parse(verdict + after).body[0].value
         return f"{before}answer_{self.number} = {ast.unparse(call.args[0])}"
-
-    def is_question(self, cell: NotebookNode) -> bool:
-        made = re.search(rf"^exercise_{self.number} = Question\(", cell.source, re.MULTILINE)
-        return cell.cell_type == "code" and bool(made)
 
 
 def exercises(cells: list[NotebookNode]) -> list[Exercise]:

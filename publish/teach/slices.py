@@ -4,10 +4,17 @@ import ast
 from collections.abc import Iterator
 from symtable import symtable
 
+from IPython.core.inputtransformer2 import TransformerManager
+
 SCOPES = (ast.FunctionDef, ast.Lambda, ast.ClassDef)
 SCOPES += (ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
 SHOWS = {"check", "check_bound", "check_order", "finding", "display", "Markdown", "plots", "plt"}
 TRAINS = {"fit", "refit"}
+
+
+def body(source: str) -> list[ast.stmt]:
+    """Return the statements of a cell, in which there may be magics."""
+    return ast.parse(TransformerManager().transform_cell(source)).body
 
 
 def root(node: ast.AST) -> str:
@@ -80,14 +87,14 @@ def reads(statements: Iterator[ast.stmt]) -> dict[str, set[str]]:
 
 def needed(sources: list[str], names: set[str]) -> list[str]:
     """Return of each source the statements on which the names depend, and all imports."""
-    late = reads(s for source in sources for s in ast.parse(source).body)
+    late = reads(s for source in sources for s in body(source))
     kept, names = [], {*names}
     for source in reversed(sources):
         lines, parts = source.splitlines(), []
-        for statement in reversed(ast.parse(source).body):
+        for statement in reversed(body(source)):
             while more := {n for f in names & {*late} for n in late[f]} - names:
                 names |= more
-            imports = isinstance(statement, ast.Import | ast.ImportFrom)
+            imports = isinstance(statement, ast.Import | ast.ImportFrom | ast.Try)
             shown = isinstance(statement, ast.Assert)
             if imports or (not shown and sets(statement) & names):
                 names = names - binds(statement) | used(ast.unparse(statement))
