@@ -48,7 +48,7 @@ def few(monkeypatch):
 
 
 METHODS = [(2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "mcem"), ("F", "bayes"), ("vae", "")]
-METHODS += [("layers", ""), ("diffusion", "")]
+METHODS += [("layers", "")]
 
 
 @pytest.mark.parametrize(("number", "method"), METHODS)
@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_to_the_same_points(tmp_path, monkeypatch, few, num
         with pytest.raises(KeyboardInterrupt):
             learning_curve(FIGURES[number], s, tmp_path / "cut.pt")
     resumed = learning_curve(FIGURES[number], s, tmp_path / "cut.pt")
-    assert len(whole["points"]) >= 3
+    assert len(whole["points"]) >= 4
     assert resumed["points"] == whole["points"]
 
 

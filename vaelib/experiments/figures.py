@@ -187,7 +187,6 @@ FIGURES = {
         | {"data": "digits", "likelihood": ("bernoulli", "gaussian"), "pixels": ("once",)}
         | {"kind": ("one layer", "bottom-up", "top-down", "ladder"), "warm_up": 0.0}
         | {"latent": 12, "upper": 4, "samples": 2e5, "step_size": 3e-3},
-        per_decade=4,
         learner=layered,
         at_the_end=by_layer,
     ),
