@@ -8,7 +8,7 @@ import yaml
 from address import ASK, CELL
 from reading import EQUATION, description, lines, seconds_to_read, tags, visible_lines, words
 
-from publish.teach.exercises import LEVEL, exercises, is_question
+from publish.teach.exercises import LEVEL, exercises
 from publish.teach.slices import binds, body, used
 from tests.book.chapter_source import (
     CHAPTERS,
