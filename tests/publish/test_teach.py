@@ -66,7 +66,8 @@ def graded(course, name, kinds):
     nbgrader(course, "export")
     with (course / "grades.csv").open() as file:
         scores = {
-            r["student_id"]: (float(r["score"]), r["max_score"]) for r in csv.DictReader(file)
+            r["student_id"]: (float(r["score"]), float(r["max_score"]))
+            for r in csv.DictReader(file)
         }
     cells = {k: nbformat.read(course / "autograded" / k / name / f"{name}.ipynb", 4) for k in kinds}
     return scores, {k: re.findall(r"✗ not yet: [^\n]+", str(v)) for k, v in cells.items()}
