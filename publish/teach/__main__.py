@@ -29,9 +29,13 @@ def chapters() -> list[str]:
     return [Path(c["file"]).name for p in parts if "numbered" in p for c in p["chapters"]]
 
 
+def file_of(name: str) -> Path:
+    return Path(name) if name.endswith(".ipynb") else ROOT / "chapters" / f"{name}.ipynb"
+
+
 def write(name: str, out: Path, seed: int | None = None) -> None:
     """Write the copies and the assignment of a chapter, given by its name or as a file."""
-    path = Path(name) if name.endswith(".ipynb") else ROOT / "chapters" / f"{name}.ipynb"
+    path = file_of(name)
     chapter = nbformat.read(path, as_version=4)
     files = {"students": student, "teacher": teacher, f"course/source/{path.stem}": assignment}
     for folder, made in files.items():
@@ -45,6 +49,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, help="draws the numbers of the exercises")
     parser.add_argument("--out", type=Path, default=ROOT / "_build" / "teach")
     options = parser.parse_args(arguments)
+    missing = [name for name in options.chapters if not file_of(name).is_file()]
+    if missing:
+        parser.error(f"no chapter {', '.join(missing)}; there are {', '.join(chapters())}")
+    if (options.seed or 0) < 0:
+        parser.error(f"--seed takes a whole number from 0 on, not {options.seed}")
     for name in options.chapters or chapters():
         write(name, options.out, options.seed)
     (options.out / "course" / "nbgrader_config.py").write_text(SETTINGS, "utf8")

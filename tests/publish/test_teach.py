@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 
 from publish.teach.__main__ import ROOT, chapters, main
 from publish.teach.copies import student, teacher
-from publish.teach.exercises import exercises, is_solution
+from publish.teach.exercises import exercises, is_question, is_solution
 
 NBGRADER = ROOT / "_build" / "nbgrader"
 WRONG = "wrong-0", "wrong-1", "wrong-2"
@@ -110,12 +110,9 @@ def test_a_copy_for_students_gives_nothing_away(name):
     text = json.dumps(copy, ensure_ascii=False)
     found = exercises(whole.cells)
     for exercise in found:
-        for secret in exercise.judge, *exercise.wrong, exercise.answer:
-            assert (
-                nbformat.writes(nbformat.v4.new_notebook(metadata={"a": secret}))[20:-40]
-                not in copy
-            )
-            assert secret not in copy
+        forms = [c.source for c in exercise.cells if is_question(c)]
+        for secret in *forms, *exercise.wrong, exercise.answer:
+            assert json.dumps(secret, ensure_ascii=False)[1:-1] not in text
     asked = json.dumps([c for e in exercises(copy.cells) for c in e.cells], ensure_ascii=False)
     for told in "<details>", "verdict", "Question(", "hide-cell", "BEGIN SOLUTION":
         assert told not in asked
@@ -130,6 +127,16 @@ def test_another_seed_draws_other_numbers_and_all_else_stays():
     changed = [(a.source, b.source) for a, b in zip(before.cells, after.cells, strict=True)]
     (change,) = [pair for pair in changed if pair[0] != pair[1]]
     assert change[1] == change[0].replace("seed = 0", "seed = 7")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [(["elbow"], "no chapter elbow"), (["--seed", "-1"], "from 0 on")]
+)
+def test_bad_arguments_are_refused(given, said, capsys, tmp_path):
+    with pytest.raises(SystemExit):
+        main([*given, "--out", str(tmp_path)])
+    assert said in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.long
