@@ -7,6 +7,7 @@ SHIPPED := _build/shipped
 DETECTORS := _build/detectors
 FUZZ := _build/fuzz
 MUTMUT := _build/mutmut
+OLDEST := _build/oldest
 NOTEBOOKS := $(wildcard chapters/*.ipynb chapters/*/*.ipynb)
 PYTEST := $(BIN)/pytest -n logical --dist worksteal --nbmake --doctest-modules chapters tests vaelib
 OUT ?= _build/gpu
@@ -65,11 +66,20 @@ mutants: $(READY) $(MUTMUT)/ready ## break library and chapters on purpose, and 
 tested: $(READY) $(FUZZ)/ready ## record what guards data, checkpoints and numbers (two minutes)
 	$(BIN)/python tests/project/tested.py
 
+oldest: $(READY) $(OLDEST)/ready ## test the library with the oldest torch (twenty minutes), and record it
+	$(BIN)/python tests/project/tested.py $(OLDEST)
+
 lab: $(READY) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
 
 notebooks: $(READY) ## make the branch of notebooks that know their repository and commit
 	$(BIN)/python _ext/address.py
+
+release: begun book $(if $(wildcard publish/pdf.py),pdf) ## make the files of an edition (VERSION=1.2.0)
+	PYTHONPATH=_ext $(BIN)/python -m publish.release pack "$(VERSION)"
+
+begun: $(READY)
+	PYTHONPATH=_ext $(BIN)/python -m publish.release begin "$(VERSION)"
 
 clean: ## remove the built site and every cache
 	rm -rf _build .pytest_cache .ruff_cache
@@ -100,8 +110,14 @@ $(FUZZ)/ready: tests/fuzz/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(FUZZ) --requirement $<
 	@touch $@
 
+$(OLDEST)/ready: pyproject.toml $(READY)
+	$(BIN)/python -m pip install --quiet --upgrade --target $(OLDEST) \
+		--extra-index-url https://download.pytorch.org/whl/cpu \
+		"torch==$$(sed -n 's/.*"torch>=\([0-9.]*\)".*/\1.0/p' pyproject.toml)"
+	@touch $@
+
 $(MUTMUT)/ready: tests/mutants/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(MUTMUT) --requirement $<
 	@touch $@
 
-.PHONY: help book test long lighthouse bench shipped detectors gpu carry fuzz mutants tested lab notebooks clean
+.PHONY: help book test long lighthouse bench shipped detectors gpu carry fuzz mutants tested oldest lab notebooks release begun clean
