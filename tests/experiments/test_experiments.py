@@ -48,6 +48,7 @@ def few(monkeypatch):
 
 
 METHODS = [(2, "aevb"), (2, "wake-sleep"), (3, "aevb"), (3, "mcem"), ("F", "bayes"), ("vae", "")]
+METHODS += [("layers", "")]
 
 
 @pytest.mark.parametrize(("number", "method"), METHODS)

@@ -5,9 +5,9 @@ from functools import partial
 import torch
 from torch.distributions import MultivariateNormal
 
-from tests.cases import cases, refused
+from tests.cases import cases, refused, seeded
 from vaelib.checks import check, check_order
-from vaelib.divergence import kl_by_layer
+from vaelib.divergence import Estimate, kl_by_layer
 from vaelib.exact import Discrete, as_normal, gauss_hermite
 from vaelib.models import SCHEDULES, VAE, Diffusion, GaussianDecoder, Lowest, limit, noised, score
 from vaelib.training import fit
@@ -59,6 +59,21 @@ def test_divergences_of_layers_are_weighted_errors():
     variance = 1 / (1 + LOG_SNR[-1].exp())
     last = 0.5 * ((1 - variance) * x.square().sum(-1) + 2 * (variance - 1 - variance.log()))
     check("eq-errors", by_hand=last.expand(5, 3), layers=terms[-1])
+
+
+def test_one_layer_drawn_for_each_row_has_the_sum_of_errors_as_its_mean():
+    noise, many = Diffusion(denoise, 1, LOG_SNR), LINE.repeat(10_000, 1)
+    drawn = Estimate.of(seeded(noise.error, many).reshape(-1, 3))
+    layers = sum(w * error(t) for w, t in zip(-LOG_SNR.exp().diff() / 2, LOG_SNR[1:], strict=True))
+    found = Estimate(PROBS @ drawn.mean, (PROBS @ drawn.standard_error**2).sqrt())
+    check("eq-errors", drawn=found, layers=layers, wrong={"one layer": layers / 3})
+    assert noise.error(torch.zeros(5, 4, 1).double()).shape == (5, 4)
+
+
+def test_far_apart_ratios_lose_nothing():
+    noise, x = Diffusion(denoise, 1, torch.tensor([60.0, 0.0, -60.0, -200.0])), torch.ones(2, 1)
+    mean = noise(x).at(torch.zeros(2, 4))[0]
+    assert all(p.mean.isfinite().all() and p.stddev.isfinite().all() for p in mean)
 
 
 def test_points_have_the_density_denoiser_and_score_of_bayes_rule():

@@ -64,10 +64,21 @@ class Chain(Distribution):
         def draw(t: int, p: Distribution) -> Tensor:
             first = t == (0 if self.upward else len(self.widths) - 1)
             new, old = (shape, Size()) if first else (Size(), shape)
-            check_shape(f"layer {t + 1} must have batch", p.batch_shape, old + self.batch_shape)
+            if how == "rsample" and not p.has_rsample:
+                raise ValueError(f"layer {t + 1} has no rsample, so no gradient passes: {p}")
+            if p.batch_shape != (rows := old + self.batch_shape):
+                p = _expanded(p, rows, t)
             return getattr(p, how)(new)
 
         return torch.cat(self.walk(draw)[1], -1)
+
+
+def _expanded(p: Distribution, rows: Size, t: int) -> Distribution:
+    try:
+        return p.expand(rows)  # it does not look at those before
+    except RuntimeError:
+        check_shape(f"layer {t + 1} must have batch", p.batch_shape, rows)
+        raise
 
 
 def chain(

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, kl_divergence
 
 from vaelib.distributions import Chain, DiagonalNormal
+from vaelib.validation import check_event
 
 NORMAL = (DiagonalNormal, Normal)
 
@@ -84,19 +85,18 @@ def kl_by_layer(q: Chain, p: Chain, z: Tensor) -> Tensor:
 
     ::
 
-        KL(q(z_t|before) ‖ p(z_t|before))        both drawn one way
-        log q(z_t|before) − log p(z_t|before)    one up, one down
+        KL(q(z_t|before) ‖ p(z_t|before))        both drawn one way, a closed form for the pair
+        log q(z_t|before) − log p(z_t|before)    elsewhere
 
     Args:
-        q, p: chains of the same layers.
-        z: drawn from q, shape ``(*sample, *batch, Σ widths)``.
+        q, p: chains of the same layers; all others count as one layer.
+        z: drawn from q, shape ``(*sample, *batch, *latent)``.
 
     Returns:
         Nats, lowest layer first, shape ``(layers, *sample, *batch)``.
 
     Raises:
-        ValueError: q and p are no such chains, or z has another shape.
-        NotImplementedError: drawn one way, but torch has no closed form for a pair.
+        ValueError: q and p have other event shapes, or z has.
 
     >>> from vaelib.distributions import chain, unit_normal
     >>> top = unit_normal(torch.zeros(1))
@@ -107,11 +107,21 @@ def kl_by_layer(q: Chain, p: Chain, z: Tensor) -> Tensor:
     """
     layers, others = (getattr(each, "widths", None) for each in (q, p))
     if layers is None or layers != others:
-        raise ValueError(f"q and p must be chains of the same layers, got {layers} and {others}")
+        return _closed_or_drawn(q, p, z)[None]
     if q.upward != p.upward:
         return q.log_probs(z) - p.log_probs(z)
-    terms = map(kl, q.at(z)[0], p.at(z)[0])
-    return torch.stack(torch.broadcast_tensors(*terms, z[..., 0])[:-1])
+    parts, values = q.at(z)
+    terms = map(_closed_or_drawn, parts, p.at(z)[0], values)
+    return torch.stack(torch.broadcast_tensors(*terms))
+
+
+def _closed_or_drawn(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
+    same_event(q, p)
+    check_event("z", z, q.event_shape)
+    try:
+        return kl(q, p).expand(z.shape[: z.ndim - len(q.event_shape)])
+    except NotImplementedError:
+        return q.log_prob(z) - p.log_prob(z)
 
 
 def full_covariance(q: Distribution) -> Distribution:

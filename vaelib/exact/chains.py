@@ -56,13 +56,15 @@ def as_normal(p: Chain) -> MultivariateNormal:
 
         z = m + K eps,    p(z) = N(m, K Kᵀ)
 
-    m and K are read off the chain, drawn with eps = 0 and with one coordinate of eps at 1.
+    m and K are read off the chain, drawn with eps = 0 and with one coordinate of eps at 1, and
+    tried at another eps.
 
     Raises:
         ValueError: a layer is not normal, its mean not linear, or its covariance not constant.
     """
     (n,), batch, like = p.event_shape, p.batch_shape, p.parts[0].mean
-    eps = torch.cat([like.new_zeros(1, n), like.new_ones(n).diag(), like.new_full((1, n), 2.0)])
+    other = torch.linspace(-2.0, 3.0, n).to(like)
+    eps = torch.cat([like.new_zeros(1, n), like.new_ones(n).diag(), other[None]])
     eps = eps.reshape(n + 2, *[1] * len(batch), n).expand(n + 2, *batch, n).split(p.widths, -1)
 
     def drawn(t: int, layer: Distribution) -> Tensor:
@@ -71,9 +73,9 @@ def as_normal(p: Chain) -> MultivariateNormal:
             raise ValueError(f"layer {t + 1} must be normal, got {layer}")
         return layer.mean + (layer.scale_tril @ eps[t].unsqueeze(-1)).squeeze(-1)
 
-    mean, *columns, both = torch.cat(p.walk(drawn)[1], -1)
+    mean, *columns, found = torch.cat(p.walk(drawn)[1], -1)
     K = torch.stack(columns, -1) - mean.unsqueeze(-1)
-    if not torch.allclose(mean + 2 * K.sum(-1), both):
+    if not torch.allclose(mean + K @ other, found):
         raise ValueError("a layer's mean must be linear in those before, its covariance constant")
     return MultivariateNormal(mean, K @ K.mT)
 

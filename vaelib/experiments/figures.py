@@ -12,6 +12,7 @@ from torch import Tensor
 from vaelib import data
 from vaelib.exact import log_evidence_quadrature
 from vaelib.experiments.evidence import evidence
+from vaelib.experiments.hierarchies import by_layer, by_number, denoising, layered
 from vaelib.experiments.importance import OPTIMIZERS, at_the_end, importance_weighted
 from vaelib.experiments.learners import (
     afresh,
@@ -180,5 +181,19 @@ FIGURES = {
         step_sizes=(0.003, 0.01),
         per_decade=4,
         learner=convolutional,
+    ),
+    "layers": Figure(
+        BINARY
+        | {"data": "digits", "likelihood": ("bernoulli", "gaussian"), "pixels": ("once",)}
+        | {"kind": ("one layer", "bottom-up", "top-down", "ladder"), "warm_up": 0.0}
+        | {"latent": 12, "upper": 4, "samples": 2e5, "step_size": 3e-3},
+        learner=layered,
+        at_the_end=by_layer,
+    ),
+    "diffusion": Figure(
+        BINARY | {"data": "digits", "pixels": ("once",), "layers": 65, "step_size": 3e-3},
+        per_decade=4,
+        learner=denoising,
+        at_the_end=by_number,
     ),
 }

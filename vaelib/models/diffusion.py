@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import Independent
+from torch.nn.functional import logsigmoid
 
 from vaelib.distributions import Chain, chain, diagonal_normal, unit_normal
 from vaelib.validation import check_counts, check_event
@@ -80,7 +81,7 @@ class Diffusion(nn.Module):
         top = unit_normal(last.new_zeros(self.observed)) if x is None else noised(x, last)
 
         def layer(s: Tensor, t: Tensor):
-            new, kept = -torch.expm1(t - s), (t - s).exp() * (s.sigmoid() / t.sigmoid()).sqrt()
+            new, kept = -torch.expm1(t - s), (t - s + (logsigmoid(s) - logsigmoid(t)) / 2).exp()
 
             def given(z: Tensor, *_: Tensor) -> Independent:
                 x_hat = self.denoiser(z, t) if x is None else x
@@ -101,7 +102,27 @@ class Diffusion(nn.Module):
             return z.new_zeros(0, *torch.broadcast_shapes(z.shape[:-1], x.shape[:-1]))
         x_hat = torch.stack([*map(self.denoiser, layers[1:], self.log_snr[1:])], -2)
         squares = (x.unsqueeze(-2) - x_hat).square().sum(-1)
-        return -0.5 * (self.log_snr.exp().diff() * squares).movedim(-1, 0)
+        return (self._weights() * squares).movedim(-1, 0)
+
+    def error(self, x: Tensor) -> Tensor:
+        """An estimate of the sum of :meth:`errors`, by one layer for each x, shape ``(*batch)``.
+
+        ::
+
+            (T − 1) KL_{t−1},    t even over 2, …, T
+
+        The layers of a batch are spread evenly, each at a draw of its own: less noise, right on
+        average.
+        """
+        rows = x.shape[:-1]
+        turn = (torch.rand(()) + torch.arange(rows.numel()) / rows.numel()) % 1
+        t = (turn * (T := len(self.log_snr) - 1)).long().reshape(rows).to(x.device)
+        log_snr = self.log_snr[1:][t].unsqueeze(-1)
+        x_hat = self.denoiser(noised(x, log_snr).sample(), log_snr)
+        return T * self._weights()[t] * (x - x_hat).square().sum(-1)
+
+    def _weights(self) -> Tensor:
+        return -0.5 * self.log_snr.exp().diff()
 
 
 def limit(error: Callable, schedule: Callable, nodes: int = 64) -> Tensor:
@@ -115,7 +136,7 @@ def limit(error: Callable, schedule: Callable, nodes: int = 64) -> Tensor:
 
     Args:
         error: log snr ↦ E‖x − x̂(z, log snr)‖², shape ``(*batch)``.
-        schedule: t ↦ log snr.
+        schedule: t ↦ log snr, both in double precision, differentiable.
         nodes: of a Gauss–Legendre rule, at least 1.
 
     Returns:
@@ -125,9 +146,10 @@ def limit(error: Callable, schedule: Callable, nodes: int = 64) -> Tensor:
         Kingma, Salimans, Poole and Ho (2021), equations 17 and 18.
     """
     check_counts(nodes=nodes)
-    t, w = (torch.from_numpy(v) / 2 for v in np.polynomial.legendre.leggauss(nodes))
-    log_snr = schedule(t := (t + 0.5).requires_grad_())
-    (slope,) = torch.autograd.grad(log_snr.exp().sum(), t)
+    t, w = (torch.as_tensor(v / 2) for v in np.polynomial.legendre.leggauss(nodes))
+    with torch.enable_grad():
+        snr = (log_snr := schedule(t := (t + 0.5).requires_grad_())).exp()
+        (slope,) = torch.autograd.grad(snr.sum(), t)
     return -0.5 * sum(v * error(each) for v, each in zip(w * slope, log_snr.detach(), strict=True))
 
 

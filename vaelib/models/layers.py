@@ -33,6 +33,9 @@ class Layered(nn.Module):
         upward: whether z_1 is drawn first.
         prior: the model's, if an encoder that is drawn downward is to share it.
 
+    Raises:
+        ValueError: not a part for each width, or a ladder that is drawn upward.
+
     Source:
         Sønderby, Raiko, Maaløe, Sønderby and Winther (2016).
 
@@ -55,6 +58,8 @@ class Layered(nn.Module):
         prior: Layered | None = None,
     ) -> None:
         super().__init__()
+        if len(widths) != 1 + len(others):
+            raise ValueError(f"{len(widths)} widths need as many parts, got {1 + len(others)}")
         if prior is not None and (upward or prior.upward or prior.widths != tuple(widths)):
             raise ValueError("a ladder goes downward, through the layers of its prior")
         self.widths, self.upward, self.prior = tuple(widths), upward, prior

@@ -42,7 +42,8 @@ def elbo_terms(model, x: Tensor, samples: int = 1, kl: str = "exact") -> tuple[T
         x: data, shape ``(*batch, *observed)``.
         samples: S, at least 1.
         kl: ``"exact"`` for the closed form, ``"sampled"`` for the mean over the same samples,
-            ``"either"`` for the second where there is no first.
+            ``"either"`` for the second where there is no first; layers of a chain one by one, as
+            in :func:`~vaelib.divergence.kl_by_layer`.
 
     Returns:
         Two tensors in nats, each of shape ``(*batch)``; the ELBO is the first minus the second.
@@ -71,6 +72,7 @@ def _terms(model, x: Tensor, samples: int, kl: str) -> tuple[Distribution, Tenso
     except NotImplementedError:
         if kl == "exact":
             raise
+        return q, reconstruction, average(divergence.kl_by_layer(q, prior, z).sum(0))
     return q, reconstruction, average(q.log_prob(z) - prior.log_prob(z))
 
 
