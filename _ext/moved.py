@@ -5,10 +5,10 @@ whose places have other names, or lie on other pages now, forwards from each.
 """
 
 import json
-import os
+import posixpath
 import re
 import tomllib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from sphinx.errors import ExtensionError
 
@@ -65,7 +65,7 @@ def read(path):
 def to(new, page):
     """Return the address of a place as a link on a page has it."""
     there, hash, name = new.partition("#")
-    return os.path.relpath(there, PurePosixPath(page).parent) + hash + name
+    return posixpath.relpath(there, posixpath.dirname(page) or ".") + hash + name
 
 
 def known(html, names, script=""):
