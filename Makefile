@@ -8,6 +8,7 @@ DETECTORS := _build/detectors
 FUZZ := _build/fuzz
 MUTMUT := _build/mutmut
 OLDEST := _build/oldest
+NBGRADER := _build/nbgrader
 NOTEBOOKS := $(wildcard chapters/*.ipynb chapters/*/*.ipynb)
 PYTEST := $(BIN)/pytest -n logical --dist worksteal --nbmake --doctest-modules chapters tests vaelib
 OUT ?= _build/gpu
@@ -21,13 +22,13 @@ book: $(READY) ## build the site, running every chapter
 	$(BIN)/jupyter-book build . -W --keep-going
 	@echo "Open $(CURDIR)/_build/html/index.html"
 
-test: $(if $(K),$(READY),book) ## check style, library, chapters and site; with K=WORD what belongs to a word
+test: $(if $(K),$(READY),book) $(NBGRADER)/ready ## check style, library, chapters and site; with K=WORD what belongs to a word
 	$(BIN)/nbstripout --keep-id --verify $(NOTEBOOKS)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(PYTEST) $(if $(K),-k "$(K)" -m "not long and not site")
 
-long: book ## run the tests that take more than half a minute
+long: book $(NBGRADER)/ready ## run the tests that take more than half a minute
 	$(PYTEST) -m long
 
 lighthouse: book ## say what Lighthouse thinks of the built site (needs Node and Chromium)
@@ -68,6 +69,9 @@ tested: $(READY) $(FUZZ)/ready ## record what guards data, checkpoints and numbe
 
 oldest: $(READY) $(OLDEST)/ready ## test the library with the oldest torch (twenty minutes), and record it
 	$(BIN)/python tests/project/tested.py $(OLDEST)
+
+teach: $(READY) $(NBGRADER)/ready ## write a class's copies, and assignments for nbgrader (SEED=7 for other numbers)
+	$(BIN)/python -m publish.teach $(if $(SEED),--seed $(SEED)) $(OPTIONS)
 
 lab: $(READY) ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
@@ -120,4 +124,8 @@ $(MUTMUT)/ready: tests/mutants/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(MUTMUT) --requirement $<
 	@touch $@
 
-.PHONY: help book test long lighthouse bench shipped detectors gpu carry fuzz mutants tested oldest lab notebooks release begun clean
+$(NBGRADER)/ready: publish/teach/requirements.txt $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(NBGRADER) --requirement $<
+	@touch $@
+
+.PHONY: help book test long lighthouse bench shipped detectors gpu carry fuzz mutants tested oldest teach lab notebooks release begun clean

@@ -1,1 +1,1 @@
-"""How the book is published: editions, their archives, and what they promise to keep."""
+"""What is made of the book beside its site: editions and their archives, and what others take away."""

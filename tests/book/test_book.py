@@ -8,6 +8,8 @@ import yaml
 from address import ASK, CELL
 from reading import EQUATION, description, lines, seconds_to_read, tags, visible_lines, words
 
+from publish.teach.exercises import LEVEL, exercises
+from publish.teach.slices import binds, body, used
 from tests.book.chapter_source import (
     CHAPTERS,
     CHECK,
@@ -115,12 +117,17 @@ def test_ends_with_the_same_four_sections_and_exercises_have_folded_solutions_th
     assert solved == set(titles)
 
 
-def test_two_exercises_or_more_judge_an_answer_that_their_solution_gets_right(chapter):
-    asked = set(re.findall(r"^(exercise_\d) = Question\(", chapter.source, re.MULTILINE))
-    solved = "\n".join(c.source for c in chapter.code if "hide-cell" in tags(c))
-    judged = re.findall(r"^verdict = (\w+)\(.+\)\nassert verdict$", solved, re.MULTILINE)
-    assert len(asked) >= 2
-    assert asked == set(judged) == set(re.findall(r"`(exercise_\d)", chapter.text))
+def test_every_exercise_has_level_minutes_and_a_question_with_three_typical_mistakes(chapter):
+    found = exercises(chapter.cells)
+    assert re.search(r"^seed = 0$", chapter.source, re.MULTILINE)
+    for e in found:
+        assert LEVEL.search(e.text), e.number
+        assert f"`exercise_{e.number}" in e.text
+        assert len(e.wrong) >= 3, e.number
+        assert re.search(r"\nassert verdict(\n|$)", e.solution)
+        secret = set().union(*map(binds, body(e.judge)))
+        assert not used(e.answer) & secret, e.number
+    assert 2 * sum(e.kind != "number" for e in found) >= len(found)
 
 
 def chosen_by_name(source):

@@ -1,9 +1,12 @@
 """A question whose answer the reader can have judged without seeing it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+Answer = Tensor | list | float | str | Callable
 
 
 @dataclass(frozen=True)
@@ -27,57 +30,106 @@ class Question:
 
         right  ⇔  |yours − correct| ≤ tolerance · max(1, |correct|)
 
-    Each entry must be right. A wrong answer gets a hint where one mistake explains all entries: a
-    sign, a factor, a constant.
+    Each entry must be right. Of a function, an expression or a piece of code, the entries are its
+    values at the points ``at``; of a choice there is one, which must be the same. A wrong answer
+    earns the hint of the mistake that it agrees with, or else one where a sign, a factor or a
+    constant explains all entries.
 
     Args:
-        correct: the answer, a number or a tensor.
+        correct: the answer, a number, a tensor, a function, or a text that is chosen.
         tolerance: the largest deviation that passes, in (0, 0.1].
+        wrong: typical mistakes, each a hint with the wrong answer that it makes. To choose from
+            there are the correct answer and these.
+        at: what a function is called with, a tensor or a tuple of arguments.
 
     Raises:
-        ValueError: the answer is empty or not finite, or ``tolerance`` is out of range; when
-            called, an answer of another shape.
+        ValueError: the answer is empty or not finite, ``tolerance`` is out of range, or a wrong
+            answer does not fail with its hint; when called, an answer of another kind or shape.
 
-    >>> exercise = Question(torch.tensor([1.0, 2.0]))
+    >>> exercise = Question([1.0, 2.0], wrong={"of z²": [3.0, 4.0]})
     >>> exercise([1.0, 2.0])
     ✓ right
+    >>> exercise([3.0, 4.0])
+    ✗ not yet: of z²
     >>> exercise([0.5, 1.0])
     ✗ not yet: yours is 0.5 times the answer
+    >>> Question(lambda z: z**2, at=torch.randn(20))(lambda z: z * z)
+    ✓ right
+    >>> Question("rises", wrong={"look at the sign": "falls"})("falls")
+    ✗ not yet: look at the sign
     """
 
-    def __init__(self, correct: Tensor | float, tolerance: float = 1e-3) -> None:
+    def __init__(
+        self,
+        correct: Answer,
+        tolerance: float = 1e-3,
+        wrong: Mapping[str, Answer] | None = None,
+        at: Tensor | tuple = (),
+    ) -> None:
         if not 0 < tolerance <= 0.1:
             raise ValueError(f"tolerance must lie in (0, 0.1], got {tolerance}")
-        self._correct, self._tolerance = _numbers(correct), tolerance
-        if self._correct.numel() == 0 or not self._correct.isfinite().all():
-            raise ValueError("the correct answer must be finite and not empty")
+        self._at = at if isinstance(at, tuple) else (at,)
+        if callable(correct) != bool(self._at):
+            raise ValueError("points, at=..., belong to a function, and a function needs them")
+        self._is_function, self._tolerance, self._wrong = callable(correct), tolerance, {}
+        self._choices = [correct, *(wrong or {}).values()] if isinstance(correct, str) else []
+        self._correct = self._read(correct)
+        if torch.is_tensor(self._correct):
+            self._shape = self._correct.shape
+            if self._correct.numel() == 0 or not self._correct.isfinite().all():
+                raise ValueError("the correct answer must be finite and not empty")
+        self._expect(wrong or {})
 
-    def __call__(self, yours: Tensor | float) -> Verdict:
-        """Judge an answer of the shape of the correct one."""
-        yours, correct = _numbers(yours), self._correct
-        if yours.shape != correct.shape:
+    def __call__(self, yours: Answer) -> Verdict:
+        """Judge an answer of the kind and the shape of the correct one."""
+        yours = self._read(yours)
+        if torch.is_tensor(yours) and yours.shape != self._shape:
             raise ValueError(
-                f"the answer has shape {tuple(correct.shape)}, yours {tuple(yours.shape)}"
+                f"the answer has shape {tuple(self._shape)}, yours {tuple(yours.shape)}"
             )
-        if self._agree(yours, correct):
+        if self._agree(yours, self._correct):
             return Verdict(True, "✓ right")
-        return Verdict(False, f"✗ not yet{self._hint(yours, correct)}")
+        known = (f": {hint}" for hint, bad in self._wrong.items() if self._agree(yours, bad))
+        return Verdict(False, f"✗ not yet{next(known, None) or self._hint(yours)}")
 
-    def _agree(self, a: Tensor, b: Tensor) -> bool:
+    def _expect(self, wrong: Mapping[str, Answer]) -> None:
+        """Take typical mistakes, each of which must fail with its own hint."""
+        for hint, answer in wrong.items():
+            self._wrong[hint] = self._read(answer)
+            verdict = self(answer)
+            if verdict or verdict.text != f"✗ not yet: {hint}":
+                raise ValueError(f"the wrong answer for {hint!r} gets: {verdict}")
+
+    def _read(self, answer: Answer) -> Tensor | str:
+        """Return what is compared of an answer: its entries, or the choice."""
+        if self._choices:
+            if answer not in self._choices:
+                raise ValueError(f"choose one of {sorted(self._choices)}, not {answer!r}")
+            return answer
+        if callable(answer) != self._is_function or answer is None or isinstance(answer, str):
+            kind = "a function" if self._is_function else "a number or a tensor"
+            raise ValueError(f"the answer is {kind}, yours {answer!r}")
+        if self._is_function:
+            answer = answer(*(a.clone() if torch.is_tensor(a) else a for a in self._at))
+        return torch.as_tensor(answer, dtype=torch.float64, device="cpu").detach()
+
+    def _agree(self, a: Tensor | str, b: Tensor | str) -> bool:
+        if isinstance(b, str):
+            return a == b
         return bool(((a - b).abs() <= self._tolerance * b.abs().clamp(min=1)).all())
 
-    def _hint(self, yours: Tensor, correct: Tensor) -> str:
+    def _hint(self, yours: Tensor | str) -> str:
+        correct = self._correct
+        if isinstance(correct, str):
+            return ""
         if not yours.isfinite().all():
             return ": yours is not finite"
         if self._agree(-yours, correct):
             return ": the sign"
-        factor, offset = (yours / correct).mean(), (yours - correct).mean()
+        factor = (yours * correct).sum() / correct.square().sum()
+        offset = (yours - correct).mean()
         if self._agree(factor * correct, yours):
             return f": yours is {factor:.3g} times the answer"
         if correct.numel() > 1 and self._agree(correct + offset, yours):
             return f": yours is the answer {'+' if offset > 0 else '−'} {abs(offset):.3g}"
         return ""
-
-
-def _numbers(value: Tensor | float) -> Tensor:
-    return torch.as_tensor(value, dtype=torch.float64, device="cpu").detach()
