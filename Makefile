@@ -7,6 +7,7 @@ SHIPPED := _build/shipped
 DETECTORS := _build/detectors
 FUZZ := _build/fuzz
 MUTMUT := _build/mutmut
+OLDEST := _build/oldest
 NBGRADER := _build/nbgrader
 NOTEBOOKS := $(wildcard chapters/*.ipynb chapters/*/*.ipynb)
 PYTEST := $(BIN)/pytest -n logical --dist worksteal --nbmake --doctest-modules chapters tests vaelib
@@ -66,6 +67,9 @@ mutants: $(READY) $(MUTMUT)/ready ## break library and chapters on purpose, and 
 tested: $(READY) $(FUZZ)/ready ## record what guards data, checkpoints and numbers (two minutes)
 	$(BIN)/python tests/project/tested.py
 
+oldest: $(READY) $(OLDEST)/ready ## test the library with the oldest torch (twenty minutes), and record it
+	$(BIN)/python tests/project/tested.py $(OLDEST)
+
 teach: $(READY) $(NBGRADER)/ready ## write a class's copies, and assignments for nbgrader (SEED=7 for other numbers)
 	$(BIN)/python -m publish.teach $(if $(SEED),--seed $(SEED)) $(OPTIONS)
 
@@ -74,6 +78,12 @@ lab: $(READY) ## open the chapters in JupyterLab
 
 notebooks: $(READY) ## make the branch of notebooks that know their repository and commit
 	$(BIN)/python _ext/address.py
+
+release: begun book $(if $(wildcard publish/pdf.py),pdf) ## make the files of an edition (VERSION=1.2.0)
+	PYTHONPATH=_ext $(BIN)/python -m publish.release pack "$(VERSION)"
+
+begun: $(READY)
+	PYTHONPATH=_ext $(BIN)/python -m publish.release begin "$(VERSION)"
 
 clean: ## remove the built site and every cache
 	rm -rf _build .pytest_cache .ruff_cache
@@ -104,6 +114,12 @@ $(FUZZ)/ready: tests/fuzz/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(FUZZ) --requirement $<
 	@touch $@
 
+$(OLDEST)/ready: pyproject.toml $(READY)
+	$(BIN)/python -m pip install --quiet --upgrade --target $(OLDEST) \
+		--extra-index-url https://download.pytorch.org/whl/cpu \
+		"torch==$$(sed -n 's/.*"torch>=\([0-9.]*\)".*/\1.0/p' pyproject.toml)"
+	@touch $@
+
 $(MUTMUT)/ready: tests/mutants/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(MUTMUT) --requirement $<
 	@touch $@
@@ -112,4 +128,4 @@ $(NBGRADER)/ready: publish/teach/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(NBGRADER) --requirement $<
 	@touch $@
 
-.PHONY: help book test long lighthouse bench shipped detectors gpu carry fuzz mutants tested teach lab notebooks clean
+.PHONY: help book test long lighthouse bench shipped detectors gpu carry fuzz mutants tested oldest teach lab notebooks release begun clean

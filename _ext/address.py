@@ -78,10 +78,16 @@ def published(root, url, commit):
             if cell.source == CELL.format(ASK):
                 cell.source = CELL.format(INSTALL.format(url, commit))
                 yield path, nbformat.writes(notebook) + "\n"
-    readme, citation = root / "README.md", root / "CITATION.cff"
+    readme = root / "README.md"
     yield readme, readme.read_text("utf8").replace("git+ADDRESS", f"git+{url}@{commit}")
-    cited = citation.read_text("utf8").rstrip("\n") + f"\n  url: {site(url)}\n"
-    yield citation, cited + f"repository-code: {url}\ncommit: {commit}\n"
+    yield root / "CITATION.cff", cited(root, url, commit)
+
+
+def cited(root, url, commit):
+    """Return how to cite this commit; the address is left out where it is unknown."""
+    said = (root / "CITATION.cff").read_text("utf8").rstrip("\n")
+    place = f"\n  url: {site(url)}\nrepository-code: {url}" if url else ""
+    return f"{said}{place}\ncommit: {commit}\n"
 
 
 def signed(root):

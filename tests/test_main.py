@@ -37,6 +37,14 @@ def test_what_a_user_can_mend_ends_with_2_a_failed_run_with_1(result, capsys, er
     assert capsys.readouterr().err == "python -m vaelib: so it is\n"
 
 
+@cases((None, "File too large"), ("x.npy", "x.npy: File too large"))
+def test_what_the_disk_refuses_is_told_with_its_file_where_that_is_known(
+    result, refused, file, said
+):
+    result(OSError(27, "File too large", file))
+    assert refused("data digits") == said
+
+
 def test_an_error_of_ours_is_shown_whole(result):
     result(KeyError("a fault"))
     with pytest.raises(KeyError, match="a fault"):

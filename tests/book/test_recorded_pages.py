@@ -107,6 +107,13 @@ RUN = {
         {"title": "Data", "command": "pytest d", "tests": 1234, "figures": {"files read": 20000}},
         {"title": "Fuzzing", "command": "make fuzz", "figures": {"inputs": 7}},
     ],
+    "oldest": {
+        "command": "make oldest",
+        "date": "2031-02-04",
+        "versions": {"torch": "1.2.0+cpu", "python": "3.99.1"},
+        **{"tests": 4321, "failed": 0, "skipped": 76},
+        "again": {"command": "pytest t", "tests": 1017, "failed": 5},
+    },
 }
 
 
@@ -258,3 +265,6 @@ def test_what_is_tested(shown):
     assert "Made by `make tested`, 3 February 2031; torch 9.8." in text
     assert "Made by `make mutants`, 3 February to 4 March 2031; torch 9.8." in text
     assert "Made by `make mutants`, 3 to 5 February 2031; torch 9.8." in text
+    assert "Made by `make oldest`, 4 February 2031; torch 1.2.0." in text
+    assert "torch 1.2.0 and Python 3.99.1 4,321 tests ran, 76 were skipped. None failed." in text
+    assert "`pytest t` ran 1,017 of them again, and 5 failed." in text

@@ -219,10 +219,11 @@ def test_a_strangers_photographs_become_a_file_and_come_back(typed, tmp_path):
 def test_the_program_has_a_name_and_a_version(capsys):
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf8"))
     assert project["project"]["scripts"] == {"vaelib": f"{main.__module__}:main"}
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "vaelib.__version__"}
     with pytest.raises(SystemExit) as end:
         main(["--version"])
     assert end.value.code == 0
-    assert capsys.readouterr().out == f"vaelib {project['project']['version']}\n"
+    assert capsys.readouterr().out == f"vaelib {vaelib.__version__}\n"
 
 
 FULL = """

@@ -41,7 +41,7 @@ def write(path, rows=300, seed=0):
 def trained(tmp_path_factory):
     path = tmp_path_factory.mktemp("tables")
     write(path / "t.csv")
-    words.run("train --data", path / "t.csv", SMALL, "60 --out", path / "run")
+    words.run("train --data", path / "t.csv", SMALL, "60 --learning-rate 5e-3 --out", path / "run")
     return path / "run"
 
 

@@ -1,6 +1,11 @@
-"""``make tested``: run what guards data, checkpoints and numbers, and record what was run."""
+"""``make tested``: run what guards data, checkpoints and numbers, and record what was run.
+
+``make oldest`` runs the tests of the library with the oldest torch that is allowed, and records
+that beside it.
+"""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,14 +33,14 @@ GROUPS = {
 FUZZED = re.compile(r"cov: (\d+).*Done (\d+) runs in (\d+) second", re.DOTALL)
 
 
+LIBRARY = ["vaelib", "--doctest-modules", "--ignore=tests/book", "--ignore=tests/browser"]
+LIBRARY += ["--ignore=tests/project", "--ignore=tests/publish", "-m", "not long and not site"]
+
+
 def ran(title, names):
     """Run a group of tests; return how many there were, and what they say they did."""
-    report = ROOT / "_build" / "tested.xml"
     command = ["pytest", *(f"tests/{name}" for name in names)]
-    subprocess.run(
-        [sys.executable, "-m", *command, "-q", f"--junitxml={report}"], cwd=ROOT, check=True
-    )
-    suite = ElementTree.parse(report).getroot().find("testsuite")
+    suite = reported(command, check=True)
     figures = {p.get("name"): int(p.get("value")) for p in suite.iter("property")}
     return {
         "title": title,
@@ -43,6 +48,32 @@ def ran(title, names):
         "tests": int(suite.get("tests")) - int(suite.get("skipped")),
         "seconds": float(suite.get("time")),
         "figures": figures,
+    }
+
+
+def reported(command, **how):
+    """Run tests; return what they say of themselves."""
+    report = ROOT / "_build" / "tested.xml"
+    command = [sys.executable, "-m", *command, "-q", f"--junitxml={report}"]
+    subprocess.run(command, cwd=ROOT, **how)
+    return ElementTree.parse(report).getroot().find("testsuite")
+
+
+def oldest(folder):
+    """Run the library's tests with the torch of a folder; return what came of them."""
+    places = os.pathsep.join(map(str, (folder.resolve(), ROOT)))
+    settings = os.environ | {"PYTHONPATH": places, "OMP_NUM_THREADS": "1"}
+    ask = [sys.executable, "-c", "import torch; print(torch.__version__)"]
+    said = subprocess.run(ask, env=settings, capture_output=True, text=True, check=True)
+    suite = reported(["pytest", "tests", *LIBRARY], env=settings)
+    count = {name: int(suite.get(name)) for name in ("tests", "skipped", "failures", "errors")}
+    return {
+        "command": "make oldest",
+        "date": date.today().isoformat(),
+        "versions": provenance.versions() | {"torch": said.stdout.strip()},
+        "tests": count["tests"] - count["skipped"],
+        "failed": count["failures"] + count["errors"],
+        "skipped": count["skipped"],
     }
 
 
@@ -55,12 +86,20 @@ def fuzzed():
     return {"title": "Fuzzing", "command": "make fuzz", "seconds": seconds, "figures": figures}
 
 
-if __name__ == "__main__":
-    record = {
-        "command": "make tested",
-        "date": date.today().isoformat(),
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
-        "groups": [*(ran(*group) for group in GROUPS.items()), fuzzed()],
-    }
+def main(folder=None):
+    record = json.loads(RECORD.read_text("utf8")) if RECORD.exists() else {}
+    if folder:
+        record["oldest"] = oldest(Path(folder))
+    else:
+        record |= {
+            "command": "make tested",
+            "date": date.today().isoformat(),
+            "versions": provenance.versions(),
+            "machine": provenance.machine(),
+            "groups": [*(ran(*group) for group in GROUPS.items()), fuzzed()],
+        }
     RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
