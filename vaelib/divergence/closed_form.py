@@ -85,8 +85,10 @@ def kl_by_layer(q: Chain, p: Chain, z: Tensor) -> Tensor:
 
     ::
 
-        KL(q(z_t|before) ‖ p(z_t|before))        both drawn one way, a closed form for the pair
-        log q(z_t|before) − log p(z_t|before)    elsewhere
+        KL(q(z_t|before) ‖ p(z_t|before))
+     or log q(z_t|before) − log p(z_t|before)
+
+    the second where one is drawn upward and one downward, or a pair has no closed form.
 
     Args:
         q, p: chains of the same layers; all others count as one layer.
