@@ -7,6 +7,7 @@ SHIPPED := _build/shipped
 DETECTORS := _build/detectors
 FUZZ := _build/fuzz
 MUTMUT := _build/mutmut
+PUBLISH := _build/publish
 OLDEST := _build/oldest
 NBGRADER := _build/nbgrader
 NOTEBOOKS := $(wildcard chapters/*.ipynb chapters/*/*.ipynb)
@@ -22,14 +23,20 @@ book: $(READY) ## build the site, running every chapter
 	$(BIN)/jupyter-book build . -W --keep-going
 	@echo "Open $(CURDIR)/_build/html/index.html"
 
-test: $(if $(K),$(READY),book) $(NBGRADER)/ready ## check style, library, chapters and site; with K=WORD what belongs to a word
+test: $(if $(K),$(READY),book) $(PUBLISH)/ready $(NBGRADER)/ready ## check style, library, chapters and site; with K=WORD what belongs to a word
 	$(BIN)/nbstripout --keep-id --verify $(NOTEBOOKS)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(PYTEST) $(if $(K),-k "$(K)" -m "not long and not site")
 
-long: book $(NBGRADER)/ready ## run the tests that take more than half a minute
+long: book $(PUBLISH)/ready $(NBGRADER)/ready ## run the tests that take more than half a minute
 	$(PYTEST) -m long
+
+pdf: book $(PUBLISH)/ready ## print the book as one PDF (five minutes; needs Chromium)
+	PYTHONPATH=$(PUBLISH) $(BIN)/python -m publish.pdf
+
+slides: book $(PUBLISH)/ready ## make a deck of slides for each chapter (two minutes; needs Chromium)
+	PYTHONPATH=$(PUBLISH) $(BIN)/python -m publish.slides
 
 lighthouse: book ## say what Lighthouse thinks of the built site (needs Node and Chromium)
 	$(BIN)/python benchmarks/lighthouse.py
@@ -114,6 +121,10 @@ $(FUZZ)/ready: tests/fuzz/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(FUZZ) --requirement $<
 	@touch $@
 
+$(PUBLISH)/ready: publish/requirements.txt $(READY)
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(PUBLISH) --requirement $<
+	@touch $@
+
 $(OLDEST)/ready: pyproject.toml $(READY)
 	$(BIN)/python -m pip install --quiet --upgrade --target $(OLDEST) \
 		--extra-index-url https://download.pytorch.org/whl/cpu \
@@ -128,4 +139,4 @@ $(NBGRADER)/ready: publish/teach/requirements.txt $(READY)
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(NBGRADER) --requirement $<
 	@touch $@
 
-.PHONY: help book test long lighthouse bench shipped detectors gpu carry fuzz mutants tested oldest teach lab notebooks release begun clean
+.PHONY: help book test long pdf slides lighthouse bench shipped detectors gpu carry fuzz mutants tested oldest teach lab notebooks release begun clean

@@ -4,7 +4,10 @@ A notebook in a folder ``further`` holds what a second reading wants. It belongs
 its name, and has no number of its own.
 """
 
+import re
 from math import ceil
+from pathlib import Path
+from posixpath import join, normpath
 
 import nbformat
 from docutils import nodes
@@ -12,6 +15,9 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from reading import seconds_to_read
 from sphinx import addnodes
 from sphinx.util.nodes import make_refnode
+
+LINK = re.compile(r"\]\((?:([\w./-]+)\.ipynb)?(?:#([\w-]+))?[^\s()]*\)")
+PLACE = re.compile(r'\$\$ \(([\w-]+)\)|"(fd-[\w-]+)|"name": "([\w-]+)"')
 
 
 def parts(env):
@@ -51,6 +57,21 @@ def number(env, docname):
     """Return the number of a chapter, or of the chapter that a further page belongs to."""
     numbers = env.toc_secnumbers.get(chapter_of(docname) or docname, {})
     return ".".join(map(str, numbers.get("", ())))
+
+
+def needs(env, docname):
+    """Return the chapters that a chapter's text links to and that come before it."""
+    text, order = Path(env.doc2path(docname)).read_text("utf8"), chapters(env)
+    pages, places = zip(*LINK.findall(text), strict=True) if LINK.search(text) else ((), ())
+    linked = {normpath(join(docname, "..", page)) for page in pages if page}
+    earlier = order[: order.index(docname)] if docname in order else []
+    return [d for d in earlier if d in linked or labels(env, d) & {*places}]
+
+
+def labels(env, docname):
+    """Return the equations, findings and figures that a page names."""
+    found = PLACE.findall(Path(env.doc2path(docname)).read_text("utf8").replace("\\", ""))
+    return {name for names in found for name in names if name}
 
 
 def link(builder, source, docname):

@@ -26,11 +26,7 @@ class ChapterHead(SphinxPostTransform):
         return nodes.paragraph("", text, classes=["chapter-head"])
 
     def basis(self, docname):
-        linked = {link["refuri"].split("#")[0] for link in self.document.findall(internal)}
-        uri = self.app.builder.get_relative_uri
-        order = about.chapters(self.env)
-        earlier = order[: order.index(docname)] if docname in order else []
-        if needed := [d for d in earlier if uri(docname, d) in linked]:
+        if needed := about.needs(self.env, docname):
             yield self.line("Builds on ", needed)
 
     def line(self, text, chapters):
@@ -39,10 +35,6 @@ class ChapterHead(SphinxPostTransform):
             line += nodes.Text(f"{', ' if place else ''}{about.number(self.env, chapter)} ")
             line += about.link(self.app.builder, self.env.docname, chapter)
         return line
-
-
-def internal(node):
-    return isinstance(node, nodes.reference) and node.get("internal") and "refuri" in node
 
 
 def setup(app):

@@ -19,7 +19,8 @@ MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
 FONTS = "output/chtml/fonts/woff-v2"
 ZERO = "MathJax_Zero.woff"
 FORMULA = re.compile(
-    r'(?P<before>\(?)(?P<open><(?P<tag>span|div) class="math notranslate nohighlight[^>]*>'
+    r"(?P<before>\(?)(?P<open><(?P<tag>span|div) "
+    r'class="(?:[\w-]+ )?math notranslate nohighlight[^>]*>'
     r'\s*(?:<span class="eqno">.*?</a></span>)?)(?P<tex>[^<]+)(?P<close></(?P=tag)>)'
     r"(?P<after>(?<=</span>)[.,;:!?)]*|)",
     re.DOTALL,

@@ -1,27 +1,11 @@
 """A real Chromium for the tests in this folder, and the built site where they need it."""
 
 import os
-import shutil
 
 import pytest
 
+from publish.browser import FLAGS, MISSING, chromium
 from tests.browser.visits import SITE
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-MISSING = "no Chromium: install it (Debian, Ubuntu: sudo apt install chromium) or name it: CHROMIUM"
-
-
-def chromium():
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="session")
