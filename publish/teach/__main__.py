@@ -1,7 +1,8 @@
 """``python -m publish.teach``: copies of the chapters for a class, and a course for nbgrader.
 
-``students`` and ``teacher`` hold the chapters without and with solutions. ``course`` is a course
-directory of nbgrader's: the assignments' sources and its settings.
+``students`` and ``teacher`` hold the chapters without and with solutions, the teacher's beside
+questions for an exam. ``course`` is a course directory of nbgrader's: the assignments' sources and
+its settings.
 """
 
 import argparse
@@ -61,6 +62,9 @@ def main(arguments: list[str] | None = None) -> None:
         shutil.copytree(
             ROOT / "chapters" / "further", options.out / copies / "further", dirs_exist_ok=True
         )
+        for page in "notation.md", "terms.md", "bibliography.md", "syllabus.md":
+            shutil.copy(ROOT / "chapters" / page, options.out / copies)
+    shutil.copy(Path(__file__).with_name("exam.md"), options.out / "teacher")
     print(f"{options.out}: students, teacher, and course for nbgrader")
 
 

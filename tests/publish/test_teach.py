@@ -94,6 +94,9 @@ needs_nbgrader = pytest.mark.skipif(not NBGRADER.is_dir(), reason="make teach in
 @needs_nbgrader
 def test_a_class_is_assigned_solves_and_is_graded(tmp_path):
     a_class_is_graded(tmp_path, "kl_checks", WRONG[:1])
+    told = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("exam.md")}
+    assert told == {"teacher"}
+    assert (tmp_path / "students" / "notation.md").exists()
 
 
 @needs_nbgrader
