@@ -11,6 +11,7 @@ import re
 from contextlib import suppress
 from modulefinder import ModuleFinder
 from pathlib import Path
+from threading import Lock
 
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
@@ -25,6 +26,7 @@ COMMAND = re.compile(r"get_ipython|subprocess(\..*)?|(.*\.)?(system|popen|spawn.
 WORD = re.compile(r"[^\s'\"`,;:()\[\]{}<>|]+")
 UP = re.compile(r"(\.\.?/)*\.\./?")  # a step, of how many nobody knows
 PAGES = (".ipynb", ".md")
+FINDING = Lock()  # a finder empties caches that all threads share
 
 
 def by_notebook(root, path):
@@ -37,8 +39,9 @@ def by_code(root, sources, place):
     trees, said, files = read(root, sources, place)
     finder = ModuleFinder([str(place), str(root)])
     main = finder.add_module("__main__")
-    for tree in trees:
-        finder.scan_code(compile(tree, "cell", "exec"), main)
+    with FINDING:
+        for tree in trees:
+            finder.scan_code(compile(tree, "cell", "exec"), main)
     modules = {Path(m.__file__) for m in finder.modules.values() if m.__file__}
     packages = {path.parent for path in modules if path.name == "__init__.py"}
     used = modules | files | {path for folder in packages for path in data(folder)}

@@ -14,6 +14,7 @@ import pytest
 import torch
 from tqdm import tqdm
 
+from tests.browser.fixtures import browser, pytest_terminal_summary, site  # noqa: F401
 from tests.commands.words import refused, typed  # noqa: F401
 from tests.data.mirror import home, mirrored, mirrors  # noqa: F401
 from vaelib import data

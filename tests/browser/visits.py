@@ -1,12 +1,12 @@
 """One look at a page: opened from the disk, with the network cut."""
 
 from functools import cache, cached_property
-from pathlib import Path
 
 from axe_playwright_python.base import AXE_SCRIPT
 from bs4 import BeautifulSoup
 
-SITE = Path(__file__).parents[2] / "_build/html"
+from tests.browser.fixtures import SITE
+
 PAGES = sorted(
     path.relative_to(SITE).as_posix()
     for path in SITE.rglob("*.html")

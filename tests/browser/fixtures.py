@@ -1,11 +1,13 @@
-"""A real Chromium for the tests in this folder, and the built site where they need it."""
+"""A real Chromium, one a worker, and the built site, for the tests that need them."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 from publish.browser import FLAGS, MISSING, chromium
-from tests.browser.visits import SITE
+
+SITE = Path(__file__).parents[2] / "_build/html"
 
 
 @pytest.fixture(scope="session")
