@@ -139,7 +139,9 @@ def bookmarked(path, lines, numbers, about):
     writer, parents = PdfWriter(clone_from=path), {}
     for line in lines:
         parent = parents.get(line.depth - 1)
-        mark = writer.add_outline_item(line.text, numbers[line.place] - 1, parent=parent)
+        mark = writer.add_outline_item(
+            title=line.text, page_number=numbers[line.place] - 1, parent=parent
+        )
         parents[line.depth] = mark
     writer.add_metadata({"/Title": about["title"], "/Author": about["author"]})
     writer.write(path)
