@@ -5,6 +5,8 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
+from pathlib import Path
 from threading import Barrier
 from types import SimpleNamespace
 
@@ -15,7 +17,6 @@ from execution import key, name_cache, run_ahead
 from tests.book.chapter_source import NOTEBOOKS, READ, ROOT
 from tests.book.tiny_book import INDEX, LIBRARY, Book
 from tests.cases import cases
-from tests.project.clones import copy_of_the_tree
 
 # Imports the modules that chapters import at their top, and says which files of the book that read.
 IMPORT = """\
@@ -39,20 +40,10 @@ def using(room):
 ALL = {notebook.id for notebook in NOTEBOOKS}
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory):
-    tree = tmp_path_factory.mktemp("tree")
-    copy_of_the_tree(tree)
-    return tree
-
-
-def keys(tree):
-    return {notebook.id: key(tree, tree / f"{notebook.name}.ipynb") for notebook in NOTEBOOKS}
-
-
-@pytest.fixture(scope="module")
-def before(tree):
-    return keys(tree)
+@cache
+def used():
+    """Return the files that the outputs of each notebook depend on."""
+    return {n.id: set(by_notebook(ROOT, ROOT / f"{n.name}.ipynb")) for n in NOTEBOOKS}
 
 
 @cases(
@@ -70,13 +61,21 @@ def before(tree):
     ("vaelib/commands/train.py", set()),
     ("tests/conftest.py", set()),
 )
-def test_a_word_runs_the_notebooks_again_that_use_it_and_no_others(tree, before, file, run_again):
-    path = tree / file
-    text = path.read_text("utf8")
-    path.write_text(f"{text}# A word.\n", "utf8")
-    after = keys(tree)
-    path.write_text(text, "utf8")
-    assert {name for name in before if before[name] != after[name]} == run_again
+def test_what_a_file_decides_are_the_notebooks_that_use_it_and_no_others(file, run_again):
+    assert (ROOT / file).is_file()
+    assert {name for name, files in used().items() if ROOT / file in files} == run_again
+
+
+def test_a_word_in_any_file_that_a_notebook_uses_changes_its_key(folder):
+    page = folder / "chapters/beside.py"
+    before = key(folder, page)
+    for path in by_notebook(folder, page):
+        text = path.read_text("utf8")
+        path.write_text(f"{text}  # A word.", "utf8")
+        assert key(folder, page) != before, path
+        path.write_text(text, "utf8")
+    (folder / "p/by_name.py").write_text("name = 2", "utf8")
+    assert key(folder, page) == before
 
 
 def test_what_python_reads_for_a_chapter_is_found():
@@ -86,7 +85,7 @@ def test_what_python_reads_for_a_chapter_is_found():
     assert done.returncode == 0, done.stderr
     for page, files in zip(READ, json.loads(done.stdout), strict=True):
         assert len(files) > 20
-        assert {*files} <= {*map(str, by_notebook(ROOT, page.path))}
+        assert {*map(Path, files)} <= used()[page.id]
 
 
 P = "p/__init__.py p/data/x.json p/style.css"
