@@ -108,9 +108,9 @@ def test_the_authors_own_files_are_read_too_and_others_are_refused(place_of, tmp
 
     packed = static(place_of("mnist_static"))
     for part, x in packed.items():
-        rows = x.astype("U1")
-        text = "\n".join(" ".join(row) for row in rows)
-        (tmp_path / f"binarized_mnist_{part}.amat").write_text(text + "\n", newline="\n")
+        text = np.stack([x + ord("0"), np.full_like(x, ord(" "))], 2).reshape(len(x), -1)
+        text[:, -1] = ord("\n")
+        text.tofile(tmp_path / f"binarized_mnist_{part}.amat")
     assert all(np.array_equal(x, packed[part]) for part, x in static(tmp_path).items())
     first = tmp_path / "binarized_mnist_valid.amat"
     first.write_bytes(b"1" + first.read_bytes()[1:])
