@@ -31,6 +31,6 @@ def test_a_notebook_is_given_markdown():
 
 
 def test_a_table_has_its_title_its_head_and_no_number_parted_from_its_percent():
-    said = table("Shares", ["name", "share"], [["a", "97.5 %"], ["b", "3 %"]])
+    said = str(Markdown(table("Shares", ["name", "share"], [["a", "97.5 %"], ["b", "3%"]])))
     lines = ["| name | share |", "| --- | --- |", "| a | 97.5\xa0% |", "| b | 3\xa0% |"]
     assert said == "\n".join([":::{table} Shares", "", *lines, ":::", "", ""])

@@ -7,7 +7,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·"
 _NUMBER = re.compile(
     r"\$[^$]*\$|`[^`]*`"  # formulas and code stay as they are
     r"|(?<![\w.)\]])(?P<sign>[-+]?)(?:(?P<digits>\d[\d,]*(?:\.\d+)?)(?:e(?P<power>[-+]\d+))?|inf)"
-    r"(?!\w)"
+    r"(?!\w)(?P<percent> ?%)?"
 )
 
 
@@ -32,10 +32,12 @@ class Markdown:
 
 
 def readable(text: str) -> str:
-    """Write minus signs, powers of ten and infinity as in print; leave formulas and code alone.
+    """Write minus signs, powers of ten, infinity and per cent as in print; leave code alone.
 
     >>> readable("-0.5, -0.00, 1e-10, 2e-04 and inf")
     '−0.5, 0.00, 10⁻¹⁰, 2·10⁻⁴ and ∞'
+    >>> readable("5% of `5%d`").replace("\N{NO-BREAK SPACE}", "~")
+    '5~% of `5%d`'
     """
     return _NUMBER.sub(_in_print, text)
 
@@ -64,7 +66,6 @@ def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) ->
     """
     lines = [headings, ["---"] * len(headings), *rows]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    text = text.replace(" %", "\N{NO-BREAK SPACE}%")
     return f":::{{table}} {title}\n\n{text}\n:::\n\n"
 
 
@@ -74,6 +75,7 @@ def _in_print(found: re.Match) -> str:
     digits, power = found["digits"] or "∞", int(found["power"] or 0)
     zero = not digits.strip("0.,")
     sign = "" if zero and found["sign"] == "-" else found["sign"].replace("-", "−")
+    unit = "\N{NO-BREAK SPACE}%" if found["percent"] else ""
     if zero or not power:
-        return sign + digits
-    return f"{sign}{'' if digits == '1' else f'{digits}·'}10{raised(power)}"
+        return sign + digits + unit
+    return f"{sign}{'' if digits == '1' else f'{digits}·'}10{raised(power)}{unit}"

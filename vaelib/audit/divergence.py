@@ -106,7 +106,7 @@ class Divergence:
 
     @property
     def kl(self) -> bool:
-        """Whether it is the KL to the model's prior: N(0, I), or one that is learned or given."""
+        """Whether it is the KL to the model's prior, be it N(0, I), learned or given."""
         return self.standard or (bool(self.learned) and self.prior is not None)
 
     @property

@@ -133,7 +133,7 @@ class Likelihood:
 
     @property
     def family(self) -> str:
-        """The first word of its name: Gaussian, Bernoulli, Laplace, …"""
+        """The first word of its name, such as Gaussian, Bernoulli or Laplace."""
         return self.kind.split()[0]
 
     @property

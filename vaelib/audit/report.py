@@ -52,9 +52,9 @@ class Audit:
 
     @property
     def verdict(self) -> str:
-        """``"bound"``: minus a lower bound on log p(x), but for scale and constants, at ``sizes``;
-        ``"no bound"``; or ``"cannot tell"``.
+        """One of ``"bound"``, ``"no bound"`` and ``"cannot tell"``.
 
+        A bound is minus a lower bound on log p(x), but for scale and constants, at ``sizes``.
         With β > 1, or a floor under the KL, it is a bound that lies lower than the ELBO.
         """
         return next((reason.verdict for reason in Reasons(self)), BOUND)
@@ -90,7 +90,7 @@ class Audit:
 
     @property
     def lines(self) -> list[tuple[str, str, str]]:
-        """Each finding: what, told, and the evidence."""
+        """What each finding is about, what is told, and the evidence."""
         return [*Lines(self)]
 
     def __str__(self) -> str:

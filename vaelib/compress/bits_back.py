@@ -34,7 +34,7 @@ class Coded(NamedTuple):
 
     @property
     def coder(self) -> float:
-        """The bits that remain: what rounding to whole words costs, and the coder's own."""
+        """What bits remain for rounding to whole words, and for the coder itself."""
         return 8 * len(self.content) - self.header - self.initial - float(self.images.sum())
 
 
@@ -67,8 +67,8 @@ def compress(
         seed: of the random words.
 
     Returns:
-        The file: a line that says what it is, one that says what made it, words of 32 bits, and a
-        checksum.
+        What the file holds, a line that says what it is, one that says what made it, words of 32
+        bits, and a checksum.
 
     Raises:
         ImportError: constriction is not installed.

@@ -30,7 +30,7 @@ class Symbols(Distribution):
         codes: the table, shape ``(K, d)``, whose rows differ; the identity if not given.
 
     Attributes:
-        levels: K.
+        levels: how many there are, K.
         rounds: 1 where symbols are independent; n where each depends on those before it.
         covers: whether every row has a probability, so that weights can stand for all of them.
 

@@ -29,7 +29,7 @@ class PatchExplorer(Explorer, module="patch.js"):
             :class:`~vaelib.models.LogisticDecoder` of linear layers.
         x: one image, levels in [0, 1], channels first.
         shape: ``(channels, height, width)``, of one channel or three.
-        draws: S.
+        draws: how many, S.
         precision: of the weights, ``"float32"`` or ``"float16"``.
 
     Attributes:

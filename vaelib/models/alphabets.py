@@ -17,7 +17,7 @@ class OneHots(nn.Module):
     """Numbers h as the log-probabilities of K symbols: q(z|x) draws them.
 
     Args:
-        size: K.
+        size: how many symbols, K.
     """
 
     codes = None
@@ -39,7 +39,7 @@ class Codebook(nn.Module):
     that count in the loss. :class:`~vaelib.training.Averaging` takes them from there.
 
     Args:
-        size: K.
+        size: how many symbols, K.
         width: coordinates of a code.
         commitment: as of :func:`~vaelib.distributions.vector_quantiser`.
 
