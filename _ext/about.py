@@ -1,7 +1,7 @@
 """What the map and the head of a chapter say of it: number, title, and how long it takes.
 
 A notebook in a folder ``further`` holds what a second reading wants. It belongs to the chapter of
-its name, and has no number of its own.
+its name, and is numbered after it: F2 goes with chapter 2.
 """
 
 import re
@@ -54,9 +54,10 @@ def read(env, docname):
 
 
 def number(env, docname):
-    """Return the number of a chapter, or of the chapter that a further page belongs to."""
-    numbers = env.toc_secnumbers.get(chapter_of(docname) or docname, {})
-    return ".".join(map(str, numbers.get("", ())))
+    """Return the number of a chapter or a further page; of others, nothing."""
+    chapter = chapter_of(docname)
+    numbers = env.toc_secnumbers.get(chapter or docname, {}).get("", ())
+    return "F" * bool(chapter) + ".".join(map(str, numbers))
 
 
 def needs(env, docname):

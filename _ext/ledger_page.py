@@ -38,10 +38,9 @@ class LedgerTables(SphinxPostTransform):
             place.replace_self([*counts(checks, findings), *sections])
 
     def chapter(self, docname, checks, findings):
-        further = "Further to " if about.chapter_of(docname) else ""
-        number = nodes.Text(f"{further}{about.number(self.env, docname)}. ")
+        number = about.number(self.env, docname)
         link = about.link(self.app.builder, self.env.docname, docname)
-        title = nodes.title("", "", number, link)
+        title = nodes.title("", "", nodes.Text(f"{number}. " if number else ""), link)
         section = nodes.section("", title, ids=[nodes.make_id(docname)])
         if checks:
             section += table("checks", HEADINGS, checks, cells)
@@ -94,7 +93,7 @@ def compared(finding):
     for text in (
         str(finding["runs"] or "–"),
         f"{finding['mean']:.3g} ({low:.3g} to {high:.3g}){unit}",
-        f"above {least:g}" if most is None else f"{least:g} to {most:g}",
+        f"above {least:.3g}" if most is None else f"{least:.3g} to {most:.3g}",
         f"{name}: {wrong:.3g}",
     ):
         yield entry(nodes.Text(readable(text)))

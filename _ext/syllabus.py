@@ -84,9 +84,9 @@ class Syllabus(SphinxPostTransform):
         order = about.chapters(self.env)
         minutes = [self.minutes(docname) for docname in order]
         yield nodes.rubric("", f"{name} weeks")
-        plan = nodes.enumerated_list(enumtype="arabic", suffix=".", prefix="")
-        for first, last in weeks(minutes, count):
-            week = nodes.paragraph("", "")
+        plan = nodes.bullet_list()
+        for number, (first, last) in enumerate(weeks(minutes, count), 1):
+            week = nodes.paragraph("", f"Week {number}: ")
             for docname in order[first:last]:
                 week += [
                     *self.linked(docname),

@@ -1,9 +1,10 @@
 """``make pdf``: the whole built site as one PDF, ``_build/book.pdf``.
 
-The pages are put into one document, which Chromium prints twice: the contents of the second print
-show the page numbers of the first, and the bookmarks lead to them.
+The pages are put into one document, which Chromium prints until its page numbers stay: contents
+and links show the numbers of the print before, and the bookmarks lead to them.
 """
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -27,7 +28,11 @@ DOCUMENT = """<!doctype html><html lang="en" data-theme="light"><head><meta char
 FRONT = """<article class="bd-article title-page"><h1>{title}</h1><p>{author}</p>
 <img src="{picture}" alt=""><p>{edition}</p></article>"""
 CONTENTS = '<article class="bd-article contents"><h1>Contents</h1>{}</article>'
-LINE = '<p class="depth-{}"><a href="#{}">{}</a><b>{}</b></p>'
+LINE = '<p class="depth-{}"><a href="#{}">{}</a><b>{{page of {}}}</b></p>'
+HEAD = '#{0} {{ page: {0}; }} @page {0} {{ @top-center {{ content: "{1}"; }} }}'
+PAGE = re.compile(r"\{page of ([^{}]+)\}")
+SAYS_WHERE = re.compile(r"\(?(F?\d+\.\d+|.*\d{4}[a-z]?)\)?")  # by number or year
+PRINTS = 4  # at most
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,16 @@ def localised(text, site, name, known):
     for node in text.select("[src]"):
         node["src"] = pages.file(site, name, node["src"]).as_uri()
         node["loading"] = "eager"
+    for link in text.select('.check a[href*="ledger"], .finding a[href*="ledger"]'):
+        link.previous_sibling.replace_with(link.previous_sibling.rstrip(" ·"))
+        link.decompose()
     for link in text.select("a[href]"):
         to = pages.target(name, link["href"])
         if to and to[0] in known:
             link["href"] = f"#{place(*to)}"
+            known_by = SAYS_WHERE.fullmatch(link.get_text()) or link.find_parent(["h1", "h2"])
+            if to[0] != name and not known_by:
+                link.append(f" (p.\N{NO-BREAK SPACE}{{page of {place(*to)}}})")
         elif to:
             link.unwrap()
     for node in text.select("[id]"):
@@ -102,7 +113,13 @@ def collected(site, root):
             if caption and name == names[0]:
                 text.insert(0, pages.parsed(f'<p class="part">{escape(caption)}</p>'))
             texts.append(str(text))
-    return lines, texts, [*styles, f"<style>{STYLE.read_text('utf8')}</style>"]
+    heads = "".join(HEAD.format(e.place, quoted(e.text)) for e in lines if e.depth == 1)
+    return lines, texts, [*styles, f"<style>{STYLE.read_text('utf8')}{heads}</style>"]
+
+
+def quoted(text):
+    """Return a text as it may stand between quotation marks of a style."""
+    return re.sub(r'["\\<]', lambda sign: f"\\{ord(sign[0]):x} ", text)
 
 
 def edition(root):
@@ -147,8 +164,8 @@ def bookmarked(path, lines, numbers, about):
     writer.write(path)
 
 
-def contents(lines, numbers):
-    rows = (LINE.format(e.depth, e.place, escape(e.text), numbers.get(e.place, 0)) for e in lines)
+def contents(lines):
+    rows = (LINE.format(e.depth, e.place, escape(e.text), e.place) for e in lines)
     return CONTENTS.format("".join(rows))
 
 
@@ -158,12 +175,14 @@ def make(browser, site, root, path):
     lines, texts, styles = collected(site, root)
     picture = (site / "_static/manifold.png").as_uri()
     front = FRONT.format(**about | {"picture": picture, "edition": edition(root)})
-    numbers = {}
-    for _ in range(2):
-        body = "".join([front, contents(lines, numbers), *texts])
-        html = DOCUMENT.format(title=about["title"], styles="".join(styles), body=body)
-        failed = printed(browser, html, path)
-        before, numbers = numbers, places(path)
+    whole = "".join([front, contents(lines), *texts])
+    numbers, before = {}, None
+    for _ in range(PRINTS):
+        if numbers != before:
+            before = numbers
+            body = PAGE.sub(lambda to: str(before.get(to[1], 100)), whole)
+            html = DOCUMENT.format(title=about["title"], styles="".join(styles), body=body)
+            failed, numbers = printed(browser, html, path), places(path)
     moved = [e.text for e in lines if before.get(e.place) != numbers.get(e.place)]
     bookmarked(path, lines, numbers, about)
     ends = {numbers[e.place] - 1 for e in lines if e.depth == 1}

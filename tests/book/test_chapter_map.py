@@ -74,7 +74,7 @@ def test_map_shows_parts_and_chapters_as_in_the_contents(built):
     assert lines[4:6] == ["2 The second", "What it is about."]
     assert lines[7:9] == ["3 A chapter", "What it is about."]
     assert lines[10:13] == ["The last part", "4 The last", "What comes last."]
-    assert lines[14:17] == ["Further", "2 More", "What a second reading wants."]
+    assert lines[14:17] == ["Further", "F2 More", "What a second reading wants."]
     assert re.fullmatch(r"2 min to read · \d+ s to run", lines[3])
     assert re.fullmatch(r"55 s to read · \d+ s to run", lines[9])
     assert '<a class="reference internal" href="first.html">' in built.page("index")

@@ -39,8 +39,9 @@ def test_the_claims_of_a_further_page_are_listed_after_those_of_the_chapters(boo
     assert "2 claims, 400 numbers compared." in book.page("ledger")
     titles = re.findall(r"<h2>(.*?)</h2>", book.page("ledger"))
     titles = [re.sub("<.*?>", "", title).rstrip("¶") for title in titles]
-    assert titles == ["1. A chapter", "Further to 1. More"]
+    assert titles == ["1. A chapter", "F1. More"]
     assert "further/chapter.html#equation-eq-more" in ledger.links
+    assert re.findall(r'"eqno">(\S+?)<', book.page("further/chapter"))[0] == "(F1.1)"
     assert "../ledger.html#ledger-eq-more" in Anchors(book.page("further/chapter")).links
     book.chapter(text, (), **beside)
     assert any("eq-more has no check" in warning for warning in book.build()[1])

@@ -56,7 +56,7 @@ By [(eq-one)](#eq-one) and [(def-two)](#def-two) of [Somebody (2001)](#somebody)
 """
 ABOUT = "What it is about."
 CODE = "from IPython.display import display\nimport vaelib\n\nvaelib.display = display"
-OWN = ("chapter_map", "ledger_page", "links", "execution")
+OWN = ("chapter_map", "ledger_page", "links", "execution", "further")
 SETTINGS = {
     "extensions": ["myst_nb", "sphinx_multitoc_numbering", "sphinxcontrib.bibtex", *OWN],
     "myst_enable_extensions": ["dollarmath"],

@@ -328,6 +328,7 @@ TIED = Given(MultivariateNormal(ZERO, torch.eye(LATENT)))
     (with_part(prior_module=Given(diagonal_normal(ZERO, 2.0))), r"needs the prior N\(0, I\)"),
     (with_part(prior_module=Given(diagonal_normal(ONE, 1.0))), r"needs the prior N\(0, I\)"),
     (with_part(decoder=GREY), r"needs p\(x given z\) over levels.* got DiagonalNormal$"),
+    ids=["q", "p", "wide", "shifted", "density"],
 )
 def test_a_model_of_another_kind_is_refused(model, said):
     for use in (compress, lambda model, x: bits(model, x, 2)):

@@ -64,6 +64,15 @@ def test_bookmarks_lead_where_the_contents_say_and_where_the_title_stands(small)
         assert depth == 0 or title in " ".join(reader.pages[number - 1].extract_text().split())
 
 
+def test_each_page_says_its_chapter_and_a_link_the_page_that_it_leads_to(small):
+    _, reader = small
+    texts = [" ".join(page.extract_text().split()) for page in reader.pages]
+    (first,) = [n for _, title, n in titles(reader, reader.outline) if title == "Notation"]
+    assert all(text.startswith("2. The evidence lower bound ") for text in texts[4 : first - 1])
+    assert all(text.startswith("Notation ") for text in texts[first - 1 :])
+    assert f"notation page (p. {first})" in "".join(texts).replace("\N{NO-BREAK SPACE}", " ")
+
+
 def test_solutions_stand_at_the_end_and_folded_code_nowhere(small):
     _, reader = small
     text = "\n".join(page.extract_text() for page in reader.pages)
