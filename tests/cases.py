@@ -1,5 +1,6 @@
 """A table of cases above its test, a table of what is refused, and a call with noise of a seed."""
 
+import re
 from inspect import signature
 
 import pytest
@@ -20,7 +21,7 @@ def cases(*rows, ids=None):
 def refused(*rows, error=ValueError):
     """Make a test of calls, each with what its error must say."""
 
-    @cases(*rows)
+    @cases(*rows, ids=lambda given: re.sub(r"\W+", " ", given) if isinstance(given, str) else None)
     def test(call, said):
         with pytest.raises(error, match=said):
             call()
