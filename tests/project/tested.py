@@ -81,8 +81,8 @@ def fuzzed():
     """Run the fuzzer; return how many inputs it tried, and how many places it reached."""
     done = subprocess.run(["make", "fuzz"], cwd=ROOT, capture_output=True, text=True, check=True)
     places, inputs, seconds = map(int, FUZZED.search(done.stdout + done.stderr).groups())
-    figures = {"inputs that coverage guided": inputs}
-    figures["places in the reader that they reached"] = places
+    figures = {"inputs chosen by what they reach": inputs}
+    figures["places of the reader reached"] = places
     return {"title": "Fuzzing", "command": "make fuzz", "seconds": seconds, "figures": figures}
 
 
