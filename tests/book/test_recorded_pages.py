@@ -189,6 +189,7 @@ def test_the_benchmarks(shown):
     assert len(rows) == len(SHOWN) + 2 * 6
     assert "Measured by `python -m benchmarks --rounds 7` on 3 February 2031" in text
     assert "Abacus 3, Linux, 5 threads; torch 9.8, pythae 7.6; images: random pixels" in text
+    text = text.replace("\N{NO-BREAK SPACE}", " ")
     assert "7 rounds" in text
     assert "products take 64 % of fit's step" in text
     assert "best rate they reach 64 %, being small. The other 36" in text
