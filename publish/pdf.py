@@ -26,7 +26,8 @@ WIDTH = 642  # CSS pixels between the margins of book.css
 DOCUMENT = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">
 <title>{title}</title>{styles}</head><body><div class="bd-content">{body}</div></body></html>"""
 FRONT = """<article class="bd-article title-page"><h1>{title}</h1><p>{author}</p>
-<img src="{picture}" alt=""><p>{edition}</p></article>"""
+<img src="{picture}" alt=""><p>{edition}</p>
+<p>Code that the site folds is left out here, and explorers stand still.</p></article>"""
 CONTENTS = '<article class="bd-article contents"><h1>Contents</h1>{}</article>'
 LINE = '<p class="depth-{}"><a href="#{}">{}</a><b>{{page of {}}}</b></p>'
 HEAD = '#{0} {{ page: {0}; }} @page {0} {{ @top-center {{ content: "{1}"; }} }}'
