@@ -31,3 +31,15 @@ def test_text_open_cells_and_cells_that_are_hidden_with_what_they_show_part_fold
     whole = cell("w", hide_mode="all")
     assert folds(cell("a"), text, cell("b")) == [["a"], ["b"]]
     assert folds(cell("a"), opened, cell("b"), whole) == [["a"], ["o"], ["b"], ["w"]]
+
+
+def test_what_is_hidden_with_what_it_shows_is_one_fold_and_an_exercise_says_which():
+    first, last = (cell(code, shown=True, hide_mode="all") for code in "ab")
+    asked, lone = cell("q"), cell("x")
+    assert folds(asked, first, last) == [["q"], ["a", "b"]]
+    assert "prompt_show" not in last
+    document = new_document("chapter")
+    document += nodes.section("", lone, cell("y", hide_mode="all"), ids=["exercise-1"])
+    join(document)
+    prompts = [node["prompt_show"] for node in document[0]]
+    assert prompts == ["The question, as code", "The solution, as code"]
