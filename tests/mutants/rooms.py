@@ -10,6 +10,7 @@ BESIDE = {  # tests that know a room and lie elsewhere
     "distributions": ["test_extremes.py", "models"],
     "validation": ["objectives", "inference/test_hmc.py", "training/test_training.py"],
     "models": ["objectives/test_objectives.py"],
+    "compress": ["models/test_symbols.py"],
     "prose": ["checks/test_checks.py"],
     "__main__": ["test_main.py", "commands/test_help.py"],
 }
