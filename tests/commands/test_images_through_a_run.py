@@ -2,9 +2,8 @@
 
 import os
 import re
-import subprocess
-import sys
 import tomllib
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ from vaelib.__main__ import main
 from vaelib.commands import images, through
 from vaelib.data.loaded import apart
 from vaelib.objectives import elbo, log_evidence
-from vaelib.training import checkpoint
 
 COLOUR = (np.random.default_rng(3).random((40, 3 * 4 * 6)) * 255).astype("u1")
 SMALL = "--likelihood gaussian --latent 3 --hidden 8 --epochs 2 --out"
@@ -48,15 +46,6 @@ def run(trained, typed):
 def table(path):
     head, *rows = words.table(path)
     return head, [row[0] for row in rows], torch.tensor([[float(v) for v in r[1:]] for r in rows])
-
-
-@torch.no_grad()
-def test_two_words_give_the_model_its_settings_and_its_mode(trained):
-    model = vaelib.load(trained)
-    assert not model.training
-    assert (model.settings.latent, model.settings.pixels) == (3, 72)
-    state = checkpoint.load(trained / "checkpoint.pt")["model"]
-    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
 
 
 def test_a_run_that_has_moved_needs_none_of_its_data(typed, refused):
@@ -191,7 +180,7 @@ def photographs(count, *size):
 
 @pytest.mark.parametrize("photos", ["folder", "array"])
 def test_a_stranger_gets_samples_codes_and_scores_in_five_commands(typed, photos):
-    np.save("photos.npy", photographs(60, 24, 20)[:, :, :, 0])  # without a shape of its own
+    np.save("photos.npy", photographs(20, 24, 20)[:, :, :, 0])  # without a shape of its own
     commands, _ = words.of_the_readme("photos")
     assert len(commands) == 5
     for line in commands:
@@ -200,7 +189,7 @@ def test_a_stranger_gets_samples_codes_and_scores_in_five_commands(typed, photos
     assert shown.mode == ("L" if photos == "array" else "RGB")
     for name in ("codes.csv", "scores.csv"):
         _, images, rows = table(name)
-        assert len(images) == 60
+        assert len(images) == 20
         assert rows.isfinite().all()
         assert photos == "array" or images[0].endswith(".png")
     assert vaelib.load("run").settings.latent == 20
@@ -226,12 +215,17 @@ def test_the_program_has_a_name_and_a_version(capsys):
     assert capsys.readouterr().out == f"vaelib {vaelib.__version__}\n"
 
 
-FULL = """
-import resource, sys
-from vaelib.__main__ import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-main(sys.argv[2:])
-"""
+@contextmanager
+def full(room):
+    """A disk on which no file grows beyond so many bytes."""
+    import resource
+
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits")
@@ -244,13 +238,14 @@ main(sys.argv[2:])
     (300, "score {} --out scores.npy --samples 2"),
     (300, "sample {} --out x.npy"),
 )
-def test_a_full_disk_is_told_and_nothing_is_left_half_written(trained, tmp_path, room, asked):
+@pytest.mark.usefixtures("typed")
+def test_a_full_disk_is_told_and_nothing_is_left_half_written(
+    trained, refused, tmp_path, room, asked
+):
     before = {p: p.read_bytes() for p in trained.iterdir()}
-    command = [sys.executable, "-c", FULL, str(room), *asked.format(trained).split()]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.count("python -m vaelib: ") == 1, done.stderr
-    assert done.stderr.endswith(": File too large\n")
+    with full(room):
+        said = refused(asked.format(trained))
+    assert said.endswith(": File too large")
     left = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert not [p for p in left if p.name not in ("settings.json", "history.json")]
     if "resume" not in asked:
