@@ -27,7 +27,6 @@ IMAGE = {"shape": (2, 3, 5)}
 
 
 @cases(
-
         (lambda a, x: -a.movedim(-1, 1).gather(1, x[:, None]), "categorical on log probabilities"),
         (lambda a, x: F.cross_entropy(a.movedim(-1, 1), x, ignore_index=0, reduction="none"),
          "categorical on logits, the first class left out"),
@@ -41,7 +40,6 @@ def test_what_is_made_of_classes_is_told(error, kind):
 
 
 @cases(
-
         (lambda a, x: F.cross_entropy(a, (255 * x).long(), reduction="none") ** 2,
          "a function of classes that has no name here"),
         (lambda a, x: -(5 * x * a.log() + (1 - x) * (1 - a).log()),

@@ -91,7 +91,6 @@ def whole(i):
 
 
 @cases(
-
         (lambda x_hat, x, mu, logvar: (2.0, right(x_hat, x, mu, logvar), x_hat.sum()), None),
         (parts(total=whole), None),
         (parts(error=X_HAT, loss=whole, kl=MEAN), None),
@@ -109,7 +108,6 @@ def test_the_entry_told_comes_first():
 
 
 @cases(
-
         ({"error": X_HAT, "kl": MEAN}, "total", "no entry 'total'; it has ['error', 'kl']"),
         ({"error": X_HAT, "kl": MEAN}, 0, "no entry 0; it has ['error', 'kl']"),
         ({"error": X_HAT, "kl": MEAN}, ("kl", "a", "b"), "no entry 'a'; it has ['error', 'kl']"),

@@ -69,7 +69,6 @@ def wrapped():
 
 
 @cases(
-
         Counter().count, by_list, by_number, through_another, by_attribute, by_default, closed(),
         through_a_closure(), wrapped(),
 )  # fmt: skip
@@ -80,13 +79,7 @@ def test_each_copy_counts_for_itself(loss):
     assert copied(loss)() == 1
 
 
-@cases(
-    torch.relu,
-    random.random,
-    Counter,
-    torch.nn.Linear,
-    torch.compile(by_list, backend="eager"),
-)
+@cases(torch.relu, random.random, Counter, torch.nn.Linear, torch.compile(by_list, backend="eager"))
 def test_what_holds_nothing_is_itself(loss):
     assert copied(loss) is loss
 
