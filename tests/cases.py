@@ -1,5 +1,7 @@
-"""A table of cases above its test, a table of what is refused, and a call with noise of a seed."""
+"""Tables of cases and of what is refused, a call with noise of a seed, a Python beside this one."""
 
+import subprocess
+import sys
 from inspect import signature
 
 import pytest
@@ -32,3 +34,11 @@ def seeded(f, *given, seed=1, **how):
     """Call a function with the noise of a seed."""
     torch.manual_seed(seed)
     return f(*given, **how)
+
+
+def python(*arguments, **how):
+    """Run Python in a process of its own, which must end well; return what it says."""
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, **how)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
