@@ -169,18 +169,9 @@ def test_images_are_held_a_few_at_a_time(run, tmp_path, monkeypatch):
     assert np.load("codes.npy").shape == (100_000, 3)
 
 
-def photographs(count, *size):
-    """A folder of pictures, which are returned."""
-    pictures = np.random.default_rng(0).integers(0, 256, (count, *size, 3), "u1")
-    Path("photos").mkdir()
-    for n, pixels in enumerate(pictures):
-        Image.fromarray(pixels).save(f"photos/{n}.png")
-    return pictures
-
-
 @pytest.mark.parametrize("photos", ["folder", "array"])
 def test_a_stranger_gets_samples_codes_and_scores_in_five_commands(typed, photos):
-    np.save("photos.npy", photographs(20, 24, 20)[:, :, :, 0])  # without a shape of its own
+    np.save("photos.npy", words.photographs(20, 24, 20)[:, :, :, 0])  # without a shape of its own
     commands, _ = words.of_the_readme("photos")
     assert len(commands) == 5
     for line in commands:
@@ -196,7 +187,7 @@ def test_a_stranger_gets_samples_codes_and_scores_in_five_commands(typed, photos
 
 
 def test_a_strangers_photographs_become_a_file_and_come_back(typed, tmp_path):
-    pictures = photographs(6, 12, 12)
+    pictures = words.photographs(6, 12, 12)
     (train, *_), commands = words.of_the_readme("photos")
     train = train.replace("--size 64 --likelihood gaussian", "--likelihood mixture --epochs 1")
     for line in [train, *commands]:
