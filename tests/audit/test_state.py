@@ -64,13 +64,9 @@ def through_a_closure():
     return lambda: counter()
 
 
-def wrapped():
-    return torch.no_grad()(by_list)
-
-
 @cases(
         Counter().count, by_list, by_number, through_another, by_attribute, by_default, closed(),
-        through_a_closure(), wrapped(),
+        through_a_closure(), torch.no_grad()(by_list),
 )  # fmt: skip
 def test_each_copy_counts_for_itself(loss):
     first, second = copied(loss), copied(loss)
