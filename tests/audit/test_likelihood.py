@@ -77,19 +77,6 @@ def test_each_pixels_own_weight_is_told():
     assert found.each.tolist() == pytest.approx([1 / 3, 2 / 3, 1, 4 / 3, 5 / 3])
 
 
-def test_mixed_columns_are_told_by_their_parts():
-    def columns(a, x):
-        return torch.cat([3 * squares(a[:, :2].tanh(), x[:, :2]), logits(a[:, 2:], x[:, 2:])], 1)
-
-    found = told(columns)
-    assert found.proper
-    kinds = "Bernoulli on logits at 3 and Gaussian with the mean tanh(x̂) at 2"
-    assert found.kind == f"mixed: {kinds} pixels"
-    assert [there.tolist() for _, there in found.terms] == [[0, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
-    assert found.per_pixel.factor == pytest.approx(5)
-    assert found.each.tolist() == pytest.approx([3, 3, 1, 1, 1])
-
-
 def test_x_hat_may_come_as_rows():
     def rows(a, x):
         return (x.flatten(2).flatten(1) - a) ** 2 / 2
