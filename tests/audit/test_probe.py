@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 import torch
 
-from tests.audit.kinds import kl, linear, vae
+from tests.audit.kinds import linear, vae
 from tests.cases import cases
 from vaelib.audit import Unreadable, audit
 from vaelib.audit.binding import Binding
@@ -172,15 +172,3 @@ def test_noise_that_can_be_held_is_no_state_and_the_callers_is_left_alone():
     assert (found.stateful, found.sampling) == (False, True)
     generator = torch.Generator().manual_seed(5)
     assert torch.equal(torch.randn(()), torch.randn((), generator=generator))
-
-
-def test_the_value_of_a_loss_that_is_more_than_one_number_is_their_sum():
-    def images(x_hat, x, mu, logvar):
-        error = torch.nn.functional.binary_cross_entropy(x_hat, x, reduction="none")
-        return error.flatten(1).sum(1) + kl(mu, logvar).sum(1)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = audit(images)
-    assert (found.unreduced, found.elbo) == ((3,), True)
-    assert found.value.scale.told(found.sizes) == pytest.approx(1)
