@@ -97,14 +97,10 @@ def whole(i):
         (parts(error=X_HAT, loss=whole, kl=HEAD), None),
         (parts(seen=lambda i: whole(i).detach(), loss=whole), None),
         (parts(error=lambda i: vae(beta=0.0)(*i), kl=lambda i: vae(w=0.0)(*i)), ("error", "kl")),
+        (parts(half=lambda i: vae(beta=0.5)(*i), loss=whole), "loss"),
 )  # fmt: skip
-def test_the_loss_is_the_entry_that_depends_on_both_sides(loss, entry):
+def test_the_loss_is_the_entry_that_depends_on_both_sides_or_that_is_told(loss, entry):
     assert audit(loss, entry=entry).elbo
-
-
-def test_the_entry_told_comes_first():
-    several = parts(loss=whole, half=lambda i: vae(beta=0.5)(*i))
-    assert audit(several, entry="half").beta == pytest.approx(0.5)
 
 
 @cases(
