@@ -89,7 +89,7 @@ def test_codes_are_those_of_the_model(run, monkeypatch):
 @torch.no_grad()
 def test_scores_are_the_bounds_of_each_image_with_their_errors(run, capsys, monkeypatch):
     monkeypatch.setattr(through, "HELD", 500)
-    run("score", "--samples 400 --out scores.csv")
+    run("score", "--samples 100 --out scores.csv")
     head, _, rows = table("scores.csv")
     assert head[1:] == ["elbo", "elbo_error", "log_p", "log_p_error", "reconstruction"]
     bounds = elbo(run.model, run.x.expand(2000, -1, -1))
