@@ -19,12 +19,12 @@ def cases(*rows, ids=None):
     return asked
 
 
-def refused(*rows, error=ValueError):
-    """Make a test of calls, each with what its error must say."""
+def refused(*rows, error=ValueError, said="{}"):
+    """Make a test of calls, each with what its error must say, or with the part that is its own."""
 
     @cases(*rows)
-    def test(call, said):
-        with pytest.raises(error, match=said):
+    def test(call, own):
+        with pytest.raises(error, match=said.format(own)):
             call()
 
     return test
