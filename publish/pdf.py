@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -170,6 +171,10 @@ def contents(lines):
     return CONTENTS.format("".join(rows))
 
 
+def said(numbers, place):
+    return str(numbers.get(place[1], 100))
+
+
 def make(browser, site, root, path):
     """Print the book; return what is wrong with it."""
     about = yaml.safe_load((root / "_config.yml").read_text("utf8"))
@@ -181,7 +186,7 @@ def make(browser, site, root, path):
     for _ in range(PRINTS):
         if numbers != before:
             before = numbers
-            body = PAGE.sub(lambda to: str(before.get(to[1], 100)), whole)
+            body = PAGE.sub(partial(said, numbers), whole)
             html = DOCUMENT.format(title=about["title"], styles="".join(styles), body=body)
             failed, numbers = printed(browser, html, path), places(path)
     moved = [e.text for e in lines if before.get(e.place) != numbers.get(e.place)]

@@ -1,6 +1,8 @@
-"""A table of cases above its test, a table of what is refused, and a call with noise of a seed."""
+"""Tables of cases and of what is refused, a call with noise of a seed, a Python beside this one."""
 
 import re
+import subprocess
+import sys
 from inspect import signature
 
 import pytest
@@ -18,12 +20,12 @@ def cases(*rows, ids=None):
     return asked
 
 
-def refused(*rows, error=ValueError):
-    """Make a test of calls, each with what its error must say."""
+def refused(*rows, error=ValueError, said="{}"):
+    """Make a test of calls, each with what its error must say, or with the part that is its own."""
 
     @cases(*rows, ids=lambda given: re.sub(r"\W+", " ", given) if isinstance(given, str) else None)
-    def test(call, said):
-        with pytest.raises(error, match=said):
+    def test(call, own):
+        with pytest.raises(error, match=said.format(own)):
             call()
 
     return test
@@ -33,3 +35,11 @@ def seeded(f, *given, seed=1, **how):
     """Call a function with the noise of a seed."""
     torch.manual_seed(seed)
     return f(*given, **how)
+
+
+def python(*arguments, **how):
+    """Run Python in a process of its own, which must end well; return what it says."""
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, **how)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

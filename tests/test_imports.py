@@ -1,13 +1,12 @@
 import ast
 import json
-import subprocess
-import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import vaelib
+from tests.cases import python
 
 ASIDE = {"audit", "commands", "compress", "explorer", "flows", "plots"}  # need more than torch
 CODE = """
@@ -56,9 +55,7 @@ def test_importing_vaelib_is_light_and_changes_no_global_state():
     rooms = {name.split(".")[1] for name in MODULES if "." in name} - {"__main__", *ASIDE}
     assert len(rooms) > 12
     code = CODE.format(imports="\n".join(f"import vaelib.{room}" for room in sorted(rooms)))
-    command = [sys.executable, "-c", code]
-    output = subprocess.run(command, capture_output=True, text=True, check=True)
-    loaded, unchanged = json.loads(output.stdout)
+    loaded, unchanged = json.loads(python("-c", code))
     assert "vaelib" in loaded
     assert not {"matplotlib", "sklearn", "pooch", "requests"} & set(loaded)
     assert unchanged

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.audit.kinds import WarmUp, inside, linear, vae
+from tests.audit.kinds import vae
 from tests.cases import cases
 from vaelib.audit import audit
 
@@ -29,16 +29,6 @@ def test_sizes_below_1_are_refused(shape, batch, latents):
 def test_sizes_are_counted_from_the_shape(shape, sizes):
     code = {"latents": 1, "coordinates": 1}
     assert audit(right, shape=shape, batch=7, latents=1).sizes == {"batch": 7} | code | sizes
-
-
-def test_the_loss_keeps_its_own_state_and_the_caller_the_noise():
-    loss = WarmUp(linear, 1)
-    before = torch.get_rng_state()
-    found = audit(loss)
-    assert audit(loss, after=49).beta == pytest.approx(0.5)
-    audit(inside)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert (loss.step, found.stateful, found.beta) == (1, True, pytest.approx(0.01))
 
 
 @pytest.mark.parametrize("wrap", [torch.no_grad(), torch.enable_grad()])

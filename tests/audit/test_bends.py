@@ -43,28 +43,6 @@ def test_a_floor_is_told_in_nats_and_whose_it_is(whose, floor):
     assert powers(told.per_latent) == {"batch": -1}
 
 
-@pytest.mark.parametrize(("whose", "share"), [(IMAGE, 0.05), (BATCH, 0.5), (IMAGE, 7)])
-def test_a_floor_that_grows_with_the_coordinates_is_told_for_one(share, whose):
-    told = found(lambda kl: WHOSE[whose](lambda t: t.clamp(min=share * kl.shape[1]), kl))
-    assert told.bend == (pytest.approx(share, rel=1e-3), inf, whose, True)
-
-
-TURNS = [(0.1, 3, 2), (5, -1, -3), (100, 1 / 3, 6), (5, 0, 1), (100, 3, 2)]
-
-
-@pytest.mark.parametrize(("whose", "turn"), [*zip(WHOSE, TURNS, strict=True)])
-def test_a_turn_is_told_by_its_nats_and_by_the_weight_beyond(whose, turn):
-    nats, beyond, first = turn
-
-    def bent(t):
-        return first * (t.clamp(max=nats) + beyond * (t - nats).relu())
-
-    told = found(lambda kl: WHOSE[whose](bent, kl))
-    assert told.bend == (pytest.approx(nats, rel=1e-3), pytest.approx(beyond), whose, False)
-    assert told.floor == 0
-    assert told.per_latent.factor == pytest.approx(first)
-
-
 @cases(
     (lambda kl: kl + (kl - 60).relu() ** 2 / 100, True),
     (lambda kl: kl.clamp(1, 50), True),

@@ -53,12 +53,7 @@ def test_arguments_are_known_by_their_names(text, expected):
     assert names(text) == expected
 
 
-@cases(
-    "p_mu, p_logvar",
-    "mu_p, logvar_p",
-    "prior_mean, prior_log_var",
-    "mu_prior, std_prior",
-)
+@cases("p_mu, p_logvar", "mu_p, logvar_p", "prior_mean, prior_log_var", "mu_prior, std_prior")
 def test_a_prior_is_known_where_a_loss_takes_one(pair):
     found = called(f"x_hat, x, mu_q, logvar_q, {pair}")
     assert [found[name] for name in pair.split(", ")] == ["prior_mu", "prior_logvar"]
@@ -141,16 +136,7 @@ def refused(loss, **told):
     return str(raised.value)
 
 
-@cases(
-    "beta",
-    "gamma",
-    "kl_weight",
-    "mask",
-    "z",
-    "log_sigma_x",
-    "model",
-    "self",
-)
+@cases("beta", "gamma", "kl_weight", "mask", "z", "log_sigma_x", "model", "self")
 def test_what_has_another_name_is_not_the_last_role(name):
     assert "no logvar. Tell which is which" in refused(f"x_hat, x, mu, {name}")
 
@@ -161,7 +147,6 @@ TWO_WAYS = "the arguments ({}) can be read in {} ways. Tell which is which, such
 
 
 @cases(
-
         (3, {}, "a loss must be callable, got int"),
         (PLAIN, {"x_hat": "p", "x": "x", "beta": 1}, NONE.format(PLAIN, "p, beta")),
         (f"{PLAIN}, *rest", {"beta": 1}, NONE.format(f"{PLAIN}, *rest", "beta")),
@@ -184,7 +169,6 @@ def test_what_is_open_or_wrong_is_named_with_the_call_that_tells_it(loss, told, 
 
 
 @cases(
-
         ("x_hat, x, a, b, c", "x_hat, x, a, b, c", "no mu, no logvar", "mu=2, logvar=3"),
         ("mu, logvar", "mu, logvar", "no x_hat, no x", "x_hat=0, x=1"),
         (torch.add, "*args", "no x_hat, no x, no mu, no logvar",

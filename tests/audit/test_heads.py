@@ -106,10 +106,6 @@ def test_a_head_without_a_name_is_shown_as_a_table():
     )
 
 
-@cases(
-    torch.ones_like(GRID),
-    -torch.ones_like(GRID),
-    torch.full_like(GRID, torch.nan),
-)
+@cases(torch.ones_like(GRID), -torch.ones_like(GRID), torch.full_like(GRID, torch.nan))
 def test_what_has_no_least_value_has_no_head(bad):
     assert solved(bad) is None

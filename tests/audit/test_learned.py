@@ -15,16 +15,16 @@ from vaelib.audit.likelihood import Likelihood
 class Learned(nn.Module):
     """A Gaussian with a log σ² of its own, summed over pixels, averaged over images, weighted."""
 
-    def __init__(self, weight=5.0, logarithm=1.0, constant=0.0):
+    def __init__(self, weight=5.0, constant=0.0):
         super().__init__()
-        self.weight, self.logarithm, self.constant = weight, logarithm, constant
+        self.weight, self.constant = weight, constant
         self.unused = nn.Parameter(torch.tensor(1.0))
         self.beta = nn.Parameter(torch.tensor(1.0))
         self.log_variance = nn.Parameter(torch.tensor(-1.0))
 
     def forward(self, x_hat, x, mu, logvar):
         p = self.log_variance.double()
-        error = squares(x_hat, x) / p.exp() + self.logarithm * p / 2
+        error = squares(x_hat, x) / p.exp() + p / 2
         kl = self.beta * closed_form(mu, logvar).sum()
         return self.weight * error.flatten(1).sum(1).mean() + kl + self.constant
 
@@ -48,15 +48,6 @@ def test_a_variance_that_is_a_parameter_is_told_with_its_name_and_value(image, m
     assert found.current == pytest.approx(exp(-1), rel=1e-5)
     assert found.per_pixel.factor == pytest.approx(weight, rel=1e-5)
     assert powers(found.per_pixel) == {"batch": -1}
-
-
-def test_a_parameter_that_only_weighs_the_error_is_told_to_lack_its_logarithm():
-    found = audit(Learned(logarithm=0.0)).likelihood
-    assert found == Likelihood(
-        "Gaussian", False, found.per_pixel, "the loss: its parameter log_variance",
-        normaliser=0.0, everywhere=True,
-    )  # fmt: skip
-    assert found.per_pixel.factor == pytest.approx(5 * exp(1))
 
 
 class Weighed(nn.Module):

@@ -27,7 +27,6 @@ IMAGE = {"shape": (2, 3, 5)}
 
 
 @cases(
-
         (lambda a, x: -a.movedim(-1, 1).gather(1, x[:, None]), "categorical on log probabilities"),
         (lambda a, x: F.cross_entropy(a.movedim(-1, 1), x, ignore_index=0, reduction="none"),
          "categorical on logits, the first class left out"),
@@ -41,7 +40,6 @@ def test_what_is_made_of_classes_is_told(error, kind):
 
 
 @cases(
-
         (lambda a, x: F.cross_entropy(a, (255 * x).long(), reduction="none") ** 2,
          "a function of classes that has no name here"),
         (lambda a, x: -(5 * x * a.log() + (1 - x) * (1 - a).log()),
@@ -77,19 +75,6 @@ def test_each_pixels_own_weight_is_told():
     assert (found.kind, found.proper) == ("Gaussian", True)
     assert found.per_pixel.factor == pytest.approx(15)
     assert found.each.tolist() == pytest.approx([1 / 3, 2 / 3, 1, 4 / 3, 5 / 3])
-
-
-def test_mixed_columns_are_told_by_their_parts():
-    def columns(a, x):
-        return torch.cat([3 * squares(a[:, :2].tanh(), x[:, :2]), logits(a[:, 2:], x[:, 2:])], 1)
-
-    found = told(columns)
-    assert found.proper
-    kinds = "Bernoulli on logits at 3 and Gaussian with the mean tanh(x̂) at 2"
-    assert found.kind == f"mixed: {kinds} pixels"
-    assert [there.tolist() for _, there in found.terms] == [[0, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
-    assert found.per_pixel.factor == pytest.approx(5)
-    assert found.each.tolist() == pytest.approx([3, 3, 1, 1, 1])
 
 
 def test_x_hat_may_come_as_rows():

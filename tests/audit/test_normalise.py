@@ -42,7 +42,6 @@ def told(f):
 
 
 @cases(
-
     (poisson, COUNTS, 1),
     (lambda a, x: 0.37 * poisson(a, x), COUNTS, 1 / 0.37),
     (lambda a, x: poisson(a, x) + (x + 1).lgamma(), COUNTS, 1),
@@ -61,7 +60,6 @@ def test_a_likelihood_of_one_weight(f, support, weight):
 
 
 @cases(
-
     (lambda a, x: -StudentT(1.0, a, validate_args=False).log_prob(x), LINE),
     (lambda a, x: x - a + 2 * softplus(a - x), LINE),
     (lambda a, x: (1 + (x - a) ** 2).sqrt(), LINE),
@@ -79,7 +77,6 @@ def test_a_family_of_scales(f, support):
 
 
 @cases(
-
     lambda a, x: (x - a) ** 2 / a,
     lambda a, x: entropy(x, a),
     lambda a, x: entropy(a, x, ones=3),
@@ -111,7 +108,6 @@ def test_where_it_is_least(f, at_x):
 
 
 @cases(
-
     (lambda x_hat, x: (x_hat - x).square().mean(), "pixels"),
     (lambda x_hat, x: (x_hat - x).square().sum(1).sqrt().mean(), "all pixels of an image"),
     (lambda x_hat, x: (x_hat - x).square().sum().sqrt(), "the whole batch"),

@@ -36,7 +36,6 @@ def test_a_weight_over_another_divides_factors_and_subtracts_powers():
 
 
 @cases(
-
         (1.0, {}, "1"),
         (-0.5, {}, "−0.5"),
         (1.0, {"batch": 1}, "M"),

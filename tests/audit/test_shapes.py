@@ -47,7 +47,6 @@ def shapes(layout):
 
 
 @cases(
-
         ({}, {}),
         ({"flat": True}, {"x_hat": (7, 30), "scale": (7, 30)}),
         ({"single": True}, {"scale": ()}),

@@ -104,10 +104,7 @@ ABSENT = {"x_hat": True, "mu": True, "logvar": False}
         | {"divergence": shares(v=0.0, g=0.0)["divergence"] | {"taken": None}},
         SHARES + "0.5, 0, 0, and must be equal.",
     ),
-    (
-        {"gradients": {"reached": ABSENT}},
-        "Let the gradient through: none reaches the second head.",
-    ),
+    ({"gradients": {"reached": ABSENT}}, "Let the gradient through: none reaches the second head."),
     ({"value": {"scale": Weight(1.004, {"batch": -1})}}, NOTHING),
     (
         {"value": {"scale": Weight(1.006, {"batch": -1})}},

@@ -58,7 +58,6 @@ def of_two_levels(dtype, binary):
 
 
 @cases(
-
         (of(squares), Layout((5,))),
         (of(squares, sum_over_code(2)), Layout((5,), code=(7, 4))),
         (of(squares, sum_over_code(1, 2, 3)), Layout((5,), code=(4, 2, 3))),

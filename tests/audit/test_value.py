@@ -8,11 +8,10 @@ from tests.audit.kinds import bce, kl, part
 from tests.audit.probes import squares
 from tests.cases import cases
 from vaelib.audit import audit
-from vaelib.audit.value import LEFT_OUT, THERE, WITHOUT_2PI
+from vaelib.audit.value import LEFT_OUT, THERE
 
 LOG_2PI = log(2 * pi)
 D, LATENTS = 5, 4  # as it is tried first
-MEAN = {"batch": -1}
 
 
 def told(w):
@@ -31,10 +30,6 @@ READ = {
         lambda p, x, m, h: 2 * bce(p, x).sum() + 6 * (kl(m, h) + 0.5).mean(1).sum(),
         (3, {"latents": -1}), None, (2, {}), THERE, False, 1.5,
     ),
-    "a nat too much": (
-        lambda p, x, m, h: (bce(p, x).sum() + kl(m, h).sum()) / len(x) + 1,
-        (1, {}), None, (1, MEAN), None, None, 1,
-    ),
     "a −1 that is right for four coordinates alone": (
         lambda p, x, m, h: bce(p, x).sum() + (kl(m, h) + 0.5).sum() - 2 * len(x),
         (1, {}), None, (1, {}), None, None, 0,
@@ -47,14 +42,6 @@ READ = {
         lambda p, x, m, h: 2 * bce(p, x).sum() + 3 * kl(m, h).clamp(min=0.7).sum(),
         (1.5, {}), None, (2, {}), THERE, True, 0,
     ),
-    "a floor under the batch's mean": (
-        lambda p, x, m, h: bce(p, x).sum() / len(x) + kl(m, h).sum(1).mean().clamp(min=7),
-        (1, {}), None, (1, MEAN), THERE, True, 0,
-    ),
-    "a floor under each image that grows with the coordinates": (
-        lambda p, x, m, h: bce(p, x).sum() + kl(m, h).sum(1).clamp(min=7 * m.shape[1]).sum(),
-        (1, {}), None, (1, {}), THERE, True, 0,
-    ),
     "a Gaussian with its normaliser and minus the KL": (
         lambda p, x, m, h: gauss(p, x).sum() - kl(m, h).sum(),
         (-1, {}), (0.25, {}), (1, {}), THERE, True, 0,
@@ -62,10 +49,6 @@ READ = {
     "half of a Gaussian without the −1": (
         lambda p, x, m, h: (gauss(p, x).sum() + (kl(m, h) + 0.5).sum()) / 2,
         (1, {}), (0.25, {}), (0.5, {}), THERE, False, LATENTS / 2,
-    ),
-    "a Gaussian without 2π": (
-        lambda p, x, m, h: (gauss(p, x) - LOG_2PI / 2).sum() + kl(m, h).sum(),
-        (1, {}), (0.25, {}), (1, {}), WITHOUT_2PI, True, -D * LOG_2PI / 2,
     ),
     "a squared error at σ² = 1": (
         lambda p, x, m, h: squares(p, x).sum() + (kl(m, h) + 0.5).sum(),

@@ -3,8 +3,6 @@
 import importlib
 import json
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from threading import Barrier
@@ -16,7 +14,7 @@ from execution import key, name_cache, run_ahead
 
 from tests.book.chapter_source import NOTEBOOKS, READ, ROOT
 from tests.book.tiny_book import INDEX, LIBRARY, Book
-from tests.cases import cases
+from tests.cases import cases, python
 
 # Imports the modules that chapters import at their top, and says which files of the book that read.
 IMPORT = """\
@@ -80,10 +78,8 @@ def test_a_word_in_any_file_that_a_notebook_uses_changes_its_key(folder):
 
 def test_what_python_reads_for_a_chapter_is_found():
     cells = [[c.source for c in page.code if "%pip" not in c.source] for page in READ]
-    command, asked = [sys.executable, "-c", IMPORT], json.dumps(cells)
-    done = subprocess.run(command, cwd=ROOT, input=asked, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    for page, files in zip(READ, json.loads(done.stdout), strict=True):
+    said = python("-c", IMPORT, cwd=ROOT, input=json.dumps(cells))
+    for page, files in zip(READ, json.loads(said), strict=True):
         assert len(files) > 20
         assert {*map(Path, files)} <= used()[page.id]
 

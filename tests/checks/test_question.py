@@ -9,12 +9,7 @@ from vaelib.checks import Question
 ANSWER = torch.tensor([1.0, -2.0, 30.0])
 
 
-@cases(
-    ANSWER,
-    ANSWER.tolist(),
-    ANSWER + 5e-4,
-    ANSWER + torch.tensor([0, 0, 0.02]),
-)
+@cases(ANSWER, ANSWER.tolist(), ANSWER + 5e-4, ANSWER + torch.tensor([0, 0, 0.02]))
 def test_the_answer_is_right(yours):
     verdict = Question(ANSWER)(yours)
     assert verdict

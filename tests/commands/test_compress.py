@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ import torch
 from PIL import Image
 
 import vaelib
-from tests.cases import cases
+from tests.cases import cases, python
 from tests.commands.words import run
 from vaelib import compress, data
 
@@ -32,9 +30,7 @@ def runs(tmp_path_factory):
 
 
 def elsewhere(*words, threads):
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-m", "vaelib", *map(str, words)]
-    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    python("-m", "vaelib", *words, env=os.environ | {"OMP_NUM_THREADS": str(threads)})
 
 
 @pytest.mark.parametrize("name", ["logistic", "mixture"])

@@ -3,11 +3,9 @@
 import re
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from tests.book.chapter_source import PAGES
 from tests.commands.test_tables import write
+from tests.commands.words import photographs
 
 (PAGE,) = (page for page in PAGES if page.id == "how_do_i")
 BLOCKS = re.findall(r"^```\n(.*?)\n```", PAGE.text, re.MULTILINE | re.DOTALL)
@@ -15,9 +13,7 @@ COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
 
 
 def test_every_command_of_the_page_does_what_it_says(typed):
-    Path("photos").mkdir()
-    for n, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (5, 70, 80, 3), "u1")):
-        Image.fromarray(pixels).save(f"photos/{n}.png")
+    photographs(5, 70, 80)
     write("table.csv", 60)
     assert {line.split()[1] for line in COMMANDS} >= {"train", "evaluate", "sample", "impute"}
     runs = set()

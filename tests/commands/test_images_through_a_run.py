@@ -2,9 +2,8 @@
 
 import os
 import re
-import subprocess
-import sys
 import tomllib
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,6 @@ from vaelib.__main__ import main
 from vaelib.commands import images, through
 from vaelib.data.loaded import apart
 from vaelib.objectives import elbo, log_evidence
-from vaelib.training import checkpoint
 
 COLOUR = (np.random.default_rng(3).random((40, 3 * 4 * 6)) * 255).astype("u1")
 SMALL = "--likelihood gaussian --latent 3 --hidden 8 --epochs 2 --out"
@@ -48,15 +46,6 @@ def run(trained, typed):
 def table(path):
     head, *rows = words.table(path)
     return head, [row[0] for row in rows], torch.tensor([[float(v) for v in r[1:]] for r in rows])
-
-
-@torch.no_grad()
-def test_two_words_give_the_model_its_settings_and_its_mode(trained):
-    model = vaelib.load(trained)
-    assert not model.training
-    assert (model.settings.latent, model.settings.pixels) == (3, 72)
-    state = checkpoint.load(trained / "checkpoint.pt")["model"]
-    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
 
 
 def test_a_run_that_has_moved_needs_none_of_its_data(typed, refused):
@@ -100,10 +89,10 @@ def test_codes_are_those_of_the_model(run, monkeypatch):
 @torch.no_grad()
 def test_scores_are_the_bounds_of_each_image_with_their_errors(run, capsys, monkeypatch):
     monkeypatch.setattr(through, "HELD", 500)
-    run("score", "--samples 400 --out scores.csv")
+    run("score", "--samples 100 --out scores.csv")
     head, _, rows = table("scores.csv")
     assert head[1:] == ["elbo", "elbo_error", "log_p", "log_p_error", "reconstruction"]
-    bounds = torch.stack([elbo(run.model, run.x) for _ in range(2000)])
+    bounds = elbo(run.model, run.x.expand(2000, -1, -1))
     evidence = log_evidence(run.model, run.x, 20_000)
     bound, bound_error, log_p, log_p_error, reconstruction = rows.T
     assert ((bound - bounds.mean(0)).abs() < 7 * bounds.std(0) / 4).all()
@@ -180,18 +169,9 @@ def test_images_are_held_a_few_at_a_time(run, tmp_path, monkeypatch):
     assert np.load("codes.npy").shape == (100_000, 3)
 
 
-def photographs(count, *size):
-    """A folder of pictures, which are returned."""
-    pictures = np.random.default_rng(0).integers(0, 256, (count, *size, 3), "u1")
-    Path("photos").mkdir()
-    for n, pixels in enumerate(pictures):
-        Image.fromarray(pixels).save(f"photos/{n}.png")
-    return pictures
-
-
 @pytest.mark.parametrize("photos", ["folder", "array"])
 def test_a_stranger_gets_samples_codes_and_scores_in_five_commands(typed, photos):
-    np.save("photos.npy", photographs(60, 24, 20)[:, :, :, 0])  # without a shape of its own
+    np.save("photos.npy", words.photographs(20, 24, 20)[:, :, :, 0])  # without a shape of its own
     commands, _ = words.of_the_readme("photos")
     assert len(commands) == 5
     for line in commands:
@@ -200,14 +180,14 @@ def test_a_stranger_gets_samples_codes_and_scores_in_five_commands(typed, photos
     assert shown.mode == ("L" if photos == "array" else "RGB")
     for name in ("codes.csv", "scores.csv"):
         _, images, rows = table(name)
-        assert len(images) == 60
+        assert len(images) == 20
         assert rows.isfinite().all()
         assert photos == "array" or images[0].endswith(".png")
     assert vaelib.load("run").settings.latent == 20
 
 
 def test_a_strangers_photographs_become_a_file_and_come_back(typed, tmp_path):
-    pictures = photographs(6, 12, 12)
+    pictures = words.photographs(6, 12, 12)
     (train, *_), commands = words.of_the_readme("photos")
     train = train.replace("--size 64 --likelihood gaussian", "--likelihood mixture --epochs 1")
     for line in [train, *commands]:
@@ -226,12 +206,17 @@ def test_the_program_has_a_name_and_a_version(capsys):
     assert capsys.readouterr().out == f"vaelib {vaelib.__version__}\n"
 
 
-FULL = """
-import resource, sys
-from vaelib.__main__ import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-main(sys.argv[2:])
-"""
+@contextmanager
+def full(room):
+    """A disk on which no file grows beyond so many bytes."""
+    import resource
+
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits")
@@ -244,13 +229,14 @@ main(sys.argv[2:])
     (300, "score {} --out scores.npy --samples 2"),
     (300, "sample {} --out x.npy"),
 )
-def test_a_full_disk_is_told_and_nothing_is_left_half_written(trained, tmp_path, room, asked):
+@pytest.mark.usefixtures("typed")
+def test_a_full_disk_is_told_and_nothing_is_left_half_written(
+    trained, refused, tmp_path, room, asked
+):
     before = {p: p.read_bytes() for p in trained.iterdir()}
-    command = [sys.executable, "-c", FULL, str(room), *asked.format(trained).split()]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.count("python -m vaelib: ") == 1, done.stderr
-    assert done.stderr.endswith(": File too large\n")
+    with full(room):
+        said = refused(asked.format(trained))
+    assert said.endswith(": File too large")
     left = [p for p in tmp_path.rglob("*") if p.is_file()]
     assert not [p for p in left if p.name not in ("settings.json", "history.json")]
     if "resume" not in asked:

@@ -14,9 +14,9 @@ import torch
 import vaelib.experiments
 from tests.cases import cases
 from tests.commands.test_train import SETTINGS
+from tests.commands.words import run
 from vaelib import data
-from vaelib.commands import arguments, evaluate, experiment, explorer, folder, sample
-from vaelib.commands import data as data_command
+from vaelib.commands import arguments, folder
 from vaelib.experiments import plane
 from vaelib.models import PRIORS
 from vaelib.objectives import elbo, log_evidence
@@ -25,19 +25,11 @@ from vaelib.training import checkpoint
 SMALL = {"pixels": 64, "hidden": [6], "activation": "relu", "shape": [8, 8], "data": "digits"}
 
 
-def typed(command, *words):
-    """Read the words of a command and run it."""
-    parser = argparse.ArgumentParser()
-    command.register(parser.add_subparsers())
-    options = parser.parse_args([command.__name__.rpartition(".")[2], *map(str, words)])
-    return options.run(options)
-
-
 @pytest.fixture
 def make(tmp_path):
     """A function that makes a run folder whose model nobody trained, with two loud latent units."""
 
-    def run(**changes):
+    def made(**changes):
         path = tmp_path / "run"
         settings = replace(SETTINGS, **SMALL | changes)
         settings.write(path / "settings.json")
@@ -48,7 +40,7 @@ def make(tmp_path):
         checkpoint.save(path / "checkpoint.pt", {"model": model.state_dict(), "best": None})
         return path
 
-    return run
+    return made
 
 
 def expected(model, x, samples, name):
@@ -78,7 +70,7 @@ CASES = [("gaussian", "standard"), *(("bernoulli", prior) for prior in PRIORS)]
 def test_evaluation_says_the_two_figures_and_both_their_errors(make, capsys, likelihood, prior):
     path, test = make(likelihood=likelihood, prior=prior), data.load("digits").test
     state = torch.get_rng_state()
-    typed(evaluate, path, "--images", 50, "--samples", 30, "--seed", 3)
+    run("evaluate", path, "--images", 50, "--samples", 30, "--seed", 3)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(3)
     x = test[torch.linspace(0, 298, 50).long()]
@@ -89,7 +81,7 @@ def test_evaluation_says_the_two_figures_and_both_their_errors(make, capsys, lik
 
 @torch.no_grad()
 def test_one_image_has_no_error_over_images(make, capsys):
-    typed(evaluate, make(), "--images", 1, "--samples", 20)
+    run("evaluate", make(), "--images", 1, "--samples", 20)
     head, elbo, log_p, _ = capsys.readouterr().out.splitlines()
     assert head == "1 image of digits, nats an image"
     for line in (elbo, log_p):
@@ -100,7 +92,7 @@ def test_one_image_has_no_error_over_images(make, capsys):
 def test_no_more_images_are_evaluated_than_there_are_and_others_can_be(make, tmp_path, capsys):
     path, other = make(), tmp_path / "other.npy"
     np.save(other, np.eye(64)[:50])
-    typed(evaluate, path, "--data", other, "--samples", 20)
+    run("evaluate", path, "--data", other, "--samples", 20)
     torch.manual_seed(0)
     x = data.binarise(torch.eye(64)[:50])
     said = expected(folder.load(path)[0], x, 20, other)
@@ -111,7 +103,7 @@ def test_no_more_images_are_evaluated_than_there_are_and_others_can_be(make, tmp
 def test_an_array_of_samples_is_that_of_the_seed(make, tmp_path, capsys, seed):
     path, out = make(), tmp_path / "x.npy"
     state = torch.get_rng_state()
-    typed(sample, path, "--count", 3, "--seed", seed, "--out", out)
+    run("sample", path, "--count", 3, "--seed", seed, "--out", out)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(seed)
     model, _ = folder.load(path)
@@ -120,21 +112,21 @@ def test_an_array_of_samples_is_that_of_the_seed(make, tmp_path, capsys, seed):
     assert capsys.readouterr().out == f"{out}\n"
 
 
-def test_without_a_shape_samples_are_rows_and_no_picture(make, tmp_path):
+def test_without_a_shape_samples_are_rows_and_no_picture(make, refused, tmp_path):
     path = make(shape=None)
-    with pytest.raises(ValueError, match=r"^height and width .* not known: write an array, .npy$"):
-        typed(sample, path, "--out", tmp_path / "x.png")
-    typed(sample, path, "--count", 300, "--out", tmp_path / "x.npy")
+    said = refused("sample", path, "--out", tmp_path / "x.png")
+    assert re.fullmatch("height and width .* not known: write an array, .npy", said)
+    run("sample", path, "--count", 300, "--out", tmp_path / "x.npy")
     assert np.load(tmp_path / "x.npy").shape == (300, 64)
 
 
 def test_data_are_put_where_training_finds_them(small_mnist, tmp_path, monkeypatch, capsys):
     home = tmp_path / "home"
     monkeypatch.setenv("VAELIB_DATA_DIR", str(home))
-    typed(data_command, "mnist", "--folder", small_mnist)
-    typed(data_command, "mnist")
-    typed(data_command, "mnist", "--folder", home / "mnist")
-    typed(data_command, "digits")
+    run("data", "mnist", "--folder", small_mnist)
+    run("data", "mnist")
+    run("data", "mnist", "--folder", home / "mnist")
+    run("data", "digits")
     mnist = (
         "mnist: 3 images to learn from and 2 to test on, 28×28 pixels, 256 grey levels; "
         f"{home / 'mnist'}"
@@ -154,21 +146,21 @@ def test_an_experiment_is_asked_for_as_typed(monkeypatch, capsys):
     named.return_value, sweep.run.return_value = sweep, []
     sweep.done.side_effect = lambda: [{}] * sweep.run.call_count
     monkeypatch.setattr(vaelib.experiments, "Sweep", named)
-    typed(experiment, "figure2")
-    typed(experiment, "a.toml", "--out", "b.json", "--jobs", 3, "--folder", "kept")
+    run("experiment", "figure2")
+    run("experiment", "a.toml", "--out", "b.json", "--jobs", 3, "--folder", "kept")
     assert named.call_args_list == [call("figure2", None), call("a.toml", Path("b.json"))]
     assert sweep.run.mock_calls == [call(Path("_build/runs"), 1), call(Path("kept"), 3)]
     assert capsys.readouterr().out == "named.json: 1 runs\nnamed.json: 2 runs\n"
     sweep.run.return_value = ["one"]
     with pytest.raises(SystemExit, match=r"^1 failed; the same command tries them again$"):
-        typed(experiment, "figure2")
+        run("experiment", "figure2")
 
 
 def test_an_explorer_is_told_without_what_is_the_default(monkeypatch, tmp_path):
     produce, out = Mock(), tmp_path / "x.json"
     monkeypatch.setattr(plane, "produce", produce)
     out.touch()
-    typed(explorer, "--epochs", 7, "--seed", 2, "--out", out)
+    run("explorer", "--epochs", 7, "--seed", 2, "--out", out)
     command = "python -m vaelib explorer --epochs 7 --seed 2"
     how = {"epochs": 7, "hidden": [96] * 4, "seed": 2, "command": command}
     assert produce.mock_calls[:2] == [call("mnist", **how), call().save(out)]

@@ -129,14 +129,6 @@ def test_training_is_told_all_that_was_typed(asked, tmp_path, capsys):
     }
 
 
-def test_a_run_goes_on_where_that_is_asked(asked, tmp_path):
-    for words in ([], ["--resume"]):
-        train.train(options(*words, "--out", tmp_path / "run"))
-    assert [how["checkpoint"].resume for _, _, how in asked.calls] == [False, True]
-    with pytest.raises(ValueError, match="holds a run"):
-        train.train(options("--out", tmp_path / "run"))
-
-
 def test_with_importance_weights_the_objective_draws_the_samples(asked, tmp_path):
     words = ["--objective", "iwae", "--samples", 6, "--likelihood", "gaussian"]
     train.train(options(*words, "--out", tmp_path / "run"))
@@ -272,6 +264,7 @@ def test_a_run_that_goes_on_needs_nothing_typed_again(asked, tmp_path):
     begun, longer, same = asked.settings
     assert longer == begun | {"epochs": 3}
     assert same == longer
+    assert [how["checkpoint"].resume for _, _, how in asked.calls] == [False, True, True]
     words = ["--resume", "--latent", 20, "--activation", "relu", "--hidden", 7, 6, *out]
     with pytest.raises(ValueError, match="other settings") as raised:
         train.train(options(*words))

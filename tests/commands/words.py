@@ -5,7 +5,9 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from vaelib.__main__ import main
 
@@ -27,6 +29,15 @@ def table(path):
     """The lines of a CSV file."""
     with open(path, encoding="utf8", newline="") as file:
         return [*csv.reader(file)]
+
+
+def photographs(count, *size):
+    """A folder of pictures, which are returned."""
+    pictures = np.random.default_rng(0).integers(0, 256, (count, *size, 3), "u1")
+    Path("photos").mkdir()
+    for n, pixels in enumerate(pictures):
+        Image.fromarray(pixels).save(f"photos/{n}.png")
+    return pictures
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """The reader of IDX files: arrays, or clear errors, whatever is in them."""
 
-import pytest
 import torch
 
-from tests.cases import cases
+from tests.cases import refused
 from vaelib.data.idx import parse
 
 SEEDS = [
@@ -35,20 +34,20 @@ def mutated(raw: bytearray, generator: torch.Generator) -> bytes:
 
 
 def test_idx_files_are_arrays_or_clear_errors_whatever_is_in_them(record_property):
-    generator, read, refused = torch.Generator().manual_seed(0), 0, 0
+    generator, read, told = torch.Generator().manual_seed(0), 0, 0
     record_property("altered files read", 20_000)
     for n in range(20_000):
         raw = mutated(bytearray(SEEDS[n % 3]), generator)
         try:
             array = parse(raw)
         except ValueError:
-            refused += 1
+            told += 1
         else:
             read += 1
             assert raw[4 + 4 * array.ndim :] == array.tobytes()
             assert raw[:4] == bytes([0, 0, 8, array.ndim])
     assert read > 500
-    assert refused > 5000
+    assert told > 5000
 
 
 def test_idx_files_are_read_as_their_header_says():
@@ -57,18 +56,13 @@ def test_idx_files_are_read_as_their_header_says():
 
 
 NONE = "^no IDX file of bytes with one to three dimensions$"
-
-
-@cases(
-    (b"", NONE),
-    (b"\0\0\x08", NONE),
-    (b"\0\0\x08\0" + bytes(40), NONE),
-    (b"\0\0\x08\4" + bytes(40), NONE),
-    (b"\0\0\x09\1" + bytes(40), NONE),
-    (b"\0\0\x08\x03\0", "^an IDX header of 5 bytes, 16 are needed$"),
-    (b"\0\0\x08\x01\xff\xff\xff\xff", "need 4294967295 bytes, 0 follow"),
-    (b"\0\0\x08\x01\0\0\0\x01ab", "need 1 bytes, 2 follow"),
+test_what_is_no_idx_file_is_told = refused(
+    (lambda: parse(b""), NONE),
+    (lambda: parse(b"\0\0\x08"), NONE),
+    (lambda: parse(b"\0\0\x08\0" + bytes(40)), NONE),
+    (lambda: parse(b"\0\0\x08\4" + bytes(40)), NONE),
+    (lambda: parse(b"\0\0\x09\1" + bytes(40)), NONE),
+    (lambda: parse(b"\0\0\x08\x03\0"), "^an IDX header of 5 bytes, 16 are needed$"),
+    (lambda: parse(b"\0\0\x08\x01\xff\xff\xff\xff"), "need 4294967295 bytes, 0 follow"),
+    (lambda: parse(b"\0\0\x08\x01\0\0\0\x01ab"), "need 1 bytes, 2 follow"),
 )
-def test_what_is_no_idx_file_is_told(raw, said):
-    with pytest.raises(ValueError, match=said):
-        parse(raw)

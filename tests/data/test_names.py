@@ -17,14 +17,6 @@ NAMED = {  # images to learn from, to choose by, to judge; height and width, lev
 MARKED = [pytest.param(name, marks=getattr(pytest.mark, name.replace("-", "_"))) for name in NAMED]
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    monkeypatch.setenv("VAELIB_DATA_DIR", str(folder))
-    return folder
-
-
 @pytest.mark.parametrize("name", MARKED)
 def test_a_named_set_is_what_its_sums_say(name, place_of):
     found = data.load(name, place_of(name.replace("-", "_")))
@@ -62,7 +54,7 @@ def test_the_static_test_images_are_mnists_drawn_once(place_of):
 
 
 def linked(path, folder):
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for file in path.glob("*-ubyte*"):
         (folder / file.name).symlink_to(file)
 
@@ -71,18 +63,19 @@ def linked(path, folder):
 @pytest.mark.fashion_mnist
 def test_each_is_found_in_its_folder_or_in_the_one_that_has_its_sums(home, place_of):
     mnist, fashion = place_of("mnist"), place_of("fashion_mnist")
-    linked(fashion, home)
-    assert data.folder_of("fashion-mnist") == home
-    assert data.folder_of("mnist") == home / "mnist"
-    linked(mnist, home / "mnist")
+    linked(fashion, home.parent)
+    assert data.folder_of("fashion-mnist") == home.parent
+    assert data.folder_of("mnist") == home
+    linked(mnist, home)
     assert data.load("mnist").name == "mnist"
     assert data.load("fashion-mnist").test_labels[:3].tolist() == [9, 2, 1]
-    linked(fashion, home / "fashion-mnist")
-    assert data.folder_of("fashion-mnist") == home / "fashion-mnist"
+    linked(fashion, own := home.with_name("fashion-mnist"))
+    assert data.folder_of("fashion-mnist") == own
 
 
 @pytest.mark.parametrize("name", ["frey", "mnist-static"])
-def test_what_nobody_fetches_says_how_to_put_it_there(name, home):
+@pytest.mark.usefixtures("home")
+def test_what_nobody_fetches_says_how_to_put_it_there(name):
     with pytest.raises(FileNotFoundError, match=f"vaelib data {name} --folder F puts it there"):
         data.load(name)
 

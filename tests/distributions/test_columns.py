@@ -21,12 +21,7 @@ def unlike():
     ]  # fmt: skip
 
 
-@cases(
-    None,
-    ORDER,
-    torch.tensor(ORDER),
-    ids=["none", "list", "tensor"],
-)
+@cases(None, ORDER, torch.tensor(ORDER), ids=["none", "list", "tensor"])
 def test_each_column_has_its_own_density_in_its_place(order):
     parts, p = unlike(), columns(unlike(), order)
     assert (p.batch_shape, p.event_shape, p.has_rsample) == ((3,), (10,), False)

@@ -86,18 +86,12 @@ NAN, INF = torch.tensor([0.0, torch.nan]), torch.tensor([0.0, -torch.inf])
 test_bad_parameters_raise_by_name = refused(
     (lambda: diagonal_normal(torch.tensor(0.0), 1.0), "mu must have an event dimension"),
     (lambda: diagonal_normal(NAN, 1.0), "mu must be finite, got 1 values"),
-    (
-        lambda: diagonal_normal(torch.cat([NAN, NAN, NAN[:1]]), 1.0),
-        "mu must be finite, got 2 v",
-    ),
+    (lambda: diagonal_normal(torch.cat([NAN, NAN, NAN[:1]]), 1.0), "mu must be finite, got 2 v"),
     (lambda: diagonal_normal(INF, 1.0), "mu must be finite, got 1 values"),
     (lambda: diagonal_normal(torch.zeros(2), torch.ones(3)), r"sigma of shape \(3,\)"),
     (lambda: diagonal_normal(torch.zeros(2), torch.ones(3, 2)), r"sigma of shape \(3, 2\)"),
     (lambda: diagonal_normal(torch.zeros(2), 0.0), "sigma must be positive and finite, got 0"),
-    (
-        lambda: diagonal_normal(torch.zeros(2), -1.0),
-        "sigma must be positive and finite, got -1",
-    ),
+    (lambda: diagonal_normal(torch.zeros(2), -1.0), "sigma must be positive and finite, got -1"),
     (lambda: diagonal_normal(torch.zeros(2), -INF), "sigma must be positive and finite"),
     (lambda: diagonal_normal(torch.zeros(2), NAN + 1), "sigma must be positive and finite"),
     (lambda: diagonal_normal(torch.zeros(2), float("inf")), "positive and finite, got inf"),

@@ -5,6 +5,7 @@ import torch
 from torch.distributions import Independent, Laplace, MultivariateNormal, OneHotCategorical
 
 from tests.cases import refused
+from tests.inference.test_hmc import linear
 from vaelib.checks import check, check_bound
 from vaelib.distributions import bernoulli, diagonal_normal
 from vaelib.exact import Discrete, LinearGaussian, elbo_by_enumeration, gauss_hermite
@@ -15,15 +16,10 @@ BATCHES = pytest.mark.parametrize("batch", [(), (4,), (2, 3)], ids=str)
 SIZES = pytest.mark.parametrize(("latent", "observed"), [(1, 1), (1, 4), (2, 3), (2, 2), (3, 2)])
 
 
-def linear(latent, observed, sigma=0.6):
-    W, b = torch.randn(observed, latent).double(), torch.randn(observed).double()
-    return LinearGaussian(W, b, sigma)
-
-
 @BATCHES
 @SIZES
 def test_linear_evidence_is_the_dense_normals_and_the_posterior_bayes(latent, observed, batch):
-    model, x = linear(latent, observed), torch.randn(*batch, observed).double()
+    model, x = linear(latent, observed, 0.6), torch.randn(*batch, observed).double()
     covariance = model.W @ model.W.T + 0.36 * torch.eye(observed).double()
     dense = MultivariateNormal(model.b, covariance).log_prob(x)
     check("eq-evidence", dense=dense, here=model.log_evidence(x))

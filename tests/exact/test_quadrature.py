@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+from torch.distributions import Normal
 from torch.nn.functional import softplus
 
 from tests.cases import refused
 from vaelib import data, training
 from vaelib.checks import check
-from vaelib.distributions import diagonal_normal
+from vaelib.distributions import diagonal_normal, mixture
 from vaelib.exact import LinearGaussian, log_evidence_quadrature, quadrature
 from vaelib.exact.quadrature import FIRST_RADIUS, _Plane
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, Model, StandardNormal
@@ -19,10 +19,6 @@ from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, Model, Standar
 
 def standard(latent):
     return diagonal_normal(torch.zeros(latent).double(), 1.0)
-
-
-def without_encoder(prior, decode):
-    return Model(prior, decode, None)
 
 
 def plane(latent, radius, points):
@@ -93,7 +89,7 @@ CURVES = {
 @pytest.mark.parametrize(("latent", "mean", "x"), CURVES.values(), ids=CURVES)
 @pytest.mark.parametrize("sigma", [0.5, 0.1])
 def test_several_modes_are_all_found(latent, mean, x, sigma):
-    model = without_encoder(standard(latent), lambda z: diagonal_normal(mean(z), sigma))
+    model = Model(standard(latent), lambda z: diagonal_normal(mean(z), sigma), None)
     observed = model.decode(torch.zeros(latent).double()).event_shape
     x = torch.tensor([x, 0.0, 1.0]).double()[:, None].expand(3, *observed)
     agrees(model, x, on_a_grid(model, x, points=20_001 if latent == 1 else 1201))
@@ -102,16 +98,16 @@ def test_several_modes_are_all_found(latent, mean, x, sigma):
 @pytest.mark.parametrize("latent", [1, 2])
 def test_a_mixture_prior_has_its_dense_grid(latent):
     means = torch.tensor([[-2.0, 1.0], [1.5, -0.5], [0.0, 2.0]]).double()[:, :latent]
-    parts = Independent(Normal(means, torch.tensor([[0.3], [0.8], [0.2]]).double()), 1)
-    prior = MixtureSameFamily(Categorical(torch.tensor([0.3, 0.5, 0.2]).double()), parts)
-    model = without_encoder(prior, lambda z: diagonal_normal(z.sin(), 0.3))
+    parts = diagonal_normal(means, torch.tensor([[0.3], [0.8], [0.2]]).expand(3, latent))
+    prior = mixture(parts, torch.tensor([0.3, 0.5, 0.2]).double().log())
+    model = Model(prior, lambda z: diagonal_normal(z.sin(), 0.3), None)
     x = model.decode(prior.sample((5,))).sample()
     agrees(model, x, on_a_grid(model, x))
 
 
 def test_a_prior_off_centre_has_its_closed_form():
     prior = diagonal_normal(torch.tensor([3.0, -40.0]).double(), torch.tensor([0.2, 7.0]))
-    model = without_encoder(prior, lambda z: diagonal_normal(z, 0.5))
+    model = Model(prior, lambda z: diagonal_normal(z, 0.5), None)
     x = torch.tensor([[3.1, -35.0], [2.0, -60.0]]).double()
     agrees(model, x, diagonal_normal(prior.mean, (prior.variance + 0.25).sqrt()).log_prob(x))
 
@@ -148,7 +144,7 @@ def test_an_edge_across_the_plane_warns_instead_of_splitting_forever():
         return diagonal_normal(2 * (z.sum(-1, keepdim=True) > 0.123).double() - 1, 0.5)
 
     with pytest.warns(UserWarning, match="quadrature reached"):
-        value, error = log_evidence_quadrature(without_encoder(standard(2), decode), ONE)
+        value, error = log_evidence_quadrature(Model(standard(2), decode, None), ONE)
     share = Normal(0.0, 2**0.5).cdf(torch.tensor(0.123).double())
     sides = torch.stack([Normal(m, 0.5).log_prob(ONE[0, 0]) for m in (-1.0, 1.0)])
     exact = (sides + torch.stack([share, 1 - share]).log()).logsumexp(0)
@@ -162,15 +158,15 @@ def test_the_warning_counts_the_data_that_missed_the_tolerance():
 
     x = torch.tensor([[0.0], [5.0]]).double()
     with pytest.warns(UserWarning, match=r"reached .* for 1 of 2 data; .*tanh, not ReLU"):
-        error = log_evidence_quadrature(without_encoder(standard(1), decode), x).error
+        error = log_evidence_quadrature(Model(standard(1), decode, None), x).error
     assert error[0] <= 1e-6 < error[1]
 
 
 ONE = torch.full((1, 1), 0.3).double()
 X = torch.zeros(3, 2).double()
-PLAIN = without_encoder(standard(2), lambda z: diagonal_normal(z, 1.0))
-SINGLE = without_encoder(diagonal_normal(torch.zeros(2), 1.0), PLAIN.decode)
-CUBE = without_encoder(standard(3), PLAIN.decode)
+PLAIN = Model(standard(2), lambda z: diagonal_normal(z, 1.0), None)
+SINGLE = Model(diagonal_normal(torch.zeros(2), 1.0), PLAIN.decode, None)
+CUBE = Model(standard(3), PLAIN.decode, None)
 
 
 test_bad_arguments_raise_by_name = refused(

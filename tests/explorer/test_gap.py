@@ -1,6 +1,4 @@
 import copy
-import json
-import re
 
 import numpy as np
 import pytest
@@ -10,6 +8,7 @@ from torch import nn
 from torch.distributions import Independent, Laplace
 
 from tests.cases import cases
+from tests.explorer.test_latent import state_in
 from vaelib.distributions import diagonal_normal
 from vaelib.exact import LinearGaussian, log_evidence_quadrature
 from vaelib.explorer import GapExplorer, pack
@@ -96,7 +95,7 @@ def test_the_figure_holds_what_it_is_given():
     assert [layer["activation"] for layer in layers] == ["tanh", "tanh", "sigmoid"]
     assert np.frombuffer(figure.image, "<f4").tolist() == X.tolist()
     assert (figure.shape, figure.log_evidence) == ([2, 3], evidence)
-    state = json.loads(re.search(r"hold\((\{.*\})\), el:", figure.to_html())[1])
+    state = state_in(figure.to_html())
     assert (state["mu"], state["elbo"]) == ([0.0, 0.0], None)
     assert set(state["places"]) == {"the prior", "the encoder's q", "the best normal"}
     assert "function terms(" in figure.to_html()

@@ -1,10 +1,9 @@
-import json
-import re
 from math import inf, nan
 
 import pytest
 import traitlets
 
+from tests.explorer.test_latent import state_in
 from vaelib.explorer import GaussianExplorer
 
 
@@ -35,8 +34,7 @@ def test_what_cannot_be_drawn_is_refused_by_name(name, bad):
 
 def test_the_page_carries_the_five_numbers_and_the_ranges_of_the_handles():
     html = GaussianExplorer(mu_q=1.5, sigma_q=0.75, mu_p=-1, sigma_p=2, draws=1000).to_html()
-    state = json.loads(re.search(r"hold\((\{.*\})\), el:", html)[1])
-    assert state == {
+    assert state_in(html) == {
         **{"mu_q": 1.5, "sigma_q": 0.75, "mu_p": -1.0, "sigma_p": 2.0, "draws": 1000},
         **{"means": [-3.0, 3.0], "widths": [0.5, 2.5]},
     }

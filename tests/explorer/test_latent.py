@@ -36,6 +36,7 @@ def explorer(**changes):
 
 
 def state_in(html):
+    """What a page gives a figure."""
     return json.loads(re.search(r"hold\((\{.*\})\), el:", html)[1])
 
 

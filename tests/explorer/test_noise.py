@@ -1,16 +1,14 @@
-import json
-import re
-
 import pytest
 import traitlets
 
 from tests.cases import refused
+from tests.explorer.test_latent import state_in
 from vaelib.explorer import NoiseExplorer
 
 
 def test_the_page_carries_points_shares_level_and_place():
     html = NoiseExplorer([-1, 0.5], [0.25, 0.75], log_snr=1, z=-2).to_html()
-    assert json.loads(re.search(r"hold\((\{.*\})\), el:", html)[1]) == {
+    assert state_in(html) == {
         **{"points": [-1.0, 0.5], "probs": [0.25, 0.75], "log_snr": 1.0, "z": -2.0},
         **{"far": 3.0, "levels": [-6.0, 6.0]},
     }

@@ -19,11 +19,6 @@ def linear():
     return LinearGaussian(W, torch.zeros(3).double(), 0.6)
 
 
-@pytest.fixture
-def vae():
-    return VAE(StandardNormal(2), GaussianEncoder(6, [8], 2), BernoulliDecoder(2, [8], 6))
-
-
 def test_finds_the_posterior_mean_and_the_inverse_of_each_precision(linear):
     q, posterior = local_normal(linear, X, FAR, steps=400, samples=256), linear.encode(X)
     precision = posterior.precision_matrix.diagonal(dim1=-2, dim2=-1)
@@ -38,7 +33,8 @@ def test_what_stands_beside_an_x_does_not_matter(linear):
     assert not torch.equal(one.mean[1], two.mean[1])
 
 
-def test_starts_where_the_encoder_is_and_leaves_the_model_alone(vae):
+def test_starts_where_the_encoder_is_and_leaves_the_model_alone():
+    vae = VAE(StandardNormal(2), GaussianEncoder(6, [8], 2), BernoulliDecoder(2, [8], 6))
     x = torch.bernoulli(torch.full((3, 4, 6), 0.5))
     before = {name: value.clone() for name, value in vae.state_dict().items()}
     with torch.no_grad():

@@ -8,6 +8,7 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from tests.cases import refused, seeded
+from tests.inference import test_hmc
 from vaelib.checks import check
 from vaelib.divergence import Estimate
 from vaelib.exact import LinearGaussian, log_evidence_quadrature
@@ -20,9 +21,7 @@ FITS = pytest.mark.parametrize("fit", [fit_gaussian, fit_kernels])
 
 
 def linear(latent):
-    g = torch.Generator().manual_seed(latent)
-    W, b = (torch.randn(*s, generator=g).double() for s in ((latent + 2, latent), (latent + 2,)))
-    model = LinearGaussian(W, b, 0.6)
+    model = test_hmc.linear(latent, latent + 2, 0.6)
     return model, model.decode(model.prior.sample((3,))).sample()
 
 

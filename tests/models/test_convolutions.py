@@ -83,13 +83,13 @@ def test_sigma_is_the_exponential_to_the_last_bit_or_stays_within_eleven(far):
 @pytest.mark.parametrize("name", ["grey", "gaussian"])
 @pytest.mark.parametrize("far", [-1e4, 1e4])
 def test_no_head_can_make_a_sigma_that_float32_has_not(name, far):
-    encoder, decoder = GaussianEncoder(6, [8], 2), DECODERS[name](2, [8], 6)
+    model = vae((6,), DECODERS[name])
     with torch.no_grad():
-        encoder.network[-1].bias[2:] = far
-        decoder.network[-1].bias[6:] = far
+        model.encoder.network[-1].bias[2:] = far
+        model.decoder.network[-1].bias[6:] = far
         if name == "gaussian":
-            decoder.log_sigma.fill_(far)
-    assert elbo(VAE(StandardNormal(2), encoder, decoder), torch.rand(5, 6)).isfinite().all()
+            model.decoder.log_sigma.fill_(far)
+    assert elbo(model, torch.rand(5, 6)).isfinite().all()
 
 
 def test_a_sigma_that_is_fixed_is_the_one_given():
@@ -130,8 +130,7 @@ def test_a_start_is_the_same_model_in_other_units():
     x, found = some("gaussian", (6,)), []
     for unit in (1.0, 1000.0):
         torch.manual_seed(3)
-        decoder = DECODERS["gaussian"](2, [8], 6)
-        model = VAE(StandardNormal(2), GaussianEncoder(6, [8], 2), decoder).double()
+        model = vae((6,), DECODERS["gaussian"]).double()
         model.start_at(unit * x)
         q = model.encode(unit * x.double())
         p = model.decode(q.mean)
@@ -143,10 +142,7 @@ def test_a_start_is_the_same_model_in_other_units():
 @pytest.mark.parametrize("started", [True, False])
 def test_a_start_is_part_of_what_is_saved_and_of_nothing_else(started):
     x, z = torch.rand(9, 6), torch.randn(4, 2)
-    one, other = (
-        VAE(StandardNormal(2), GaussianEncoder(6, [8], 2), DECODERS["gaussian"](2, [8], 6))
-        for _ in range(2)
-    )
+    one, other = (vae((6,), DECODERS["gaussian"]) for _ in range(2))
     assert not {"encoder.place", "decoder.size"} & set(one.state_dict())
     other.start_at(x + 5)
     if started:
@@ -159,8 +155,7 @@ def test_a_start_is_part_of_what_is_saved_and_of_nothing_else(started):
 @pytest.mark.parametrize("constant", [0.0, 1.0, 0.2])
 @pytest.mark.parametrize("name", DECODERS)
 def test_pixels_that_never_change_make_no_start_that_is_not_finite(name, constant):
-    x = torch.full((20, 6), constant)
-    model = VAE(StandardNormal(2), GaussianEncoder(6, [8], 2), DECODERS[name](2, [8], 6))
+    x, model = torch.full((20, 6), constant), vae((6,), DECODERS[name])
     model.start_at(x)
     assert elbo(model, x if name != "bernoulli" else x.round()).isfinite().all()
 

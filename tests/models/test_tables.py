@@ -164,11 +164,7 @@ def test_rows_with_holes_go_through_training_and_back(tmp_path):
 
 
 @cases(
-    (
-        (3, 1),
-        3.0,
-        r"outside the decoder's support, .*IntegerInterval.*NaN: 3 at \[1\] of a row",
-    ),
+    ((3, 1), 3.0, r"outside the decoder's support, .*IntegerInterval.*NaN: 3 at \[1\] of a row"),
     ((3, 4), 0.0, r"x has values outside the decoder's support, .*: 0 at \[4\] of a row"),
     ((3, 0), torch.inf, "x must be finite, got 1 values that are not"),
 )

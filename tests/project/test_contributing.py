@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.book.chapter_source import ROOT
-from tests.cases import cases
+from tests.cases import cases, python
 from tests.project.clones import copy_of_the_tree
 
 RECIPES = (ROOT / "CONTRIBUTING.md").read_text("utf8")
@@ -86,11 +86,7 @@ def tree(tmp_path_factory):
 
 def run(tree, *words):
     """Run a module in the copy; return what it says."""
-    environment = os.environ | {"PYTHONPATH": str(tree)}
-    command = [sys.executable, "-m", *map(str, words)]
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return python("-m", *words, cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)})
 
 
 def test_what_is_added_has_the_style_of_the_rest(tree):

@@ -1,8 +1,6 @@
 """What a run borrows of a device, and puts back: generators, quick products, memory."""
 
 import platform
-import subprocess
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 import torch
 
-from tests.cases import cases
+from tests.cases import cases, python
 from tests.training.test_training import small_vae, train
 from vaelib.training import device
 
@@ -119,9 +117,6 @@ print(inside[-1], pages())
 @pytest.mark.not_mutated
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 def test_the_memory_of_a_step_is_kept_for_the_next():
-    run = subprocess.run(
-        [sys.executable, "-c", PAGES],
-        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    inside, outside = map(int, run.stdout.split())
+    said = python("-c", PAGES, cwd=Path(__file__).parents[2])
+    inside, outside = map(int, said.split())
     assert 3 * inside < outside

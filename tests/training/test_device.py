@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal
 
-from tests.training import test_training as training
 from tests.training.test_resume import Cut
+from tests.training.test_shares import RUNS
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.objectives import ELBO, log_evidence
 from vaelib.training import Checkpoint, evaluate
@@ -20,7 +20,6 @@ from vaelib.training.checkpoint import Keeper
 
 GPU = torch.cuda.is_available()
 DEVICE = "cuda" if GPU else "cpu"
-RUNS = {name: run for name, run in training.RUNS.items() if name != "patience"}
 needs_gpu = pytest.mark.skipif(not GPU, reason="needs a GPU")
 
 
@@ -124,7 +123,7 @@ def test_whatever_a_device_is_called_its_steps_are_replayed(device, replays):
     assert len(replays) == 4 * (3 * 3 - steps.WARM_UP)
 
 
-@pytest.mark.parametrize("device", ["cpu", DEVICE])
+@pytest.mark.parametrize("device", sorted({"cpu", DEVICE}))
 def test_training_leaves_the_random_state_and_the_models_place(device):
     def states():
         return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if GPU else ())]

@@ -5,17 +5,24 @@ import signal
 from contextlib import nullcontext
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.optim import SGD
-from torch.utils.data import DataLoader
 
 from tests.cases import cases
 from tests.training.test_resume import at_step
 from tests.training.test_shares import each_of
-from tests.training.test_training import GREY, X, coins, parameters, small_vae, train, with_prior
+from tests.training.test_training import (
+    GREY,
+    LABELS,
+    X,
+    coins,
+    parameters,
+    small_vae,
+    train,
+    with_prior,
+)
 from vaelib.distributions import diagonal_normal
 from vaelib.models import (
     VAE,
@@ -38,29 +45,11 @@ from vaelib.training import (
     step,
 )
 
-LABELS = torch.eye(4).double()[torch.arange(50) % 4]
-
 
 def conditional():
     torch.manual_seed(0)
     encoder, decoder = Beside(GaussianEncoder(3 + 4, [4], 2)), Beside(BernoulliDecoder(6, [4], 3))
     return VAE(StandardNormal(2), encoder, decoder).double()
-
-
-@cases(
-    (DataLoader([0]), {}, "^x must .* got DataLoader; of a DataLoader pass its dat"),
-    ({1, 2}, {}, "a Dataset with a length and items by number, got set"),
-    ([], {}, "got list"),
-    ([("a picture", 4)], {}, r"must give tensors .*, got str for item 0: .* ToTensor\(\)"),
-    (X, {"given": LABELS[:7]}, "given has 7 rows, but x has 50"),
-    (X, {"given": LABELS, "validation": X}, "given must be there for x and for validation"),
-    (X, {"clip": 0.0}, "clip must be positive and finite, got 0"),
-    (X, {"learning_rate": Steps(lambda n: -n, by_step=True)}, "rate must be .*, got 0"),
-    (np.zeros((9, 1, 3, 3)), {}, r"x must have shape \(examples, 3\) .* \(9, 1, 3, 3\)"),
-)
-def test_what_is_no_data_is_refused_with_a_way_out(x, how, message):
-    with pytest.raises(ValueError, match=message):
-        train(small_vae(), x, **how)
 
 
 def test_conditions_go_with_their_rows(tmp_path, monkeypatch):

@@ -4,8 +4,6 @@ import io
 import math
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import zipfile
 from contextlib import suppress
@@ -15,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.cases import cases
+from tests.cases import cases, python
 from tests.training.test_training import GREY, RUNS, coins, falling, parameters, small_vae, train
 from vaelib.models import VAE, BernoulliDecoder, GaussianEncoder, StandardNormal
 from vaelib.objectives import ELBO, elbo
@@ -272,10 +270,7 @@ def test_a_run_killed_fifty_times_ends_with_the_same_weights(tmp_path, record_pr
     path, out = tmp_path / "run.pt", tmp_path / "weights.pt"
     root = Path(__file__).parents[2]
     program = textwrap.dedent(KILLED.format(root=str(root), path=str(path), out=str(out)))
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    killed, writing, further = map(int, done.stdout.split())
+    killed, writing, further = map(int, python("-c", program, timeout=300).split())
     assert killed == KILLS
     record_property("times killed", killed)
     record_property("of them while writing", writing)

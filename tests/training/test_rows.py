@@ -1,6 +1,5 @@
 """Data in bytes, in arrays, in files larger than the memory that a process may use."""
 
-import subprocess
 import sys
 import textwrap
 from types import SimpleNamespace
@@ -10,7 +9,7 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from tests.cases import cases
+from tests.cases import cases, python
 from tests.training.test_training import X, parameters, small_vae, train
 from vaelib.data.numbers import Part
 from vaelib.models import VAE, StandardNormal, conv_decoder, conv_encoder
@@ -100,9 +99,7 @@ def test_training_needs_less_memory_than_its_file(tmp_path):
     large.flush()
     del large
     program = textwrap.dedent(LIMITED.format(path=str(path)))
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    said, elbo = done.stdout.split("\n")[:2]
+    said, elbo = python("-c", program).split("\n")[:2]
     assert said == "too large to hold"
     assert -3000 < float(elbo) < 0
 

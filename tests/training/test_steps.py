@@ -40,11 +40,6 @@ def test_a_schedule_for_the_step_size_is_followed():
     assert {*asked} == {0, 1}
 
 
-def test_a_step_size_of_zero_is_refused_in_whichever_epoch():
-    with pytest.raises(ValueError, match="learning_rate must be positive, got 0"):
-        train(small_vae(), epochs=3, learning_rate=lambda epoch: 0.1 * (2 - epoch))
-
-
 def test_patience_stops_and_gives_the_best_parameters_back(monkeypatch):
     scores = iter([-5.0, -3.0, -4.0, -3.5, -1.0])
     kept = []

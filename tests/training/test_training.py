@@ -3,10 +3,12 @@ import math
 import re
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.utils import parameters_to_vector as vector
 from torch.optim import SGD
+from torch.utils.data import DataLoader
 
 from tests.cases import refused
 from vaelib.divergence import kl, kl_by_coordinate
@@ -71,6 +73,7 @@ def falling(epoch):
 
 X = torch.randn(50, 3, generator=torch.Generator().manual_seed(0)).double()
 GREY = X.sigmoid()
+LABELS = torch.eye(4).double()[torch.arange(50) % 4]
 SCORE = {"objective": elbo_score_function, "validation": GREY[:9].round()}
 AVERAGED = {"learning_rate": Steps(optimizer=averaging)}
 RUNS = {
@@ -263,6 +266,16 @@ SETTINGS = [
     ({"validation": X[0]}, f"validation {SHAPE}"),
     ({"validation": X[:0]}, f"validation {SHAPE}"),
     ({"binarise": True}, "grey values must lie in"),
+    ({"epochs": 3, "learning_rate": lambda epoch: 0.1 * (2 - epoch)}, "rate must be .*, got 0"),
+    ({"learning_rate": Steps(lambda n: -n, by_step=True)}, "rate must be .*, got 0"),
+    ({"clip": 0.0}, "clip must be positive and finite, got 0"),
+    ({"given": LABELS[:7]}, "given has 7 rows, but x has 50"),
+    ({"given": LABELS, "validation": X}, "given must be there for x and for validation"),
+    ({"x": DataLoader([0])}, "^x must .* got DataLoader; of a DataLoader pass its dat"),
+    ({"x": {1, 2}}, "a Dataset with a length and items by number, got set"),
+    ({"x": []}, "got list"),
+    ({"x": [("a picture", 4)]}, r"must give tensors .*, got str for item 0: .* ToTensor\(\)"),
+    ({"x": np.zeros((9, 1, 3, 3)), "epochs": 1}, r"x must have shape \(examples, 3\) .* 1, 3, 3\)"),
 ]
 
 
