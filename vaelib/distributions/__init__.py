@@ -14,9 +14,8 @@ numbers of any size                  :func:`diagonal_normal`, a density
 ===================================  ==========================================================
 
 Tables have a distribution for each column, :func:`columns`; what is missing, NaN, is left out by
-:func:`observed`. Priors may be a :func:`mixture`. Latents may be :class:`Symbols`, and
-:class:`Quantised` where an encoder rounds.
 :func:`observed`. Priors may be a :func:`mixture`. Several layers of latents are a :func:`chain`.
+Latents may be :class:`Symbols`, and :class:`Quantised` where an encoder rounds.
 """
 
 from vaelib.distributions.chain import Chain, chain

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
+from vaelib.validation import check_shape
+
 HELD = 2**22  # numbers of all components at all points that are held at a time
 
 
@@ -51,9 +53,6 @@ def mixture(parts: Distribution, logits: Tensor | None = None) -> Mixture:
         raise ValueError(f"a mixture needs parts with a density, not {type(parts).__name__}")
     if logits is None:
         logits = torch.zeros_like(parts.mean.flatten(1)[:, 0])
-    if logits.shape != parts.batch_shape:
-        raise ValueError(
-            f"logits must have shape {tuple(parts.batch_shape)}, got {tuple(logits.shape)}"
-        )
+    check_shape("logits must have shape", logits.shape, parts.batch_shape)
     shares = Categorical(logits=logits, validate_args=False)
     return Mixture(shares, parts, validate_args=False)

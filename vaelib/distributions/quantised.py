@@ -73,13 +73,10 @@ class Quantised(Symbols):
 
 @register_kl(Quantised, Symbols)
 def _kl_of_certain(q: Quantised, p: Symbols) -> Tensor:
-    if q.levels != p.levels or (examining() and not _same(q.codes, p.codes)):
+    alike = q.levels == p.levels and p.codes is not None
+    if not alike or (examining() and not torch.equal(q.codes, p.codes)):
         raise ValueError("q(z given x) and p(z) write their symbols by different tables")
     return q.log_prob_of(q.k) - p.log_prob_of(q.k)
-
-
-def _same(codes: Tensor, others: Tensor | None) -> bool:
-    return others is not None and torch.equal(codes, others)
 
 
 def vector_quantiser(h: Tensor, codes: Tensor, commitment: float = 0.25) -> Quantised:
