@@ -9,7 +9,7 @@ from torch.nn.functional import logsigmoid
 
 from vaelib.distributions.coordinates import check_rank, like
 from vaelib.distributions.levels import Levels, check_levels
-from vaelib.validation import check_finite, check_shape, examining
+from vaelib.validation import check_finite, examining, listed
 
 FARTHEST = 50.0  # log scales beyond any use, with slopes that float32 still has
 HELD = 2**22  # numbers that a mean takes at a time
@@ -113,7 +113,8 @@ def logistic_mixture(
     pairs = channels * (channels - 1) // 2
     coefficients = coefficients if seen else mu.new_zeros(*front, 0, *pixels)
     for name, value, side in ("logits", logits, ()), ("coefficients", coefficients, (pairs,)):
-        check_shape(f"{name} must have shape", value.shape, Size((*front, *side, *pixels)))
+        if value.shape != (wanted := Size((*front, *side, *pixels))):
+            raise ValueError(f"{name} must have shape ({listed(wanted)}), got {tuple(value.shape)}")
         check_finite(name, value)
     log_scale = like("log_scale", log_scale, mu)
     if examining() and not (log_scale.abs() <= FARTHEST).all():
