@@ -127,7 +127,8 @@ class _Plane:
             split = self._matters(mass, bound)
             if depth == DEPTH or split.any(1).sum() > MOST_CELLS:
                 split = torch.zeros_like(split)
-            self._settle(mass, bound, ~split)
+            self.settled = self.settled.logaddexp(mass.masked_fill(split, -torch.inf).logsumexp(0))
+            self.dropped = self.dropped.logaddexp(bound.masked_fill(split, -torch.inf).logsumexp(0))
             keep = split.any(1)
             if not keep.any():
                 return
@@ -157,10 +158,6 @@ class _Plane:
     def _matters(self, mass: Tensor, bound: Tensor) -> Tensor:
         total = self.settled.logaddexp(mass.logsumexp(0))
         return bound > total + math.log(self.tolerance / 300)
-
-    def _settle(self, mass: Tensor, bound: Tensor, which: Tensor) -> None:
-        self.settled = self.settled.logaddexp(mass.where(which, -torch.inf).logsumexp(0))
-        self.dropped = self.dropped.logaddexp(bound.where(which, -torch.inf).logsumexp(0))
 
     def _evaluate(
         self, cells: Tensor, half: float, active: Tensor
