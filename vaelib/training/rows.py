@@ -34,7 +34,7 @@ class Rows:
     def __init__(
         self, name: str, x, device: torch.device, dtype: torch.dtype, given: Data | None = None
     ) -> None:
-        part = Part.of(x)
+        part = x if isinstance(x, Part) else Part(x)
         x = as_tensor(part.x) if isinstance(part.x, Tensor | np.ndarray) else Items(name, part.x)
         if x.ndim < 2 or 0 in x.shape or not (x.is_floating_point() or x.dtype == torch.uint8):
             raise ValueError(
