@@ -36,12 +36,11 @@ def compress(options: argparse.Namespace) -> None:
     from vaelib.commands import images
     from vaelib.commands.through import Stream
     from vaelib.compress import coded
-    from vaelib.models import binary
 
     stream = Stream("compress", options)
     model, settings = stream.model, stream.settings
     x = torch.cat([*images.rows(stream.part, settings).chunks()])
-    if binary(settings.likelihood) and not ((x == 0) | (x == 1)).all():
+    if stream.subject.binary and not ((x == 0) | (x == 1)).all():
         x = data.binarise(x, torch.Generator().manual_seed(options.seed))
         images.say(["grey pixels are drawn black or white, and the file holds these"])
     made = coded(model, x, seed=options.seed)
