@@ -1,8 +1,7 @@
 """Symbols that are certain: quantisers, whose codes are rows of a table."""
 
-from __future__ import annotations
-
 import math
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -65,7 +64,7 @@ class Quantised(Symbols):
     def entropy(self) -> Tensor:
         return self.h.new_zeros(self.batch_shape)
 
-    def expand(self, batch_shape, _instance=None) -> Quantised:
+    def expand(self, batch_shape, _instance=None) -> Self:
         n, d = self.event_shape
         k, h = self.k.expand(*batch_shape, n), self.h.expand(*batch_shape, n, d)
         return Quantised(k, self.codes, h, self.penalty.expand(batch_shape))

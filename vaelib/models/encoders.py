@@ -1,7 +1,5 @@
 """The encoder: a module that returns q(z|x)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor, nn
