@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
-from vaelib.validation import check_shape
+from vaelib.validation import check_event, check_shape
 
 HELD = 2**22  # numbers of all components at all points that are held at a time
 
@@ -13,12 +13,10 @@ class Mixture(MixtureSameFamily):
     """Torch's, with log densities taken in portions, so that 60,000 components fit in memory."""
 
     def log_prob(self, z: Tensor) -> Tensor:
-        rank = len(self.event_shape)
-        points = z.reshape(-1, *self.event_shape)
+        batch = check_event("z", z, self.event_shape)
         size = max(1, HELD // (self._num_component * self.event_shape.numel()))
-        parts = [super(Mixture, self).log_prob(some) for some in points.split(size)]
-        whole = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return whole.reshape(z.shape[: z.ndim - rank])
+        portions = z.reshape(-1, *self.event_shape).split(size)
+        return torch.cat([super(Mixture, self).log_prob(some) for some in portions]).reshape(batch)
 
 
 def mixture(parts: Distribution, logits: Tensor | None = None) -> Mixture:
