@@ -144,22 +144,14 @@ def finite_scalar_quantiser(h: Tensor, levels: tuple[int, ...]) -> Quantised:
     check_rank("h", h, 2)
     if h.shape[-1] != len(levels):
         raise ValueError(f"h must have {len(levels)} coordinates a symbol, got {h.shape[-1]}")
-    count, basis, codes = grid(levels, h)
-    reach, even = (count - 1) * (1 + 1e-3) / 2, (count + 1) % 2 / 2
-    squashed = reach * (h + (even / reach).atanh()).tanh() - even
-    steps = squashed.round()
-    half = count.div(2).floor()
-    k = ((steps + half).long() * basis).sum(-1)
-    return Quantised(k, codes, squashed / half)
-
-
-def grid(levels: tuple[int, ...], like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Levels of each coordinate, what a step in it adds to k, and the table of all codes."""
     check_counts(coordinates=len(levels))
     check_counts(3, **{f"levels[{i}]": n for i, n in enumerate(levels)})
-    count = like.new_tensor(levels)
-    basis = torch.tensor([math.prod(levels[:i]) for i in range(len(levels))], device=like.device)
-    k = torch.arange(math.prod(levels), device=like.device)[:, None]
-    steps = (k // basis) % count.long()
+    count = h.new_tensor(levels)
     half = count.div(2).floor()
-    return count, basis, (steps - half) / half
+    basis = torch.tensor([math.prod(levels[:i]) for i in range(len(levels))], device=h.device)
+    every = torch.arange(math.prod(levels), device=h.device)[:, None]
+    codes = ((every // basis) % count.long() - half) / half
+    reach, even = (count - 1) * (1 + 1e-3) / 2, (count + 1) % 2 / 2
+    squashed = reach * (h + (even / reach).atanh()).tanh() - even
+    k = ((squashed.round() + half).long() * basis).sum(-1)
+    return Quantised(k, codes, squashed / half)
