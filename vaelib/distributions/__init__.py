@@ -24,11 +24,7 @@ from vaelib.distributions.coordinates import DiagonalNormal, diagonal_normal, un
 from vaelib.distributions.levels import Levels, bernoulli, categorical_levels
 from vaelib.distributions.logistics import discretised_logistic, logistic_mixture
 from vaelib.distributions.mixtures import Mixture, mixture
-from vaelib.distributions.quantised import (
-    Quantised,
-    finite_scalar_quantiser,
-    vector_quantiser,
-)
+from vaelib.distributions.quantised import Quantised, finite_scalar_quantiser, vector_quantiser
 from vaelib.distributions.symbols import Symbols
 
 __all__ = [
