@@ -21,12 +21,13 @@ def check_counts(least: int = 1, /, **counts: int) -> None:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {n!r}")
 
 
-def check_event(name: str, value: Tensor, event: Size) -> None:
-    """Raise a ValueError unless the value is a batch of such events, whatever their rank."""
-    rank = len(event)
-    if value.ndim < rank or value.shape[value.ndim - rank :] != event:
+def check_event(name: str, value: Tensor, event: Size) -> Size:
+    """The shape of a batch of such events, whatever their rank; a ValueError if it is none."""
+    front = value.ndim - len(event)
+    if front < 0 or value.shape[front:] != event:
         wanted = f"(..., {listed(event)})"
         raise ValueError(f"{name} must have shape {wanted}, got {tuple(value.shape)}")
+    return value.shape[:front]
 
 
 def check_shape(what: str, found: Size, wanted: Size) -> None:

@@ -39,9 +39,10 @@ def add(commands, name: str, about: str, example: str, run) -> argparse.Argument
 
 
 def add_run(commands, name: str, about: str, example: str, run) -> argparse.ArgumentParser:
-    """Add a command that takes a run folder."""
+    """Add a command that takes a run folder, and may be told other data than the run's."""
     parser = add(commands, name, about, example, run)
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="the folder")
+    data_options(parser.add_argument, None, "other data than the run's, all of it")
     return parser
 
 

@@ -1,7 +1,5 @@
 """``python -m vaelib audit``: what a loss of one's own really optimises."""
 
-from __future__ import annotations
-
 import argparse
 import importlib.util
 import inspect

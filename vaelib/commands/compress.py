@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from vaelib.commands.arguments import add, add_run, data_options, whole
+from vaelib.commands.arguments import add, add_run, whole
 
 ABOUT = "write images as a file of as many bits as the bound of a run's model says"
 BACK = "read the images of such a file, bit for bit"
@@ -12,7 +12,6 @@ BACK = "read the images of such a file, bit for bit"
 def register(commands) -> None:
     example = "compress run --data images.npy --out images.bits"
     add_argument = add_run(commands, "compress", ABOUT, example, compress).add_argument
-    data_options(add_argument, None, "other data than the run's, all of it")
     add_argument("--seed", type=whole, default=0, help="of black and white pixels and first bits")
     add_argument("--out", type=Path, required=True, help="the file")
     example = "decompress images.bits --run run --out images.npy"
@@ -36,12 +35,11 @@ def compress(options: argparse.Namespace) -> None:
     from vaelib.commands import images
     from vaelib.commands.through import Stream
     from vaelib.compress import coded
-    from vaelib.models import binary
 
     stream = Stream("compress", options)
     model, settings = stream.model, stream.settings
     x = torch.cat([*images.rows(stream.part, settings).chunks()])
-    if binary(settings.likelihood) and not ((x == 0) | (x == 1)).all():
+    if stream.subject.binary and not ((x == 0) | (x == 1)).all():
         x = data.binarise(x, torch.Generator().manual_seed(options.seed))
         images.say(["grey pixels are drawn black or white, and the file holds these"])
     made = coded(model, x, seed=options.seed)

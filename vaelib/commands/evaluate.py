@@ -3,7 +3,7 @@
 import argparse
 from functools import partial
 
-from vaelib.commands.arguments import add_run, data_options, positive, whole
+from vaelib.commands.arguments import add_run, positive, whole
 from vaelib.commands.through import few, scores
 
 ABOUT = "measure the trained model of a run folder on images that it has not seen"
@@ -14,7 +14,6 @@ OWN = 1000  # images of a run's own that are judged where nobody says how many
 def register(commands) -> None:
     example = "evaluate run --samples 5000 --images 1000"
     parser = add_run(commands, "evaluate", ABOUT, example, evaluate)
-    data_options(parser.add_argument, None, "other data than the run's, all of it")
     parser.add_argument("--samples", type=positive, default=1000, help="weights for each log p(x)")
     parser.add_argument(
         "--images",

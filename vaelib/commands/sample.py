@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
-from vaelib.commands.arguments import add_run, output, positive, whole
+from vaelib.commands.arguments import add, output, positive, whole
 
 
 def register(commands) -> None:
     about = "draw images or rows from the trained model of a run folder"
-    parser = add_run(commands, "sample", about, "sample run --count 100 --out samples.png", sample)
+    parser = add(commands, "sample", about, "sample run --count 100 --out samples.png", sample)
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="the folder")
     parser.add_argument("--count", type=positive, default=64, help="how many")
     parser.add_argument("--seed", type=whole, default=0, help="of the draws")
     parser.add_argument(

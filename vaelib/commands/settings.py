@@ -1,13 +1,12 @@
 """The settings of a run, on their way from what was typed to a file and back."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import math
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import nn
@@ -23,7 +22,7 @@ from vaelib.validation import unexamined
 
 WIDTHS, LARGE = [400], 48 * 48  # of a multilayer perceptron; pixels that ask for convolutions
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
-KINDS = {"int": int, "float": int | float, "str": str}
+KINDS = {int: int, float: int | float, str: str}
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Settings:
     components: int = 100
 
     @classmethod
-    def of(cls, options: argparse.Namespace, images: Images) -> Settings:
+    def of(cls, options: argparse.Namespace, images: Images) -> Self:
         """What was typed, and what the images say."""
         found = images.whole
         known = {f.name: vars(options)[f.name] for f in fields(cls) if f.name in options}
@@ -85,7 +84,7 @@ class Settings:
         return cls(**known | _network(options, found.shape), versions=provenance.versions())
 
     @classmethod
-    def read(cls, path: Path) -> Settings:
+    def read(cls, path: Path) -> Self:
         """Those in a file; what an older vaelib did not write has its default."""
         try:
             known = {"network": "mlp"} | json.loads(path.read_text("utf8"))

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from vaelib.commands.arguments import add_run, data_options, output, positive, whole
+from vaelib.commands.arguments import add_run, output, positive, whole
 
 PARTS = {"mean": lambda q: q.mean, "sigma": lambda q: q.stddev, "draw": lambda q: q.sample()}
 HEAD = ("elbo", "elbo_error", "log_p", "log_p_error", "reconstruction")
@@ -184,7 +184,6 @@ def _add(commands, command, example: str, *endings: str) -> Callable:
     about = about[0].lower() + about[1:]
     example = f"{name} run --data {example}"
     add_argument = add_run(commands, name, about, example, partial(run, command)).add_argument
-    data_options(add_argument, None, "other data than the run's, all of it")
     add_argument("--seed", type=whole, default=0, help="of black and white pixels and draws")
     add_argument(
         "--out", type=output(*endings), required=True, help=f"a file, {' or '.join(endings)}"

@@ -56,7 +56,8 @@ class Coder:
         """Put images on the stack, whose ``posterior`` is q; the bits that each adds to it."""
         j, back = q.take(stack)
         pixels = _put(stack, k, self._pixels(j), self.p.rounds)
-        return pixels + _put(stack, j, self.side.prior, self.side.rounds) - _each(back)
+        latents = _put(stack, j, self.side.prior, self.side.rounds)
+        return pixels + latents - back.flatten(1).sum(1)
 
     def pop(self, stack: Stack, count: int) -> Tensor:
         """Take the images that were put last: each step of ``push`` undone, from last to first."""
@@ -76,7 +77,7 @@ def _put(stack, whole: Tensor, weights: Callable[[Tensor], Tensor], rounds: int)
     each = weights(whole)
     for part in reversed(_rounds(rounds)):
         stack.push(whole[part], each[part])
-    return _each(cost(each, whole))
+    return cost(each, whole).flatten(1).sum(1)
 
 
 def _take(stack: Stack, shape, weights: Callable[[Tensor], Tensor], rounds: int) -> Tensor:
@@ -128,7 +129,3 @@ def parts(count: int, most: int) -> list[slice]:
     while ends[-1] < count:
         ends.append(min(count, ends[-1] + min(most, max(1, ends[-1] // 8))))
     return [slice(start, end) for start, end in pairwise(ends)]
-
-
-def _each(bits: Tensor) -> Tensor:
-    return bits.flatten(1).sum(1)

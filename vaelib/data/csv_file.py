@@ -1,13 +1,11 @@
 """The cells of a CSV file, some rows at a time, however large it is."""
 
-from __future__ import annotations
-
 import csv
 import math
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 DELIMITERS = ",;\t"
 BLOCK = 2**14  # rows looked at together
@@ -28,7 +26,7 @@ class CSV(NamedTuple):
     names: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, path: Path) -> CSV:
+    def of(cls, path: Path) -> Self:
         """Read the header, by that delimiter which finds most names in it.
 
         Raises:

@@ -1,9 +1,8 @@
 """What the numbers in an array mean."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -26,19 +25,14 @@ class Part:
     rows: Tensor | None = None
     levels: int | None = None
 
-    @classmethod
-    def of(cls, data: Data | Part) -> Part:
-        """An array is a part of itself."""
-        return data if isinstance(data, Part) else cls(data)
-
     def __len__(self) -> int:
         return len(self.x) if self.rows is None else len(self.rows)
 
-    def pick(self, rows: Tensor) -> Part:
+    def pick(self, rows: Tensor) -> Self:
         """Some of these rows."""
         return Part(self.x, rows if self.rows is None else self.rows[rows], self.levels)
 
-    def shaped(self, event: tuple[int, ...]) -> Part:
+    def shaped(self, event: tuple[int, ...]) -> Self:
         """The same rows with their numbers in another shape; no copy."""
         return Part(self.x.reshape(len(self.x), *event), self.rows, self.levels)
 

@@ -1,11 +1,10 @@
 """Examples from wherever they lie: a folder, a file of numpy's, a table, a data set by name."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -56,8 +55,8 @@ class Examples:
     files: tuple[str, ...] | None = None
     said: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
-    validation: Examples | None = None
-    test: Examples | None = None
+    validation: Self | None = None
+    test: Self | None = None
 
     def __len__(self) -> int:
         return len(self.x)

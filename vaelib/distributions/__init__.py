@@ -14,8 +14,8 @@ numbers of any size                  :func:`diagonal_normal`, a density
 ===================================  ==========================================================
 
 Tables have a distribution for each column, :func:`columns`; what is missing, NaN, is left out by
-:func:`observed`. Priors may be a :func:`mixture`. Latents may be :class:`Symbols`, and
-:class:`Quantised` where an encoder rounds. Several layers of latents are a :func:`chain`.
+:func:`observed`. Priors may be a :func:`mixture`. Several layers of latents are a :func:`chain`.
+Latents may be :class:`Symbols`, and :class:`Quantised` where an encoder rounds.
 """
 
 from vaelib.distributions.chain import Chain, chain
@@ -24,11 +24,7 @@ from vaelib.distributions.coordinates import DiagonalNormal, diagonal_normal, un
 from vaelib.distributions.levels import Levels, bernoulli, categorical_levels
 from vaelib.distributions.logistics import discretised_logistic, logistic_mixture
 from vaelib.distributions.mixtures import Mixture, mixture
-from vaelib.distributions.quantised import (
-    Quantised,
-    finite_scalar_quantiser,
-    vector_quantiser,
-)
+from vaelib.distributions.quantised import Quantised, finite_scalar_quantiser, vector_quantiser
 from vaelib.distributions.symbols import Symbols
 
 __all__ = [

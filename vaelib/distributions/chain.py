@@ -1,9 +1,7 @@
 """Several layers of latents as one distribution."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Size, Tensor
@@ -46,7 +44,7 @@ class Chain(Distribution):
         layers = z.split(self.widths, -1)
         return self.walk(lambda t, p: layers[t])
 
-    def expand(self, batch_shape, _instance=None) -> Chain:
+    def expand(self, batch_shape, _instance=None) -> Self:
         first, *others = self.parts
         return Chain(self.widths, [first.expand(Size(batch_shape)), *others], self.upward)
 

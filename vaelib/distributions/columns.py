@@ -1,9 +1,7 @@
 """Tables: unlike columns as one distribution, and what is there of rows with holes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Size, Tensor
@@ -137,7 +135,7 @@ class _Columns(Distribution):
     def rsample(self, sample_shape=()) -> Tensor:
         return self.together(p.rsample(sample_shape) for p in self.parts)
 
-    def expand(self, batch_shape, _instance=None) -> _Columns:
+    def expand(self, batch_shape, _instance=None) -> Self:
         *batch, _ = batch_shape
         pairs = zip(self.parts, self.widths, strict=True)
         parts = [p.expand(Size([*batch, n] if n else batch)) for p, n in pairs]

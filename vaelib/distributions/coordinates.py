@@ -1,8 +1,7 @@
 """Normal distributions with independent coordinates, and what makes parameters fit."""
 
-from __future__ import annotations
-
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -85,7 +84,7 @@ class Coordinates(Independent):
         self.reinterpreted_batch_ndims = rank
         Distribution.__init__(self, shape[:-rank], shape[-rank:])
 
-    def expand(self, batch_shape, _instance=None) -> Coordinates:
+    def expand(self, batch_shape, _instance=None) -> Self:
         wide = (each.expand(*batch_shape, *self.event_shape) for each in self.parameters)
         return type(self)(*wide, rank=self.reinterpreted_batch_ndims)
 

@@ -133,9 +133,7 @@ class Levels(Distribution):
 
     def rows(self, x: Tensor) -> Size:
         """The batch of x and of the distribution together."""
-        check_event("x", x, self.event_shape)
-        front = x.shape[: x.ndim - len(self.event_shape)]
-        return torch.broadcast_shapes(front, self.batch_shape)
+        return torch.broadcast_shapes(check_event("x", x, self.event_shape), self.batch_shape)
 
     @property
     def support(self) -> constraints.Constraint:

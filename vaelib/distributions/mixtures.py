@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
+from vaelib.validation import check_event, check_shape
+
 HELD = 2**22  # numbers of all components at all points that are held at a time
 
 
@@ -11,12 +13,10 @@ class Mixture(MixtureSameFamily):
     """Torch's, with log densities taken in portions, so that 60,000 components fit in memory."""
 
     def log_prob(self, z: Tensor) -> Tensor:
-        rank = len(self.event_shape)
-        points = z.reshape(-1, *self.event_shape)
+        batch = check_event("z", z, self.event_shape)
         size = max(1, HELD // (self._num_component * self.event_shape.numel()))
-        parts = [super(Mixture, self).log_prob(some) for some in points.split(size)]
-        whole = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return whole.reshape(z.shape[: z.ndim - rank])
+        portions = z.reshape(-1, *self.event_shape).split(size)
+        return torch.cat([super(Mixture, self).log_prob(some) for some in portions]).reshape(batch)
 
 
 def mixture(parts: Distribution, logits: Tensor | None = None) -> Mixture:
@@ -51,9 +51,6 @@ def mixture(parts: Distribution, logits: Tensor | None = None) -> Mixture:
         raise ValueError(f"a mixture needs parts with a density, not {type(parts).__name__}")
     if logits is None:
         logits = torch.zeros_like(parts.mean.flatten(1)[:, 0])
-    if logits.shape != parts.batch_shape:
-        raise ValueError(
-            f"logits must have shape {tuple(parts.batch_shape)}, got {tuple(logits.shape)}"
-        )
+    check_shape("logits must have shape", logits.shape, parts.batch_shape)
     shares = Categorical(logits=logits, validate_args=False)
     return Mixture(shares, parts, validate_args=False)

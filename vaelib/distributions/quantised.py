@@ -1,8 +1,7 @@
 """Symbols that are certain: quantisers, whose codes are rows of a table."""
 
-from __future__ import annotations
-
 import math
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -65,7 +64,7 @@ class Quantised(Symbols):
     def entropy(self) -> Tensor:
         return self.h.new_zeros(self.batch_shape)
 
-    def expand(self, batch_shape, _instance=None) -> Quantised:
+    def expand(self, batch_shape, _instance=None) -> Self:
         n, d = self.event_shape
         k, h = self.k.expand(*batch_shape, n), self.h.expand(*batch_shape, n, d)
         return Quantised(k, self.codes, h, self.penalty.expand(batch_shape))
@@ -73,13 +72,10 @@ class Quantised(Symbols):
 
 @register_kl(Quantised, Symbols)
 def _kl_of_certain(q: Quantised, p: Symbols) -> Tensor:
-    if q.levels != p.levels or (examining() and not _same(q.codes, p.codes)):
+    alike = q.levels == p.levels and p.codes is not None
+    if not alike or (examining() and not torch.equal(q.codes, p.codes)):
         raise ValueError("q(z given x) and p(z) write their symbols by different tables")
     return q.log_prob_of(q.k) - p.log_prob_of(q.k)
-
-
-def _same(codes: Tensor, others: Tensor | None) -> bool:
-    return others is not None and torch.equal(codes, others)
 
 
 def vector_quantiser(h: Tensor, codes: Tensor, commitment: float = 0.25) -> Quantised:
@@ -148,22 +144,14 @@ def finite_scalar_quantiser(h: Tensor, levels: tuple[int, ...]) -> Quantised:
     check_rank("h", h, 2)
     if h.shape[-1] != len(levels):
         raise ValueError(f"h must have {len(levels)} coordinates a symbol, got {h.shape[-1]}")
-    count, basis, codes = grid(levels, h)
-    reach, even = (count - 1) * (1 + 1e-3) / 2, (count + 1) % 2 / 2
-    squashed = reach * (h + (even / reach).atanh()).tanh() - even
-    steps = squashed.round()
-    half = count.div(2).floor()
-    k = ((steps + half).long() * basis).sum(-1)
-    return Quantised(k, codes, squashed / half)
-
-
-def grid(levels: tuple[int, ...], like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Levels of each coordinate, what a step in it adds to k, and the table of all codes."""
     check_counts(coordinates=len(levels))
     check_counts(3, **{f"levels[{i}]": n for i, n in enumerate(levels)})
-    count = like.new_tensor(levels)
-    basis = torch.tensor([math.prod(levels[:i]) for i in range(len(levels))], device=like.device)
-    k = torch.arange(math.prod(levels), device=like.device)[:, None]
-    steps = (k // basis) % count.long()
+    count = h.new_tensor(levels)
     half = count.div(2).floor()
-    return count, basis, (steps - half) / half
+    basis = torch.tensor([math.prod(levels[:i]) for i in range(len(levels))], device=h.device)
+    every = torch.arange(math.prod(levels), device=h.device)[:, None]
+    codes = ((every // basis) % count.long() - half) / half
+    reach, even = (count - 1) * (1 + 1e-3) / 2, (count + 1) % 2 / 2
+    squashed = reach * (h + (even / reach).atanh()).tanh() - even
+    k = ((squashed.round() + half).long() * basis).sum(-1)
+    return Quantised(k, codes, squashed / half)

@@ -1,8 +1,6 @@
 """Symbols as latents: n of them, each of K, written as one-hot vectors or rows of a table."""
 
-from __future__ import annotations
-
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Size, Tensor
@@ -113,7 +111,7 @@ class Symbols(Distribution):
         z = z.reshape(len(z), *[1] * len(self.batch_shape), *z.shape[1:])
         return z.expand(len(z), *self._extended_shape()) if expand else z
 
-    def expand(self, batch_shape, _instance=None) -> Symbols:
+    def expand(self, batch_shape, _instance=None) -> Self:
         return Symbols(self.logits.expand(*batch_shape, *self.logits.shape[-2:]), self.codes)
 
 

@@ -118,10 +118,9 @@ def kl_by_layer(q: Chain, p: Chain, z: Tensor) -> Tensor:
 
 
 def _closed_or_drawn(q: Distribution, p: Distribution, z: Tensor) -> Tensor:
-    same_event(q, p)
-    check_event("z", z, q.event_shape)
+    batch = check_event("z", z, q.event_shape)
     try:
-        return kl(q, p).expand(z.shape[: z.ndim - len(q.event_shape)])
+        return kl(q, p).expand(batch)
     except NotImplementedError:
         return q.log_prob(z) - p.log_prob(z)
 

@@ -143,8 +143,7 @@ def kl_path(log_q: Tensor, log_w: Tensor, nodes: int = 32) -> Tensor:
     if not log_w.isfinite().all():
         raise ValueError("log_w must be finite: where only p is zero, KL is infinite")
     divergence = log_w.new_zeros(log_w.shape[:-1])
-    rule = np.polynomial.legendre.leggauss(nodes)
-    for t, weight in np.transpose(rule).tolist():
+    for t, weight in np.transpose(np.polynomial.legendre.leggauss(nodes)).tolist():
         t = (t + 1) / 2
         q_t = (log_q + t * log_w).softmax(-1)
         mean = (q_t * log_w).sum(-1, keepdim=True)

@@ -86,9 +86,8 @@ class _Plane:
     def __init__(self, model, x: Tensor, latent: int, tolerance: float) -> None:
         self.model, self.x, self.latent, self.tolerance = model, x, latent, tolerance
         self.values = x.unique()
-        nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(NODES))
-        self.nodes = nodes
-        self.offsets = torch.cartesian_prod(*[nodes] * latent).reshape(-1, latent)
+        self.nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(NODES))
+        self.offsets = torch.cartesian_prod(*[self.nodes] * latent).reshape(-1, latent)
         log_w = torch.cartesian_prod(*[weights.log()] * latent).reshape(-1, latent)
         self.log_weights = log_w.sum(-1) + model.prior.stddev.log().sum()
         self.settled, self.dropped, self.highest = x.new_full((3, len(x)), -torch.inf)
@@ -127,7 +126,8 @@ class _Plane:
             split = self._matters(mass, bound)
             if depth == DEPTH or split.any(1).sum() > MOST_CELLS:
                 split = torch.zeros_like(split)
-            self._settle(mass, bound, ~split)
+            self.settled = self.settled.logaddexp(mass.masked_fill(split, -torch.inf).logsumexp(0))
+            self.dropped = self.dropped.logaddexp(bound.masked_fill(split, -torch.inf).logsumexp(0))
             keep = split.any(1)
             if not keep.any():
                 return
@@ -138,8 +138,7 @@ class _Plane:
         self, cells: Tensor, half: float, mass: Tensor, split: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Cut cells into children of half the size; settle where they agree, return the others."""
-        corners = torch.cartesian_prod(*[cells.new_tensor([-half, half])] * self.latent)
-        corners = corners.reshape(-1, self.latent)
+        corners = 2 * half * self._square(1)
         cells = (cells[:, None] + corners).reshape(-1, self.latent)
         active = split.repeat_interleave(len(corners), 0)
         children, bound, sharp = self._evaluate(cells, half, active)
@@ -157,10 +156,6 @@ class _Plane:
     def _matters(self, mass: Tensor, bound: Tensor) -> Tensor:
         total = self.settled.logaddexp(mass.logsumexp(0))
         return bound > total + math.log(self.tolerance / 300)
-
-    def _settle(self, mass: Tensor, bound: Tensor, which: Tensor) -> None:
-        self.settled = self.settled.logaddexp(mass.where(which, -torch.inf).logsumexp(0))
-        self.dropped = self.dropped.logaddexp(bound.where(which, -torch.inf).logsumexp(0))
 
     def _evaluate(
         self, cells: Tensor, half: float, active: Tensor

@@ -1,17 +1,9 @@
 """Latent-variable models: prior p(z), decoder p(x|z), encoder q(z|x), each a distribution."""
 
 from vaelib.models.alphabets import Codebook, FiniteScalars, OneHots
-from vaelib.models.decoders import (
-    DECODERS,
-    BernoulliDecoder,
-    GaussianDecoder,
-    GreyDecoder,
-    LogisticDecoder,
-    MixtureDecoder,
-    binary,
-    conv_decoder,
-    levelled,
-)
+from vaelib.models.decoders.levels import LogisticDecoder, MixtureDecoder
+from vaelib.models.decoders.named import DECODERS, binary, conv_decoder, levelled
+from vaelib.models.decoders.pixels import BernoulliDecoder, GaussianDecoder, GreyDecoder
 from vaelib.models.diffusion import SCHEDULES, Diffusion, limit, noised, score
 from vaelib.models.encoders import GaussianEncoder, conv_encoder
 from vaelib.models.kinds import KINDS, Kind

@@ -1,7 +1,5 @@
 """Alphabets: what an encoder's numbers become where its codes are symbols."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """The encoder: a module that returns q(z|x)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor, nn
@@ -47,10 +45,7 @@ class GaussianEncoder(Started):
 
 
 def conv_encoder(
-    shape: Sequence[int],
-    hidden: Sequence[int],
-    latent: int,
-    activation: type[nn.Module] = nn.ReLU,
+    shape: Sequence[int], hidden: Sequence[int], latent: int, activation: type[nn.Module] = nn.ReLU
 ) -> GaussianEncoder:
     """A :class:`GaussianEncoder` of convolutions, each of which halves height and width.
 

@@ -1,10 +1,8 @@
 """The kinds of columns: what a network says of each, where it starts, and what it sees."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -39,7 +37,7 @@ class Student(D.StudentT):
         self._chi2 = D.Chi2(df, validate_args=validate_args)
         D.Distribution.__init__(self, df.shape, validate_args=validate_args)
 
-    def expand(self, batch_shape, _instance=None) -> Student:
+    def expand(self, batch_shape, _instance=None) -> Self:
         return Student(*(v.expand(batch_shape) for v in (self.df, self.loc, self.scale)), False)
 
 

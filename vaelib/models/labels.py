@@ -1,8 +1,7 @@
 """A model of data whose classes are known of some rows."""
 
-from __future__ import annotations
-
 from copy import copy
+from typing import Self
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -41,7 +40,7 @@ class M2(nn.Module):
         for part in (self.vae, self.classifier):
             getattr(part, "start_at", lambda x: None)(x)
 
-    def given(self, c: Tensor) -> M2:
+    def given(self, c: Tensor) -> Self:
         """The same model of rows whose classes are c, shape ``(*batch, K)``."""
         under = copy(self)
         under.labels = c

@@ -1,8 +1,7 @@
 """Networks of several layers: modules that return chains."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +54,7 @@ class Layered(nn.Module):
         first: nn.Module,
         *others: nn.Module,
         upward: bool = False,
-        prior: Layered | None = None,
+        prior: Self | None = None,
     ) -> None:
         super().__init__()
         if len(widths) != 1 + len(others):

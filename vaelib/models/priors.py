@@ -1,9 +1,8 @@
 """The priors: modules that return p(z)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +30,7 @@ class StandardNormal(nn.Module):
     def forward(self) -> Independent:
         return self.normal
 
-    def _apply(self, *args, **kwargs) -> StandardNormal:
+    def _apply(self, *args, **kwargs) -> Self:
         """Follow the model to another device or precision."""
         super()._apply(*args, **kwargs)
         self.normal = unit_normal(self.mu)

@@ -1,7 +1,5 @@
 """Symbols as latents: the encoder, and priors over rows of symbols."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

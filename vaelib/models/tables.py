@@ -1,7 +1,5 @@
 """Networks from and to the rows of a table, with holes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import torch

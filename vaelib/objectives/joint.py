@@ -7,11 +7,6 @@ from torch.distributions import Distribution, constraints
 from vaelib.validation import check_counts, check_event, check_finite, examining, listed
 
 
-def batch(x: Tensor, event: Size) -> Size:
-    """The shape of a batch of events: what stands before them, whatever their rank."""
-    return x.shape[: x.ndim - len(event)]
-
-
 def log_joint(model, x: Tensor, z: Tensor, q: Distribution | None = None) -> Tensor:
     """The log of the joint density, at given z.
 
@@ -41,10 +36,9 @@ def log_likelihood(
 ) -> Tensor:
     """log p(x|z): arguments, shapes and errors of :func:`log_joint`; the prior if it is at hand."""
     latent = (prior or model.prior).event_shape
-    check_event("z", z, latent)
+    given = check_event("z", z, latent)
     p = model.decode(z)
-    check_data(p, x)
-    rows, given = batch(x, p.event_shape), batch(z, latent)
+    rows = check_data(p, x)
     if q is not None and q.batch_shape != rows:
         raise ValueError(
             f"encode gave batch {tuple(q.batch_shape)} for x of shape {tuple(x.shape)}"
@@ -58,17 +52,17 @@ def log_likelihood(
     return p.log_prob(x)
 
 
-def check_data(p: Distribution, x: Tensor, name: str = "x") -> None:
-    """Raise a ValueError unless x has the shape of p's events and is in its support.
+def check_data(p: Distribution, x: Tensor, name: str = "x") -> Size:
+    """The batch of x; a ValueError unless it has the shape of p's events and is in its support.
 
     No support has infinity; NaN is for the support to say, as :func:`vaelib.distributions.observed`
     does.
     """
-    check_event(name, x, p.event_shape)
+    batch = check_event(name, x, p.event_shape)
     if not examining() or x.numel() == 0:
-        return
+        return batch
     if p.support.check(x).all() and not x.isinf().any():
-        return
+        return batch
     holes = p.support.check(torch.full_like(x, torch.nan)).all()
     check_finite(name, x[~x.isnan()] if holes else x)
     base = getattr(p.support, "base_constraint", p.support)

@@ -78,8 +78,7 @@ def load(path: str | Path) -> dict:
 
 def same_settings(path: str | Path, then: Mapping, now: Mapping) -> None:
     """Raise a ValueError that names every setting of two runs that differs."""
-    both = [name for name in then if name in now]
-    different = [f"{n} was {then[n]}, is {now[n]}" for n in both if then[n] != now[n]]
+    different = [f"{n} was {then[n]}, is {now[n]}" for n in then if then[n] != now.get(n, then[n])]
     if different:
         raise ValueError(f"{path} belongs to a run with other settings: {'; '.join(different)}")
 

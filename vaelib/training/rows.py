@@ -34,7 +34,7 @@ class Rows:
     def __init__(
         self, name: str, x, device: torch.device, dtype: torch.dtype, given: Data | None = None
     ) -> None:
-        part = Part.of(x)
+        part = x if isinstance(x, Part) else Part(x)
         x = as_tensor(part.x) if isinstance(part.x, Tensor | np.ndarray) else Items(name, part.x)
         if x.ndim < 2 or 0 in x.shape or not (x.is_floating_point() or x.dtype == torch.uint8):
             raise ValueError(
@@ -55,7 +55,8 @@ class Rows:
         return self.x.shape[0] if self.picked is None else len(self.picked)
 
     def __getitem__(self, index: Tensor) -> Tensor:
-        return self._numbers(self._held(index))
+        held = self._held(index).to(self.device, non_blocking=True)
+        return numbers(held, self.dtype, self.levels)
 
     def conditions(self, index: Tensor) -> Tensor | None:
         """What is given with rows, if something is."""
@@ -68,9 +69,8 @@ class Rows:
 
     def chunks(self, size: int = 0) -> Iterator[Tensor]:
         """Yield all rows in order, ``size`` or about a million values at a time."""
-        lying = self.x if self.picked is None else self.picked
-        for part in lying.split(size or self.portion):
-            yield self._numbers(part if self.picked is None else self.x[part])
+        for index in torch.arange(len(self)).split(size or self.portion):
+            yield self[index]
 
     def fingerprint(self) -> str:
         """Shape, type and a checksum of up to 1,024 rows, evenly spread, and of what is given."""
@@ -79,9 +79,6 @@ class Rows:
         content = f"{(len(self), *self.x.shape[1:])} {self.x.dtype} {_checksum(self._held(picked))}"
         given = "" if self.given is None else f" given {_checksum(self.given)}"
         return f"{content}{meaning}{given}"
-
-    def _numbers(self, held: Tensor) -> Tensor:
-        return numbers(held.to(self.device, non_blocking=True), self.dtype, self.levels)
 
     def _held(self, index: Tensor) -> Tensor:
         """Rows as they lie."""
@@ -107,10 +104,6 @@ class Items:
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         return torch.stack([self._item(i) for i in index.tolist()], dim)
-
-    def split(self, size: int) -> Iterator[Tensor]:
-        for index in torch.arange(len(self.dataset)).split(size):
-            yield self.index_select(0, index)
 
     def _item(self, i: int) -> Tensor:
         item = self.dataset[i]

@@ -40,11 +40,6 @@ class Function:
         return value, Terms(value, unknown, unknown)
 
 
-def measurable(objective):
-    """What has ``measure`` as it is, any other function within one that has."""
-    return objective if hasattr(objective, "measure") else Function(objective)
-
-
 class Loss(nn.Module):
     """Minus the average objective over a minibatch, and the sums to report.
 
@@ -63,7 +58,8 @@ class Loss(nn.Module):
 
     def __init__(self, model: nn.Module, objective, binarise: bool = False) -> None:
         super().__init__()
-        self.model, self.objective, self.binarise = model, measurable(objective), binarise
+        self.objective = objective if hasattr(objective, "measure") else Function(objective)
+        self.model, self.binarise = model, binarise
 
     def forward(
         self, x: Tensor, beta: Tensor | float, share: shares.Share, given: Tensor | None = None

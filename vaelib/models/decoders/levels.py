@@ -112,11 +112,9 @@ class MixtureDecoder(LogisticDecoder):
         sides = self.sides(self.event)
         outputs = self.outputs(z).unflatten(-self.rank, (self.components, sum(sides)))
         logits, mu, log_scale, lean = outputs.split(sides, -self.rank)
-        colour = {"coefficients": lean.tanh()} if sides[-1] else {}
-        logits = logits.squeeze(-self.rank) if colour else logits
-        return logistic_mixture(
-            logits, mu, bounded(log_scale), self.levels, rank=self.rank, **colour
-        )
+        colour = lean.tanh() if sides[-1] else None
+        logits = logits.squeeze(-self.rank) if sides[-1] else logits
+        return logistic_mixture(logits, mu, bounded(log_scale), self.levels, colour, self.rank)
 
     def best(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, sigma = self.moments(x)
