@@ -55,8 +55,7 @@ class _Profile:
         zero = torch.zeros(case.shape("mu")).double()
         one, self.entries = d.head.at(zero, 0.0), zero[0].numel()
         (inputs,) = drawn(probe, case, (), 1)
-        at = {"logvar": one, "prior_mu": zero, "prior_logvar": one}
-        self.inputs = {role: at.get(role, value) for role, value in inputs.items()}
+        self.inputs = inputs | {"logvar": one, "prior_mu": zero, "prior_logvar": one}
 
     def mu(self, nats: float) -> Tensor:
         """μ for which the KL of every image is this."""
@@ -64,8 +63,7 @@ class _Profile:
 
     def slopes(self, mu: Tensor) -> Tensor:
         """The weight of the KL that each entry feels."""
-        moved = {"mu": mu, "z": mu.reshape(self.case.shape("z"))}
-        inputs = {role: moved.get(role, value) for role, value in self.inputs.items()}
+        inputs = self.inputs | {"mu": mu, "z": mu.reshape(self.case.shape("z"))}
         return self.probe.gradients(inputs, ["mu"])["mu"] / mu
 
     def slope(self, nats: float) -> float:

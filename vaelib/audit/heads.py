@@ -10,6 +10,7 @@ from itertools import product
 import torch
 from scipy.integrate import cumulative_simpson
 from torch import Tensor
+from torch.distributions import SoftplusTransform
 from torch.nn.functional import elu, softplus
 
 from vaelib.prose import readable
@@ -47,10 +48,7 @@ class Reading:
         )
 
 
-def _before_softplus(t: Tensor) -> Tensor:
-    return t.exp() + (-(-t.exp()).expm1()).log()
-
-
+_inv = SoftplusTransform().inv  # of a softplus
 READINGS = {
     name: Reading(name, *of) for name, *of in (
         ("log σ²", lambda h: (h / 2).exp(), lambda t: 2 * t, ("e^h", "h")),
@@ -58,9 +56,9 @@ READINGS = {
         ("log σ", torch.exp, lambda t: t, ("e^(2h)", "2h")),
         ("σ", lambda h: h, torch.exp, ("h²", "log h²")),
         ("σ²", torch.sqrt, lambda t: (2 * t).exp(), ("h", "log h")),
-        ("softplus⁻¹ σ", softplus, _before_softplus, ("softplus(h)²", "log softplus(h)²")),
+        ("softplus⁻¹ σ", softplus, lambda t: _inv(t.exp()), ("softplus(h)²", "log softplus(h)²")),
         (
-            "softplus⁻¹ σ²", lambda h: softplus(h).sqrt(), lambda t: _before_softplus(2 * t),
+            "softplus⁻¹ σ²", lambda h: softplus(h).sqrt(), lambda t: _inv((2 * t).exp()),
             ("softplus(h)", "log softplus(h)"),
         ),
         (

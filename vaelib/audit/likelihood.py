@@ -2,32 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from torch import Tensor, zeros_like
 from torch.distributions import ContinuousBernoulli
-from torch.nn.functional import softplus
+from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
 from vaelib.audit.heads import READINGS
 from vaelib.audit.shapes import Weight
 
 Pixel = Callable[..., Tensor]  # of x̂, x and, where there is one, the decoder's own scale
 FREE = {"Gaussian": "σ²", "Laplace": "b"}  # whose scale is no part of x̂
+_absolute = partial(l1_loss, reduction="none")
+_entropy_of_logits = partial(binary_cross_entropy_with_logits, reduction="none")
 
 
 def squares(x_hat: Tensor, x: Tensor) -> Tensor:
     return (x - x_hat) ** 2 / 2
 
 
-def _absolute(x_hat: Tensor, x: Tensor) -> Tensor:
-    return (x - x_hat).abs()
-
-
 def _entropy(x_hat: Tensor, x: Tensor) -> Tensor:
     return -x * x_hat.log() - (1 - x) * (1 - x_hat).log()
-
-
-def _entropy_of_logits(x_hat: Tensor, x: Tensor) -> Tensor:
-    return softplus(x_hat) - x * x_hat
 
 
 # −log p(x|x̂) of one pixel, a for x̂, but for what does not depend on it; the Gaussian's σ² is 1

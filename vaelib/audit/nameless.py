@@ -94,8 +94,7 @@ def find_coupling(probe: Probe, case: Case) -> str:
         moved = {role: value.clone() for role, value in inputs.items()}
         for role in ("x_hat", "x"):
             moved[role].flatten(1)[part] = other[role].flatten(1)[part]
-        felt = (probe.gradients(i, ["x_hat"])["x_hat"].flatten(1) for i in (inputs, moved))
-        before, after = felt
+        before, after = (probe.gradients(i, ["x_hat"])["x_hat"].flatten(1) for i in (inputs, moved))
         return (after - before).abs() > probe.tolerance * before.abs().max()
 
     if any(moves(other, 0)[1:].any() for other in others):

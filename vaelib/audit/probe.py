@@ -75,10 +75,10 @@ class Probe:
     def __call__(self, inputs: dict[str, Tensor], seed: int = 0) -> float:
         return float(self.output(inputs, seed).detach().double().sum())
 
-    def gradients(self, inputs: dict[str, Tensor], roles, seed: int = 0) -> dict[str, Tensor]:
+    def gradients(self, inputs: dict[str, Tensor], roles) -> dict[str, Tensor]:
         """Those of the value to each of these inputs, in float64; zero where there is none."""
         leaves = {r: inputs[r].detach().to(self.dtype).requires_grad_() for r in roles}
-        grads = gradients_to(self.output(inputs | leaves, seed).sum(), leaves)
+        grads = gradients_to(self.output(inputs | leaves).sum(), leaves)
         return {r: (zeros_like(leaves[r]) if g is None else g).double() for r, g in grads.items()}
 
 

@@ -150,12 +150,11 @@ def find_together(parts: Parts, v: Value) -> str:
     probe, several, scale = parts.probe, parts.case.layout.several, v.scale.at(parts.case.sizes())
     case = replace(parts.case, samples=several)
     inputs = case.draw(probe.roles)
-    roles = tuple(r for r in ("x_hat", "z", "mu", "logvar") if r in inputs)
 
     def of_images(i: dict[str, Tensor], way: Callable) -> Tensor:
         return -scale * way(_log_weights(parts, case, i) / scale).sum()
 
-    formulas = [(partial(of_images, way=way), roles) for way in WAYS]
+    formulas = [(partial(of_images, way=way), ("x_hat", "z", "mu", "logvar")) for way in WAYS]
     found = fit(probe, [inputs], formulas, one=True)
     if found.residual > 10 * probe.tolerance:
         return UNKNOWN

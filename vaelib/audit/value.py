@@ -136,11 +136,10 @@ def _above(parts: Parts, scale: Weight) -> dict[tuple[str, bool], float]:
     """Nats an image that the value lies, at the prior, above one with this normaliser and −1."""
     p, d, case = parts.likelihood, parts.divergence, parts.case
     pixels, latents = prod(case.layout.image), prod(case.layout.code)
-    mean, variance = d.prior
-    of_q = {"mu": mean, "logvar": d.head.head(variance.log() / 2)}
-    held = {r: t.expand(case.batch, latents).reshape(case.shape(r)) for r, t in of_q.items()}
-    held |= {"prior_mu": held["mu"], "prior_logvar": held["logvar"]}
-    held["z"] = held["mu"].reshape(case.shape("z"))  # a sampled KL is 0, whatever its noise
+    mean, variance = d.prior  # with z at the mean a sampled KL is 0, whatever its noise
+    head = d.head.head(variance.log() / 2)
+    at = {"mu": mean, "logvar": head, "z": mean, "prior_mu": mean, "prior_logvar": head}
+    held = {r: t.expand(case.batch, latents).reshape(case.shape(r)) for r, t in at.items()}
     inputs = case.draw(parts.probe.roles, held=held)
     one = scale.at(case.sizes())
     error, kl = (w.at(case.sizes()) / one for w in (p.per_pixel, d.per_latent))

@@ -50,9 +50,9 @@ def check(
     if len(routes) < 2:
         raise ValueError(f"{label}: a check needs at least two routes, got {list(routes)}")
     _check_tolerance(label, tolerance)
-    estimates = {name: v for name, v in routes.items() if isinstance(v, Estimate)}
-    exact = {name: numbers(label, name, v) for name, v in routes.items() if name not in estimates}
-    same_shape(label, exact | {n: numbers(label, n, e.mean) for n, e in estimates.items()})
+    estimates = {n: estimated(label, n, v) for n, v in routes.items() if isinstance(v, Estimate)}
+    exact = {n: numbers(label, n, v) for n, v in routes.items() if n not in estimates}
+    same_shape(label, exact | {n: mean for n, (mean, _) in estimates.items()})
     if not estimates:
         if wrong is None:
             return _identity(label, exact, tolerance)
@@ -87,8 +87,7 @@ def _identity(label: str, exact: dict[str, Tensor], tolerance: float) -> Check:
 
 def _statistical(label: str, exact: dict, estimates: dict, wrong: Mapping[str, object]) -> Check:
     wrong_name, mistake = single(label, wrong)
-    every = [(v, torch.zeros_like(v)) for v in exact.values()]
-    every += [estimated(label, name, e) for name, e in estimates.items()]
+    every = [*((v, torch.zeros_like(v)) for v in exact.values()), *estimates.values()]
     right, uncertain = every[0]
     same_shape(label, {"wrong": mistake, "right": right})
     first = max(1, len(exact))  # exact routes are compared already

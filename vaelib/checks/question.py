@@ -74,19 +74,15 @@ class Question:
         self._is_function, self._tolerance, self._wrong = callable(correct), tolerance, {}
         self._choices = [correct, *(wrong or {}).values()] if isinstance(correct, str) else []
         self._correct = self._read(correct)
-        if torch.is_tensor(self._correct):
-            self._shape = self._correct.shape
-            if self._correct.numel() == 0 or not self._correct.isfinite().all():
-                raise ValueError("the correct answer must be finite and not empty")
+        if self._correct.numel() == 0 or not self._correct.isfinite().all():
+            raise ValueError("the correct answer must be finite and not empty")
         self._expect(wrong or {})
 
     def __call__(self, yours: Answer) -> Verdict:
         """Judge an answer of the kind and the shape of the correct one."""
-        yours = self._read(yours)
-        if torch.is_tensor(yours) and yours.shape != self._shape:
-            raise ValueError(
-                f"the answer has shape {tuple(self._shape)}, yours {tuple(yours.shape)}"
-            )
+        yours, shape = self._read(yours), tuple(self._correct.shape)
+        if yours.shape != shape:
+            raise ValueError(f"the answer has shape {shape}, yours {tuple(yours.shape)}")
         if self._agree(yours, self._correct):
             return Verdict(True, "✓ right")
         known = (f": {hint}" for hint, bad in self._wrong.items() if self._agree(yours, bad))
@@ -100,28 +96,24 @@ class Question:
             if verdict or verdict.text != f"✗ not yet: {hint}":
                 raise ValueError(f"the wrong answer for {hint!r} gets: {verdict}")
 
-    def _read(self, answer: Answer) -> Tensor | str:
-        """Return what is compared of an answer: its entries, or the choice."""
+    def _read(self, answer: Answer) -> Tensor:
+        """Return what is compared of an answer: its entries, or 1 for the choice, 0 for others."""
         if self._choices:
             if answer not in self._choices:
                 raise ValueError(f"choose one of {sorted(self._choices)}, not {answer!r}")
-            return answer
-        if callable(answer) != self._is_function or answer is None or isinstance(answer, str):
+            answer = [answer == choice for choice in self._choices]
+        elif callable(answer) != self._is_function or answer is None or isinstance(answer, str):
             kind = "a function" if self._is_function else "a number or a tensor"
             raise ValueError(f"the answer is {kind}, yours {answer!r}")
-        if self._is_function:
+        elif self._is_function:
             answer = answer(*(a.clone() if torch.is_tensor(a) else a for a in self._at))
         return torch.as_tensor(answer, dtype=torch.float64, device="cpu").detach()
 
-    def _agree(self, a: Tensor | str, b: Tensor | str) -> bool:
-        if isinstance(b, str):
-            return a == b
+    def _agree(self, a: Tensor, b: Tensor) -> bool:
         return bool(((a - b).abs() <= self._tolerance * b.abs().clamp(min=1)).all())
 
-    def _hint(self, yours: Tensor | str) -> str:
+    def _hint(self, yours: Tensor) -> str:
         correct = self._correct
-        if isinstance(correct, str):
-            return ""
         if not yours.isfinite().all():
             return ": yours is not finite"
         if self._agree(-yours, correct):

@@ -9,12 +9,6 @@ from vaelib.explorer.saved import SavedExplorer, unpack
 from vaelib.explorer.weights import pack
 
 __all__ = [
-    "GapExplorer",
-    "GaussianExplorer",
-    "LatentExplorer",
-    "NoiseExplorer",
-    "PatchExplorer",
-    "SavedExplorer",
-    "pack",
-    "unpack",
-]
+    "GapExplorer", "GaussianExplorer", "LatentExplorer", "NoiseExplorer", "PatchExplorer",
+    "SavedExplorer", "pack", "unpack",
+]  # fmt: skip

@@ -1,11 +1,15 @@
 // The decoder's mean, x = f(z), computed from the weights of the trained network.
 
+function softplus(a) {
+  return Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a)));
+}
+
 const ACTIVATIONS = {
   identity: (a) => a,
   tanh: Math.tanh,
   relu: (a) => Math.max(a, 0),
   sigmoid: (a) => 1 / (1 + Math.exp(-a)),
-  softplus: (a) => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a))),
+  softplus,
   silu: (a) => a / (1 + Math.exp(-a)),
 };
 

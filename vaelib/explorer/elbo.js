@@ -2,10 +2,6 @@
 
 const FINE = 240;
 
-function softplus(a) {
-  return Math.max(a, 0) + Math.log(1 + Math.exp(-Math.abs(a)));
-}
-
 // z ↦ log p(x|z): black or white pixels from log odds, or grey ones with deviation sigma.
 function logLikelihood(x, f, sigma) {
   const constant = -x.length * Math.log(sigma * Math.sqrt(2 * Math.PI));

@@ -78,10 +78,9 @@ function chart(evidence, deepest) {
     const at = depth(tick);
     if (at > bottom || at - last < 0.06 * bottom) continue;
     last = at;
-    stage.drawing.append(
-      element("svg:path", { class: "axis", d: stage.path([[0.2, -at], [0.25, -at]]) }),
-      element("svg:text", { class: "tick", x: stage.X(0.1), y: stage.Y(-at) + 4 }, `−${tick}`),
-    );
+    const mark = stage.path([[0.2, -at], [0.25, -at]]);
+    stage.drawing.append(element("svg:path", { class: "axis", d: mark }));
+    stage.text("tick", stage.X(0.1), stage.Y(-at) + 4, `−${tick}`);
   }
   return {
     root: stage.root,
@@ -137,13 +136,10 @@ function render({ model, el }) {
   const f = decoder(model.get("layers"), floats(model.get("weights")));
   const logP = logLikelihood(x, f, model.get("noise")), nodes = hermite(model.get("rule"));
   const get = () => ({ mu: model.get("mu"), sigma: model.get("sigma") });
-  const write = (values) => {
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
-  };
+  const set = (values) => write(model, values);
   el.classList.add("vaelib-explorer", "gap");
   const { stage, look, paper } = map(logP, x.length > 256 ? 41 : 61, el);
-  const q = normal(stage, get, write);
+  const q = normal(stage, get, set);
   const picture = element("canvas", { role: "img", "aria-label": "The image x." });
   const start = terms(logP, nodes, [0, 0], [1, 1]);
   const sums = account(evidence, evidence - start.elbo, picture);
@@ -151,17 +147,13 @@ function render({ model, el }) {
     const { mu, sigma } = get(), now = terms(logP, nodes, mu, sigma), gap = evidence - now.elbo;
     sums.draw(now, gap);
     q(`ELBO ${number(now.elbo)}, gap ${number(gap, 3)} nats`);
-    write({ elbo: now.elbo, gap });
+    set({ elbo: now.elbo, gap });
   };
   const theme = () => { paper(); paint(picture, x, model.get("shape"), ink(el)); };
   const show = (window) => { look(window); draw(); };
-  el.append(stage.root, sums.root, controls(model, write, show));
+  el.append(stage.root, sums.root, controls(model, set, show));
   show(model.get("whole"));
   theme();
-  const redraw = framed(draw), quiet = onTheme(framed(theme));
-  for (const name of ["mu", "sigma"]) model.on(`change:${name}`, redraw);
-  return () => {
-    quiet();
-    for (const name of ["mu", "sigma"]) model.off(`change:${name}`, redraw);
-  };
+  const quiet = onTheme(framed(theme)), still = watch(model, ["mu", "sigma"], framed(draw));
+  return () => { quiet(); still(); };
 }

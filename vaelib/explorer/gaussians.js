@@ -37,10 +37,10 @@ function chart(name) {
   const band = part("path", "band"), exact = part("path", "exact"), mean = part("path", "mean-line");
   const floor = part("path", "axis"), ticks = [part("text", "tick"), part("text", "tick")];
   stage.drawing.append(floor, band, exact, mean, ...ticks);
-  for (const power of [1, 3, 5]) stage.drawing.append(element(
-    "svg:text", { class: "tick", x: stage.X(power), y: size.height - 4 },
-    (10 ** power).toLocaleString("en") + (power === 1 ? " draws" : ""),
-  ));
+  for (const power of [1, 3, 5]) {
+    const count = (10 ** power).toLocaleString("en") + (power === 1 ? " draws" : "");
+    stage.text("tick", stage.X(power), size.height - 4, count);
+  }
   const formula = element("p", { class: "readout" }), draws = element("p", { class: "readout" });
   const title = element("p", {}, `KL(${name}), z ~ ${name[0]}`);
   const draw = (value, path, [low, high]) => {
@@ -88,7 +88,7 @@ function growing(model, draw, done) {
 
 function buttons(model) {
   const status = element("span", { class: "readout", role: "status" });
-  const ask = (draws) => () => { model.set("draws", draws()); model.save_changes(); };
+  const ask = (draws) => () => write(model, { draws: draws() });
   const more = button("Draw more", ask(() => Math.min(10 * model.get("draws"), MOST)));
   const again = button("Start again", ask(() => FIRST));
   const tell = () => {
@@ -106,12 +106,10 @@ function line({ means, widths }) {
     x: [-far, far], y: [-0.09, 1.1 * density(0, [0, widths[0]])], width: 400, height: 180,
     label: "Two normal densities, q and p, over the line of z.",
   });
-  const write = (x, text) => stage.drawing.append(
-    element("svg:text", { class: "tick", x, y: stage.Y(0) + 14 }, text),
-  );
+  const below = stage.Y(0) + 14;
   stage.drawing.append(element("svg:path", { class: "axis", d: stage.path([[-far, 0], [far, 0]]) }));
-  for (let z = -4; z <= 4; z += 2) write(stage.X(z), number(z, 0));
-  write(stage.X(far) - 8, "z");
+  for (let z = -4; z <= 4; z += 2) stage.text("tick", stage.X(z), below, number(z, 0));
+  stage.text("tick", stage.X(far) - 8, below, "z");
   return stage;
 }
 
@@ -133,11 +131,7 @@ function both(eps) {
 
 function render({ model, el }) {
   const get = (name) => () => [model.get(`mu_${name}`), model.get(`sigma_${name}`)];
-  const set = (name) => ([mu, sigma]) => {
-    model.set(`mu_${name}`, mu);
-    model.set(`sigma_${name}`, sigma);
-    model.save_changes();
-  };
+  const set = (name) => ([mu, sigma]) => write(model, { [`mu_${name}`]: mu, [`sigma_${name}`]: sigma });
   const ranges = { means: model.get("means"), widths: model.get("widths") }, stage = line(ranges);
   const bells = ["p", "q"].map((name) => bell(stage, name, ranges, get(name), set(name)));
   const charts = both({ q: normals(1, MOST), p: normals(2, MOST) }), controls = buttons(model);
@@ -146,17 +140,12 @@ function render({ model, el }) {
     charts.draw(q, p, growth.shown());
     for (const show of bells) show(`KL(q ‖ p) = ${kl(q, p)}, KL(p ‖ q) = ${kl(p, q)}`);
   };
-  const growth = growing(model, draw, controls.tell), redraw = framed(draw);
-  const moved = ["mu_q", "sigma_q", "mu_p", "sigma_p"].map((name) => `change:${name}`);
-  for (const name of moved) model.on(name, redraw);
-  model.on("change:draws", growth.grow);
+  const growth = growing(model, draw, controls.tell);
+  const still = watch(model, ["mu_q", "sigma_q", "mu_p", "sigma_p"], framed(draw));
+  const fixed = watch(model, ["draws"], growth.grow);
   el.classList.add("vaelib-explorer", "gaussians");
   el.append(stage.root, charts.root, controls.root);
   draw();
   controls.tell();
-  return () => {
-    growth.stop();
-    for (const name of moved) model.off(name, redraw);
-    model.off("change:draws", growth.grow);
-  };
+  return () => { growth.stop(); still(); fixed(); };
 }

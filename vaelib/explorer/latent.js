@@ -4,9 +4,7 @@ const SIZE = 340;
 
 function rings(stage, contours) {
   const { drawing, X, Y, x } = stage;
-  const name = (share, at) => drawing.append(
-    element("svg:text", { class: "share", x: X(at[0]), y: Y(at[1]) }, `${number(100 * share, 0)} %`),
-  );
+  const name = (share, [a, b]) => stage.text("share", X(a), Y(b), `${number(100 * share, 0)} %`);
   for (const { share, paths } of contours) {
     let top = [-Infinity, -Infinity];
     for (const path of paths) {
@@ -33,16 +31,11 @@ function backdrop(stage, means, labels, contours) {
   );
   line(x[0], 0, x[1], 0);
   line(0, x[0], 0, x[1]);
-  labels.forEach((label, i) => drawing.append(element(
-    "svg:text",
-    { class: `mean class-${label % 10}`, x: X(means[2 * i]), y: Y(means[2 * i + 1]) },
-    String(label),
-  )));
+  labels.forEach((label, i) =>
+    stage.text(`mean class-${label % 10}`, X(means[2 * i]), Y(means[2 * i + 1]), String(label)));
   rings(stage, contours);
-  drawing.append(
-    element("svg:text", { class: "name", x: SIZE - 8, y: Y(0) - 8 }, "z₁"),
-    element("svg:text", { class: "name", x: X(0) + 14, y: 12 }, "z₂"),
-  );
+  stage.text("name", SIZE - 8, Y(0) - 8, "z₁");
+  stage.text("name", X(0) + 14, 12, "z₂");
 }
 
 function nearest(means, z) {
@@ -52,11 +45,6 @@ function nearest(means, z) {
     if (distance < least) [best, least] = [i, distance];
   }
   return best;
-}
-
-function picture(caption) {
-  const canvas = element("canvas", { role: "img", "aria-label": caption });
-  return { canvas, root: element("div", { class: "picture" }, canvas, element("p", {}, caption)) };
 }
 
 function render({ model, el }) {
@@ -72,7 +60,7 @@ function render({ model, el }) {
   backdrop(stage, means, labels, model.get("contours"));
   const decoded = picture("decoded here"), found = picture("nearest test image");
   const readout = element("p", { class: "readout" });
-  const move = (z) => { model.set("z", z); model.save_changes(); };
+  const move = (z) => write(model, { z });
   const point = handle(stage, {
     name: "Point in the latent plane", at: () => model.get("z"), move, home: [0, 0],
     range: stage.x, look: "point",
@@ -93,13 +81,11 @@ function render({ model, el }) {
     readout.textContent = `${place}; ${what}`;
     point.update(z[0], `${place}; ${what}`);
   };
-  const redraw = framed(draw);
-  model.on("change:z", redraw);
-  const quiet = onTheme(redraw);
+  const redraw = framed(draw), still = watch(model, ["z"], redraw), quiet = onTheme(redraw);
   const pictures = element("div", { class: "pictures" }, decoded.root);
   if (images.length) pictures.append(found.root);
   el.classList.add("vaelib-explorer");
   el.replaceChildren(stage.root, element("div", { class: "side" }, pictures, readout));
   draw();
-  return () => { model.off("change:z", redraw); quiet(); };
+  return () => { still(); quiet(); };
 }

@@ -48,7 +48,7 @@ function noiseLine(model, far) {
   const name = element("svg:text", { class: "name q" }, "x̂");
   stage.drawing.append(axis, ...bars, curve, guess, name);
   for (let z = -2; z <= 2; z++)
-    stage.drawing.append(element("svg:text", { class: "tick", x: stage.X(z), y: stage.Y(-0.12) }, number(z, 0)));
+    stage.text("tick", stage.X(z), stage.Y(-0.12), number(z, 0));
   const grid = Array.from({ length: 241 }, (_, i) => -far + (i / 240) * 2 * far);
   const height = (level) => (z) => posterior(model, level, z).density;
   return {
@@ -80,15 +80,15 @@ function shareChart(model, levels) {
     element("svg:path", { class: "curve q", d: stage.path(points) }),
   );
   for (let v = -4; v <= 4; v += 2)
-    stage.drawing.append(element("svg:text", { class: "tick", x: stage.X(v), y: stage.Y(0) + 14 }, number(v, 0)));
-  stage.drawing.append(element("svg:text", { class: "tick end", x: 396, y: stage.Y(0) - 4 }, "log snr"));
+    stage.text("tick", stage.X(v), stage.Y(0) + 14, number(v, 0));
+  stage.text("tick end", 396, stage.Y(0) - 4, "log snr");
   return stage;
 }
 
 function render({ model, el }) {
   const fixed = { points: model.get("points"), probs: model.get("probs") };
   const far = model.get("far"), levels = model.get("levels");
-  const set = (name) => (value) => { model.set(name, value); model.save_changes(); };
+  const set = (name) => (value) => write(model, { [name]: value });
   const line = noiseLine(fixed, far), chart = shareChart(fixed, levels);
   const said = element("p", { class: "readout", role: "status" });
   const at = () => [model.get("log_snr"), model.get("z")];
@@ -113,10 +113,8 @@ function render({ model, el }) {
     said.textContent = `P(x|z) ${odds} · ${text} · mean squared error ${number(error, 4)} · `
       + `share of the bound ${number(cost, 4)} nats per unit of log snr`;
   };
-  const redraw = framed(draw), moved = ["change:log_snr", "change:z"];
-  for (const name of moved) model.on(name, redraw);
   el.classList.add("vaelib-explorer", "gaussians");
   el.append(line.stage.root, chart.root, said);
   draw();
-  return () => { for (const name of moved) model.off(name, redraw); };
+  return watch(model, ["log_snr", "z"], framed(draw));
 }

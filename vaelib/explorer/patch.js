@@ -1,9 +1,5 @@
 // A code moved one latent at a time, the image that it stands for, and the bits that it costs.
 
-function softplus(a) {
-  return Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a)));
-}
-
 // log sigma, kept within ±11 as in the library.
 function bounded(a) {
   const beyond = Math.max(a - 10, 0) + Math.min(a + 10, 0);
@@ -43,28 +39,22 @@ function colours(canvas, values, [channels, height, width]) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-function shown(caption) {
-  const canvas = element("canvas", { role: "img", "aria-label": caption });
-  return { canvas, root: element("div", { class: "picture" }, canvas, element("p", {}, caption)) };
-}
-
 function render({ model, el }) {
   const f = decoder(model.get("layers"), floats(model.get("weights"), model.get("precision")));
   const x = floats(model.get("image")), eps = floats(model.get("eps"));
   const shape = model.get("shape"), far = model.get("extent"), sigma = model.get("sigma");
-  const write = (name, value) => { model.set(name, value); model.save_changes(); };
   const inputs = sigma.map((_, j) => {
     const input = element("input", {
       type: "range", min: -far, max: far, step: 0.05, "aria-label": `Mean of q along z${j + 1}`,
     });
     input.addEventListener("input", () => {
-      write("mu", model.get("mu").map((m, i) => (i === j ? Number(input.value) : m)));
+      write(model, { mu: model.get("mu").map((m, i) => (i === j ? Number(input.value) : m)) });
     });
     return input;
   });
   const rows = inputs.map((input, j) =>
     element("div", { class: "latent" }, element("span", {}, "z", element("sub", {}, `${j + 1}`)), input));
-  const image = shown("x, the image"), decoded = shown("what the code stands for");
+  const image = picture("x, the image"), decoded = picture("what the code stands for");
   const names = ["pixels given the code", "the code", "together"];
   const cells = names.map(() => element("td"));
   const lines = names.map((name, i) =>
@@ -79,9 +69,9 @@ function render({ model, el }) {
       input.value = mu[j];
       input.setAttribute("aria-valuetext", `${number(mu[j])}; ${number(pixels + code)} bits a dimension`);
     });
-    write("bits", [pixels, code]);
+    write(model, { bits: [pixels, code] });
   };
-  const jump = (text, mu) => button(text, () => write("mu", mu));
+  const jump = (text, mu) => button(text, () => write(model, { mu }));
   const jumps = element(
     "div", { class: "buttons", role: "group", "aria-label": "Put the code at" },
     jump("the encoder's code", model.get("found")), jump("the middle", sigma.map(() => 0)),
@@ -94,7 +84,5 @@ function render({ model, el }) {
   );
   colours(image.canvas, x, shape);
   draw();
-  const redraw = framed(draw);
-  model.on("change:mu", redraw);
-  return () => model.off("change:mu", redraw);
+  return watch(model, ["mu"], framed(draw));
 }

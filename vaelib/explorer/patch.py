@@ -62,9 +62,7 @@ class PatchExplorer(Explorer, module="patch.js"):
         x = x.reshape(decoder.event)
         q = model.encode(x)
         found = [round(float(m), 3) for m in q.mean]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            eps = torch.randn(draws, len(found))
+        eps = torch.randn(draws, len(found), generator=torch.Generator().manual_seed(0))
         fixed = {
             "layers": layers,
             "weights": weights,

@@ -15,6 +15,11 @@ function put(node, attributes) {
   return node;
 }
 
+function picture(caption) {
+  const canvas = element("canvas", { role: "img", "aria-label": caption });
+  return { canvas, root: element("div", { class: "picture" }, canvas, element("p", {}, caption)) };
+}
+
 function number(value, digits = 2) {
   return value.toFixed(digits).replace("-", "−");
 }
@@ -50,6 +55,9 @@ function plane({ x, y, width, height, label }) {
     path(points) {
       const steps = points.map(([a, b]) => `${stage.X(a).toFixed(2)},${stage.Y(b).toFixed(2)}`);
       return `M${steps.join("L")}`;
+    },
+    text(look, x, y, said) {
+      drawing.append(element("svg:text", { class: look, x, y }, said));
     },
   };
   return stage;
@@ -140,6 +148,17 @@ function follow(stage, { knob }, move) {
   for (const end of ["pointerup", "pointercancel"])
     stage.drawing.addEventListener(end, () => { pressed = false; });
   stage.drawing.addEventListener("click", (event) => move(stage.point(event)));
+}
+
+function write(model, values) {
+  for (const [name, value] of Object.entries(values)) model.set(name, value);
+  model.save_changes();
+}
+
+// A call whenever one of these values changes, until what it returns is called.
+function watch(model, names, call) {
+  for (const name of names) model.on(`change:${name}`, call);
+  return () => { for (const name of names) model.off(`change:${name}`, call); };
 }
 
 // Draw at most once a frame, however often the hand moves.

@@ -1,6 +1,5 @@
 """Samples of p(z|x), one chain for each x."""
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -66,25 +65,13 @@ def sample_posterior(
     log_density = partial(log_joint, model, x)
     log_density(z)  # raises on bad data
     with unexamined():
-        z, step_size = _tuned(log_density, z, leapfrog, warm_up, acceptance)
+        step_size, tried = z.new_ones(z.shape[:-1]), []
+        for _ in range(warm_up):
+            z, _, accepted = hmc(log_density, z, vary(step_size), leapfrog)
+            step_size = tune(step_size, accepted, acceptance)
+            tried.append(step_size.log())
+        step_size = torch.stack(tried[warm_up // 2 :]).mean(0).exp()
         kept = z.new_empty(samples, *z.shape)
         for s in range(samples):
             z = kept[s] = hmc(log_density, z, vary(step_size), leapfrog).z
     return kept
-
-
-def _tuned(
-    log_density: Callable[[Tensor], Tensor],
-    z: Tensor,
-    leapfrog: int,
-    warm_up: int,
-    acceptance: float,
-) -> tuple[Tensor, Tensor]:
-    """Where the chains are after the warm-up, and the step size that each has found."""
-    step_size = z.new_ones(z.shape[:-1])
-    tried = []
-    for _ in range(warm_up):
-        move = hmc(log_density, z, vary(step_size), leapfrog)
-        z, step_size = move.z, tune(step_size, move.acceptance, acceptance)
-        tried.append(step_size.log())
-    return z, torch.stack(tried[warm_up // 2 :]).mean(0).exp()

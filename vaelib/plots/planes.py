@@ -127,13 +127,7 @@ def images(rows: Mapping[str, Tensor], shape: Sequence[int]) -> Axes:
 
 
 @book_style()
-def mosaic(
-    grid: Tensor,
-    shape: Sequence[int],
-    xlabel: str = "$z_1$",
-    ylabel: str = "$z_2$",
-    ax: Axes | None = None,
-) -> Axes:
+def mosaic(grid: Tensor, shape: Sequence[int], ax: Axes | None = None) -> Axes:
     """A square of images, the first index running upwards.
 
     Args:
@@ -144,7 +138,7 @@ def mosaic(
     ax = ax or plt.subplots(figsize=(5, 5))[1]
     strips = [_strip(row, shape, grid.shape[1]) for row in grid.flip(0)]
     ax.imshow(np.vstack(strips), vmin=0, vmax=1)
-    ax.set(xticks=[], yticks=[], xlabel=f"{xlabel} →", ylabel=f"{ylabel} →")
+    ax.set(xticks=[], yticks=[], xlabel="$z_1$ →", ylabel="$z_2$ →")
     return ax
 
 
