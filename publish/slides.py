@@ -9,6 +9,7 @@ import base64
 import mimetypes
 import re
 import sys
+from copy import copy
 from dataclasses import dataclass, field
 from html import escape
 from importlib.util import find_spec
@@ -23,9 +24,10 @@ OUT = pages.ROOT / "_build/slides"
 REVEAL = Path(find_spec("sphinx_revealjs").origin).parent / "_static/revealjs/dist"
 HERE = Path(__file__).parent
 MARK = re.compile(r"on-(slide|fragment)-(\d+)")
-LEFT_OUT = ("exercises", "references")
-ROOM, REST = 170, 60  # words on a slide, and so few that they need none of their own
-EQUATION, LINE, ROW, FIGURE = 25, 12, 12, 120  # in words
+LEFT_OUT = ("exercises", "references", "broken")
+ROOM, REST = 190, 60  # words on a slide, and so few that they need none of their own
+EQUATION, LINE, ROW, FIGURE = 35, 12, 12, 140  # in words
+SHOWN = ".cell:has(.cell_output):not(:has(.text_plain, .stream))"  # they speak without their code
 WIDTHS = (1280, 390)
 WALK = """() => {
   const { height } = Reveal.getConfig();
@@ -37,7 +39,8 @@ WALK = """() => {
 }"""
 DECK = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
-{styles}</head><body class="fitting"><div class="reveal"><div class="slides">
+{styles}<style>:root {{ --deck: "{title}" }}</style></head>
+<body class="fitting"><div class="reveal"><div class="slides">
 {slides}</div></div><script>{reveal}</script><script>{start}</script></body></html>"""
 
 
@@ -56,7 +59,7 @@ def weight(element):
     if element.select_one("img, .text_html:has(script)"):
         return FIGURE
     lines = sum(pre.get_text().strip().count("\n") + 1 for pre in element.select("pre"))
-    formulas = len(element.select("div.math")) + ("math" in element["class"])
+    formulas = len(element.select("div.math")) + ("math" in element.get("class", ()))
     prose = [
         t for t in element.find_all(string=True) if not t.find_parent(["pre", "mjx-container"])
     ]
@@ -65,15 +68,34 @@ def weight(element):
 
 
 def pieces(element):
-    """Return the items of a list, each as a list of its own, or an element as it is."""
-    if element.name not in ("ul", "ol"):
+    """Return the items of a list, or some rows of a long table, each with the like around it."""
+    parts = element.select(":scope > li") or element.select("tbody > tr")
+    if element.name not in ("ul", "ol") and weight(element) <= ROOM:
         return [element]
-    items = element.find_all("li", recursive=False)
-    lists = [pages.parsed(f"<{element.name}></{element.name}>").find() for _ in items]
-    for number, (alone, item) in enumerate(zip(lists, items, strict=True), 1):
-        alone["class"], alone["start"] = element["class"], number
-        alone.append(item.extract())
-    return lists
+    groups, room = [], 0
+    for number, part in enumerate(parts):
+        room -= ROW + weight(part)
+        if room < 0 or part.name == "li":
+            groups.append([])
+            room = ROOM - ROW - weight(part)
+        groups[-1].append(number)
+    return [only(element, group) for group in groups] or [element]
+
+
+def only(element, numbers):
+    """Return a list or a table with some of its items or rows alone."""
+    alone = copy(element)
+    for number, part in enumerate(alone.select(":scope > li") or alone.select("tbody > tr")):
+        if number not in numbers:
+            part.decompose()
+    if alone.name == "ol":
+        alone["start"] = numbers[0] + 1
+    return alone
+
+
+def leads(element):
+    """Whether an element ends in the middle of what is said."""
+    return element.get_text().strip().endswith((":", ","))
 
 
 @dataclass
@@ -84,10 +106,23 @@ class Slide:
     elements: list = field(default_factory=list)
     taken: int = 0
 
+    def begun(self):
+        """Return a slide that goes on with this one, and takes along what leads to it."""
+        new = Slide(self.title)
+        while self.elements[1:] and leads(self.elements[-1]):
+            new.elements.insert(0, self.elements.pop())
+        new.taken = sum(map(weight, new.elements))
+        self.taken -= new.taken
+        return new
+
     def html(self):
-        first = " first" if self.title.name == "h1" else ""
+        for later in self.elements[1:]:
+            kind, place = MARK.search(" ".join(later["class"])).groups()
+            if kind == "fragment":
+                later["class"].append("fragment")
+                later["data-fragment-index"] = place
         inner = "".join(map(str, [self.title, *self.elements]))
-        return f'<section class="bd-article{first}"><div>{inner}</div></section>'
+        return f'<section class="bd-article"><div>{inner}</div></section>'
 
 
 def cut(text):
@@ -100,11 +135,11 @@ def cut(text):
                 not slides or title is not slides[-1].title or (place != before and kind == "slide")
             )
             size = weight(piece) if piece else 0
-            if begins or (slides[-1].taken + size > ROOM and slides[-1].taken >= REST):
+            if begins:
                 slides.append(Slide(title))
+            elif slides[-1].taken + size > ROOM and slides[-1].taken >= REST:
+                slides.append(slides[-1].begun())
             if piece and not empty(piece):
-                stepwise = kind == "fragment" and slides[-1].elements
-                piece["class"] = [*piece.get("class", []), *["fragment"] * bool(stepwise)]
                 slides[-1].elements.append(piece)
                 slides[-1].taken += size
             before = place
@@ -157,8 +192,11 @@ def deck(site, name):
     """
     page = pages.read(site, name)
     text = pages.article(page)
-    for fold in text.select("details"):
-        fold.decompose()
+    for useless in text.select(f"details, {SHOWN} > .cell_input"):
+        useless.decompose()
+    for link in text.select('a[href^="ledger.html"]'):
+        link.previous_sibling.replace_with(link.previous_sibling.rstrip("\xa0 ·"))
+        link.decompose()
     for link in text.select("a[href]"):
         if pages.target(name, link["href"]):
             link.unwrap()
