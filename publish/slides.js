@@ -2,6 +2,7 @@
 (async () => {
   const FIGURE = ".vaelib-explorer, .text_html:has(script)";
   const printed = location.search === "?print-pdf";
+  document.documentElement.classList.toggle("printed", printed);
   const narrow = innerWidth < 600;
   const [width, height] = narrow ? [480, 900] : [1100, 700];
   await document.fonts.ready;

@@ -58,6 +58,8 @@ def weight(element):
     """Return how much of a slide an element takes, in words."""
     if element.select_one("img, .text_html:has(script)"):
         return FIGURE
+    if element.select_one("p.check"):
+        return 0  # it stays with its claim
     lines = sum(pre.get_text().strip().count("\n") + 1 for pre in element.select("pre"))
     formulas = len(element.select("div.math")) + ("math" in element.get("class", ()))
     prose = [
@@ -93,9 +95,10 @@ def only(element, numbers):
     return alone
 
 
-def leads(element):
+def leads(element, following):
     """Whether an element ends in the middle of what is said."""
-    return element.get_text().strip().endswith((":", ","))
+    formula = "math" in following.get("class", ())
+    return formula or element.get_text().strip().endswith((":", ","))
 
 
 @dataclass
@@ -106,10 +109,10 @@ class Slide:
     elements: list = field(default_factory=list)
     taken: int = 0
 
-    def begun(self):
-        """Return a slide that goes on with this one, and takes along what leads to it."""
+    def begun(self, following):
+        """Return a slide for what follows, with all that leads to it."""
         new = Slide(self.title)
-        while self.elements[1:] and leads(self.elements[-1]):
+        while self.elements[1:] and leads(self.elements[-1], (new.elements or [following])[0]):
             new.elements.insert(0, self.elements.pop())
         new.taken = sum(map(weight, new.elements))
         self.taken -= new.taken
@@ -138,7 +141,7 @@ def cut(text):
             if begins:
                 slides.append(Slide(title))
             elif slides[-1].taken + size > ROOM and slides[-1].taken >= REST:
-                slides.append(slides[-1].begun())
+                slides.append(slides[-1].begun(piece))
             if piece and not empty(piece):
                 slides[-1].elements.append(piece)
                 slides[-1].taken += size
@@ -194,7 +197,7 @@ def deck(site, name):
     text = pages.article(page)
     for useless in text.select(f"details, {SHOWN} > .cell_input"):
         useless.decompose()
-    for link in text.select('a[href^="ledger.html"]'):
+    for link in text.select('p:is(.check, .finding) a[href^="ledger.html"]'):
         link.previous_sibling.replace_with(link.previous_sibling.rstrip("\xa0 ·"))
         link.decompose()
     for link in text.select("a[href]"):
