@@ -5,6 +5,7 @@
   document.documentElement.classList.toggle("printed", printed);
   const narrow = innerWidth < 600;
   const [width, height] = narrow ? [480, 900] : [1100, 700];
+  if (document.readyState !== "complete") await new Promise((drawn) => addEventListener("load", drawn));
   await document.fonts.ready;
   await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
   for (const slide of document.querySelectorAll(".slides > section")) {
