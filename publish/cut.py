@@ -23,18 +23,19 @@ def marked(text):
             yield element, int(place), kind
 
 
+def quiet(text):
+    """Whether a text is no prose, or what is printed small below a claim."""
+    small = text.find_parent("p", ["check", "finding"]) and not text.find_parent(class_="sentence")
+    return small or text.find_parent(["pre", "mjx-container"])
+
+
 def weight(element):
     """Return how much of a slide an element takes, in words."""
     if element.select_one("img, .text_html:has(script)"):
         return FIGURE
-    if element.select_one("p.check"):
-        return 0  # it stays with its claim
     lines = sum(pre.get_text().strip().count("\n") + 1 for pre in element.select("pre"))
     formulas = len(element.select("div.math")) + ("math" in element.get("class", ()))
-    prose = [
-        t for t in element.find_all(string=True) if not t.find_parent(["pre", "mjx-container"])
-    ]
-    words = len(" ".join(prose).split())
+    words = len(" ".join(t for t in element.find_all(string=True) if not quiet(t)).split())
     return words + LINE * lines + ROW * len(element.select("tr")) + EQUATION * formulas
 
 
