@@ -1,8 +1,11 @@
 // Makes each slide small enough for its frame, then starts the deck.
 (async () => {
   const FIGURE = ".vaelib-explorer, .text_html:has(script)";
+  const printed = location.search === "?print-pdf";
+  document.documentElement.classList.toggle("printed", printed);
   const narrow = innerWidth < 600;
   const [width, height] = narrow ? [480, 900] : [1100, 700];
+  if (document.readyState !== "complete") await new Promise((drawn) => addEventListener("load", drawn));
   await document.fonts.ready;
   await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
   for (const slide of document.querySelectorAll(".slides > section")) {
@@ -15,7 +18,7 @@
   for (const figure of document.querySelectorAll(FIGURE)) figure.dataset.preventSwipe = "";
   document.body.classList.remove("fitting");
   Reveal.initialize({
-    width, height, margin: 0.04, center: false, hash: true, transition: "none",
+    width, height, margin: printed ? 0.12 : 0.04, slideNumber: "c/t", center: false, hash: true, transition: "none",
     pdfSeparateFragments: false, pdfMaxPagesPerSlide: 1, scrollActivationWidth: null,
   });
 })();

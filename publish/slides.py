@@ -7,25 +7,19 @@ on the next slide. A deck holds all that it needs, reveal.js too, and asks nobod
 
 import base64
 import mimetypes
-import re
 import sys
-from dataclasses import dataclass, field
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
-from bs4 import Tag
-
 from publish import pages
 from publish.browser import opened
+from publish.cut import cut
 
 OUT = pages.ROOT / "_build/slides"
 REVEAL = Path(find_spec("sphinx_revealjs").origin).parent / "_static/revealjs/dist"
 HERE = Path(__file__).parent
-MARK = re.compile(r"on-(slide|fragment)-(\d+)")
-LEFT_OUT = ("exercises", "references")
-ROOM, REST = 170, 60  # words on a slide, and so few that they need none of their own
-EQUATION, LINE, ROW, FIGURE = 25, 12, 12, 120  # in words
+SHOWN = ".cell:has(.cell_output):not(:has(.text_plain, .stream))"  # they speak without their code
 WIDTHS = (1280, 390)
 WALK = """() => {
   const { height } = Reveal.getConfig();
@@ -37,95 +31,9 @@ WALK = """() => {
 }"""
 DECK = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
-{styles}</head><body class="fitting"><div class="reveal"><div class="slides">
+{styles}<style>:root {{ --deck: "{title}" }}</style></head>
+<body class="fitting"><div class="reveal"><div class="slides">
 {slides}</div></div><script>{reveal}</script><script>{start}</script></body></html>"""
-
-
-def marked(text):
-    """Yield the elements on slides, each with the place of its cell and its part."""
-    for element in text.select('[class*="on-slide-"], [class*="on-fragment-"]'):
-        kind, place = MARK.search(" ".join(element["class"])).groups()
-        section = element.find_parent("section")
-        within = [s.get("id", "") for s in [section, *section.find_parents("section")]]
-        if not set(within) & {*LEFT_OUT}:
-            yield element, int(place), kind
-
-
-def weight(element):
-    """Return how much of a slide an element takes, in words."""
-    if element.select_one("img, .text_html:has(script)"):
-        return FIGURE
-    lines = sum(pre.get_text().strip().count("\n") + 1 for pre in element.select("pre"))
-    formulas = len(element.select("div.math")) + ("math" in element["class"])
-    prose = [
-        t for t in element.find_all(string=True) if not t.find_parent(["pre", "mjx-container"])
-    ]
-    words = len(" ".join(prose).split())
-    return words + LINE * lines + ROW * len(element.select("tr")) + EQUATION * formulas
-
-
-def pieces(element):
-    """Return the items of a list, each as a list of its own, or an element as it is."""
-    if element.name not in ("ul", "ol"):
-        return [element]
-    items = element.find_all("li", recursive=False)
-    lists = [pages.parsed(f"<{element.name}></{element.name}>").find() for _ in items]
-    for number, (alone, item) in enumerate(zip(lists, items, strict=True), 1):
-        alone["class"], alone["start"] = element["class"], number
-        alone.append(item.extract())
-    return lists
-
-
-@dataclass
-class Slide:
-    """A title, and below it what has room."""
-
-    title: Tag
-    elements: list = field(default_factory=list)
-    taken: int = 0
-
-    def html(self):
-        first = " first" if self.title.name == "h1" else ""
-        inner = "".join(map(str, [self.title, *self.elements]))
-        return f'<section class="bd-article{first}"><div>{inner}</div></section>'
-
-
-def cut(text):
-    """Return the slides of a page."""
-    slides, before = [], None
-    for element, place, kind in marked(text):
-        title = element.find_parent("section").find(["h1", "h2", "h3"])
-        for piece in pieces(element) if element is not title else [None]:
-            begins = (
-                not slides or title is not slides[-1].title or (place != before and kind == "slide")
-            )
-            size = weight(piece) if piece else 0
-            if begins or (slides[-1].taken + size > ROOM and slides[-1].taken >= REST):
-                slides.append(Slide(title))
-            if piece and not empty(piece):
-                stepwise = kind == "fragment" and slides[-1].elements
-                piece["class"] = [*piece.get("class", []), *["fragment"] * bool(stepwise)]
-                slides[-1].elements.append(piece)
-                slides[-1].taken += size
-            before = place
-    return joined(slide for slide in slides if slide.elements)
-
-
-def joined(slides):
-    """Return the slides, each short rest of a section on the slide before."""
-    kept = []
-    for slide in slides:
-        last = kept[-1] if kept else None
-        if last and last.title is slide.title and slide.taken < REST and last.taken < ROOM:
-            last.elements += slide.elements
-            last.taken += slide.taken
-        else:
-            kept.append(slide)
-    return kept
-
-
-def empty(element):
-    return not element.get_text().strip() and not element.select_one("img, script")
 
 
 def within(path):
@@ -157,8 +65,11 @@ def deck(site, name):
     """
     page = pages.read(site, name)
     text = pages.article(page)
-    for fold in text.select("details"):
-        fold.decompose()
+    for useless in text.select(f"details, {SHOWN} > .cell_input"):
+        useless.decompose()
+    for link in text.select('p:is(.check, .finding) a[href^="ledger.html"]'):
+        link.previous_sibling.replace_with(link.previous_sibling.rstrip("\xa0 ·"))
+        link.decompose()
     for link in text.select("a[href]"):
         if pages.target(name, link["href"]):
             link.unwrap()
