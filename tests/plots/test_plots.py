@@ -62,6 +62,7 @@ def test_bars_stand_side_by_side_and_on_top_of_each_other():
     assert [bar.get_height() for bar in ax.patches] == [1, 2, 3, 0.5]
     assert [bar.get_x() for bar in ax.patches] == pytest.approx([0.6, 1.6, 1.0, 2.0])
     ax = plots.stacked(heights, "image", "nats")
+    assert all(at == round(at) for at in ax.get_xticks())
     assert [bar.get_y() for bar in ax.patches] == [0, 0, 1, 2]
 
 

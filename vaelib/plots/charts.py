@@ -85,6 +85,7 @@ def stacked(series: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Axes:
         ax.bar(at, heights, 1.0, below, label=name, hatch=("", "////")[i % 2], edgecolor="white")
         below = below + heights
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.locator_params(axis="x", integer=True)
     ax.margins(x=0.01)
     ax.legend()
     return ax
