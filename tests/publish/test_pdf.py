@@ -67,10 +67,12 @@ def test_bookmarks_lead_where_the_contents_say_and_where_the_title_stands(small)
 def test_each_page_says_its_chapter_and_a_link_the_page_that_it_leads_to(small):
     _, reader = small
     texts = [" ".join(page.extract_text().split()) for page in reader.pages]
-    (first,) = [n for _, title, n in titles(reader, reader.outline) if title == "Notation"]
-    assert all(text.startswith("2. The evidence lower bound ") for text in texts[4 : first - 1])
-    assert all(text.startswith("Notation ") for text in texts[first - 1 :])
-    assert f"notation page (p. {first})" in "".join(texts).replace("\N{NO-BREAK SPACE}", " ")
+    at = {title: n - 1 for _, title, n in titles(reader, reader.outline)}
+    elbo, notation = at["2. The evidence lower bound"], at["Notation"]
+    assert all(text.startswith("2. The evidence lower bound ") for text in texts[elbo:notation])
+    assert all(text.startswith("Notation ") for text in texts[notation:])
+    said = f"notation page (p. {notation + 1})"
+    assert said in "".join(texts).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_solutions_stand_at_the_end_and_folded_code_nowhere(small):
