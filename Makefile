@@ -86,7 +86,7 @@ lab: $(READY) ## open the chapters in JupyterLab
 notebooks: $(READY) ## make the branch of notebooks that know their repository and commit
 	$(BIN)/python _ext/address.py
 
-release: begun book $(if $(wildcard publish/pdf.py),pdf) ## make the files of an edition (VERSION=1.2.0)
+release: begun book pdf ## make the files of an edition (VERSION=1.2.0)
 	PYTHONPATH=_ext $(BIN)/python -m publish.release pack "$(VERSION)"
 
 begun: $(READY)

@@ -58,6 +58,9 @@ def article(page):
     text = page.select_one("article.bd-article")
     for useless in text.select("a.headerlink, button, script:not([type=module]), nav"):
         useless.decompose()
+    for link in text.select('p:is(.check, .finding) a[href*="ledger.html#"]'):
+        link.previous_sibling.replace_with(link.previous_sibling.rstrip("\N{NO-BREAK SPACE} ·"))
+        link.decompose()
     return text
 
 

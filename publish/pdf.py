@@ -55,9 +55,6 @@ def localised(text, site, name, known):
     for node in text.select("[src]"):
         node["src"] = pages.file(site, name, node["src"]).as_uri()
         node["loading"] = "eager"
-    for link in text.select('.check a[href*="ledger"], .finding a[href*="ledger"]'):
-        link.previous_sibling.replace_with(link.previous_sibling.rstrip(" ·"))
-        link.decompose()
     for link in text.select("a[href]"):
         to = pages.target(name, link["href"])
         if to and to[0] in known:

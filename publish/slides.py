@@ -67,9 +67,6 @@ def deck(site, name):
     text = pages.article(page)
     for useless in text.select(f"details, {SHOWN} > .cell_input"):
         useless.decompose()
-    for link in text.select('p:is(.check, .finding) a[href^="ledger.html"]'):
-        link.previous_sibling.replace_with(link.previous_sibling.rstrip("\xa0 ·"))
-        link.decompose()
     for link in text.select("a[href]"):
         if pages.target(name, link["href"]):
             link.unwrap()

@@ -72,6 +72,7 @@ def test_each_page_says_its_chapter_and_a_link_the_page_that_it_leads_to(small):
     assert all(text.startswith("2. The evidence lower bound ") for text in texts[elbo:notation])
     assert all(text.startswith("Notation ") for text in texts[notation:])
     said = f"notation page (p. {notation + 1})"
+    assert "· ledger" not in "".join(texts[elbo:notation])
     assert said in "".join(texts).replace("\N{NO-BREAK SPACE}", " ")
 
 
